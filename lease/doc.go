@@ -1,0 +1,2 @@
+// Package lease is the state machine of one share group on one partition.
+package lease
