@@ -1,0 +1,88 @@
+package api
+
+// Backoff is the wait before the next attempt: exponential, or the Steps, whose last one repeats.
+type Backoff struct {
+	Initial    Duration   `json:"initial,omitempty"`
+	Multiplier float64    `json:"multiplier,omitempty"`
+	Max        Duration   `json:"max,omitempty"`
+	Jitter     float64    `json:"jitter"`
+	Steps      []Duration `json:"steps,omitempty"`
+}
+
+// Rate is a token bucket; 0 = no limit.
+type Rate struct {
+	PerSecond float64 `json:"per_second"`
+	Burst     int     `json:"burst"`
+}
+
+// DeadLetter says where hopeless records go.
+type DeadLetter struct {
+	Enabled bool   `json:"enabled"`
+	Topic   string `json:"topic"`
+	OnTTL   bool   `json:"on_ttl"`
+}
+
+// GroupConfig is a share group's configuration with every default filled in.
+type GroupConfig struct {
+	Lease          Duration   `json:"lease"`
+	MaxAttempts    int        `json:"max_attempts"`
+	Backoff        Backoff    `json:"backoff"`
+	Ordering       string     `json:"ordering"`
+	OnDead         string     `json:"on_dead"`
+	MaxInflight    int        `json:"max_inflight"`
+	Rate           Rate       `json:"rate"`
+	KeyConcurrency int        `json:"key_concurrency"`
+	StrictLeases   bool       `json:"strict_leases"`
+	DeadLetter     DeadLetter `json:"dead_letter"`
+	Paused         bool       `json:"paused"`
+	Pin            bool       `json:"pin"`
+	Start          string     `json:"start"`
+}
+
+// Group is the answer of GET /v1/groups/{group}.
+type Group struct {
+	Name       string           `json:"name"`
+	Kind       string           `json:"kind"`
+	Topics     []string         `json:"topics"`
+	Config     GroupConfig      `json:"config"`
+	CreatedAt  Time             `json:"created_at"`
+	Totals     GroupTotals      `json:"totals"`
+	Partitions []GroupPartition `json:"partitions"`
+	Members    []GroupMember    `json:"members"`
+}
+
+// GroupTotals counts records: Lag = Available + Leased + Deferred.
+type GroupTotals struct {
+	Lag         int64 `json:"lag"`
+	Available   int64 `json:"available"`
+	Leased      int64 `json:"leased"`
+	Deferred    int64 `json:"deferred"`
+	DeadLetters int64 `json:"dead_letters"`
+}
+
+// GroupPartition is a group's progress on one partition.
+type GroupPartition struct {
+	Topic             string `json:"topic"`
+	Partition         int    `json:"partition"`
+	StartOffset       int64  `json:"start_offset"`
+	EndOffset         int64  `json:"end_offset"`
+	LogEndOffset      int64  `json:"log_end_offset"`
+	Lag               int64  `json:"lag"`
+	Available         int64  `json:"available"`
+	Leased            int64  `json:"leased"`
+	Deferred          int64  `json:"deferred"`
+	OldestUnsettledAt *Time  `json:"oldest_unsettled_at,omitempty"`
+}
+
+// GroupMember is a worker seen lately, with what it holds.
+type GroupMember struct {
+	Member     string `json:"member"`
+	Leases     int    `json:"leases"`
+	LastSeenAt *Time  `json:"last_seen_at,omitempty"`
+}
+
+// GroupList answers GET /v1/groups.
+type GroupList struct {
+	Items      []Group `json:"items"`
+	NextCursor string  `json:"next_cursor,omitempty"`
+}
