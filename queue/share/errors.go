@@ -1,0 +1,13 @@
+package share
+
+import "errors"
+
+// Sentinels of share groups.
+var (
+	ErrLeaseLost      = errors.New("the lease is lost: the record may be with somebody else")
+	ErrAlreadySettled = errors.New("the lease was settled already")
+	ErrInvalidReceipt = errors.New("not a receipt of this group")
+	ErrNotAttached    = errors.New("the group does not read this topic")
+	ErrTooManyWaiting = errors.New("too many parked calls")
+	ErrClosed         = errors.New("the group is closed")
+)

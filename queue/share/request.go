@@ -1,0 +1,80 @@
+package share
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/record"
+)
+
+// Limits of the calls.
+const (
+	MaxLeaseRecords = 1000     // records of one lease
+	MaxLeaseBytes   = 16 << 20 // bytes of one lease; a larger record still comes, alone
+	MaxSettle       = 10_000   // receipts of one settle
+	MaxStack        = 8 << 10  // bytes of a worker's stack that are kept
+	MaxMessage      = 2 << 10  // bytes of a worker's message, type and fingerprint each that are kept
+	MaxWaiting      = 10_000   // parked leases of all groups
+)
+
+// LeaseRequest asks for records.
+type LeaseRequest struct {
+	Max      int           // 1 to MaxLeaseRecords
+	Wait     time.Duration // how long to wait for the first record
+	Length   time.Duration // of the leases; 0 = the group's
+	MaxBytes int64         // 0 = MaxLeaseBytes
+	Topics   []string      // limits the call to these; nil = all the group reads
+	Member   string        // who asks, for operators; ≤ lease.MaxMember bytes
+}
+
+// Delivery is one record handed out.
+type Delivery struct {
+	Receipt    string
+	Topic      string
+	Partition  int
+	Record     record.Record
+	Attempt    int
+	Deliveries int
+	ExpiresAt  time.Time
+	ExpiresIn  time.Duration
+}
+
+// Action is one verb on one receipt.
+type Action struct {
+	Receipt string
+	Verb    lease.Verb
+	Delay   *time.Duration // of a nack; nil = the group's backoff
+	For     time.Duration  // of an extend; 0 = the group's lease
+	Error   *WorkerError   // of a nack or reject
+}
+
+// WorkerError is what a worker said of a failure.
+type WorkerError struct {
+	Type        string `json:"type,omitempty"`
+	Message     string `json:"message,omitempty"`
+	Stack       string `json:"stack,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+// Failure is one receipt that was not settled, and why: ErrLeaseLost, ErrAlreadySettled, ErrInvalidReceipt.
+type Failure struct {
+	Receipt string
+	Err     error
+}
+
+// SettleResult counts the accepted verbs, repeats and extends too.
+type SettleResult struct {
+	Settled int
+	Failed  []Failure
+}
+
+// SettleError is returned when nothing was settled; it unwraps to the first failure's error.
+type SettleError struct{ Failed []Failure }
+
+func (e *SettleError) Error() string {
+	return fmt.Sprintf("none of %d receipts was settled: %v", len(e.Failed), e.Failed[0].Err)
+}
+
+// Unwrap returns the first failure's error.
+func (e *SettleError) Unwrap() error { return e.Failed[0].Err }
