@@ -1,0 +1,206 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Commit implements store.Store.
+func (s *Store) Commit(ctx context.Context, units []store.Unit) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, fmt.Errorf("commit: %w", err)
+	}
+	if err := store.Validate(units); err != nil {
+		return 0, fmt.Errorf("commit: %w", err)
+	}
+	call := s.disk.commits.Add(1)
+	if err := s.begin(call, units); err != nil {
+		return 0, fmt.Errorf("commit: %w", err)
+	}
+	defer s.end(call, units)
+
+	f := s.faults.Load()
+	var fate Fate
+	if f.Commit != nil {
+		fate = f.Commit(call)
+	}
+	if f.BeforeDurable != nil {
+		f.BeforeDurable(call)
+	}
+	n, err := s.apply(call, own(units), fate)
+	if f.AfterDurable != nil {
+		f.AfterDurable(call)
+	}
+	if err != nil {
+		return n, fmt.Errorf("commit: %w", err)
+	}
+	return n, nil
+}
+
+// begin takes the logs of a call, or none of them.
+func (s *Store) begin(call uint64, units []store.Unit) error {
+	d := s.disk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	for _, u := range units {
+		for i := range u {
+			l := d.logs[u[i].Log]
+			if l == nil || !l.opened {
+				return fmt.Errorf("%w: log %d is not open", store.ErrInvalid, u[i].Log)
+			}
+			if l.busy != 0 {
+				return fmt.Errorf("%w: another commit is in flight on log %d", store.ErrInvalid, u[i].Log)
+			}
+		}
+	}
+	for _, u := range units {
+		for i := range u {
+			d.logs[u[i].Log].busy = call
+		}
+	}
+	s.inflight.Add(1)
+	return nil
+}
+
+// end gives back what begin took, as far as nobody took it away.
+func (s *Store) end(call uint64, units []store.Unit) {
+	d := s.disk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, u := range units {
+		for i := range u {
+			if l := d.logs[u[i].Log]; l != nil && l.busy == call {
+				l.busy = 0
+			}
+		}
+	}
+	s.inflight.Done()
+}
+
+// apply makes the units durable and seen, as far as fate lets it.
+func (s *Store) apply(call uint64, units []store.Unit, fate Fate) (int, error) {
+	d := s.disk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s.cause != nil {
+		return 0, fmt.Errorf("%w: %w", store.ErrUnknown, s.cause)
+	}
+	sound := len(units)
+	if fate.Outcome != Pass {
+		sound = max(0, min(fate.Done, len(units)-1))
+	}
+	for i, u := range units[:sound] {
+		if err := d.unit(call, u); err != nil {
+			if errors.Is(err, store.ErrFenced) {
+				d.bury(call, units[i:])
+			}
+			return i, fmt.Errorf("unit %d: %w", i, err)
+		}
+	}
+	if fate.Kill {
+		s.die(errKilled)
+	}
+	if sound == len(units) {
+		return sound, nil
+	}
+	return sound, s.fail(call, units[sound:], fate.Outcome)
+}
+
+// fail lets the rest of a call end in an outcome that is not Pass. Under disk.mu.
+func (s *Store) fail(call uint64, rest []store.Unit, o Outcome) error {
+	d := s.disk
+	defer d.bury(call, rest)
+	if o == Fence {
+		return fmt.Errorf("%w: injected", store.ErrFenced)
+	}
+	coins := chance(s.seed, call)
+	lost := map[store.LogID]bool{}
+	for _, u := range rest {
+		keep := o == UnknownAll || o == UnknownSome && coins.Uint64()&1 == 0
+		if slices.ContainsFunc(u, func(e store.Edit) bool { return lost[e.Log] }) || !keep || d.unit(call, u) != nil {
+			for i := range u {
+				lost[u[i].Log] = true
+			}
+		}
+	}
+	return fmt.Errorf("%w: injected", store.ErrUnknown)
+}
+
+// unit applies one unit or, with an error, nothing of it. Under disk.mu.
+func (d *disk) unit(call uint64, u store.Unit) error {
+	for i := range u {
+		l := d.logs[u[i].Log]
+		if l == nil || !l.opened {
+			return fmt.Errorf("%w: log %d is not open", store.ErrInvalid, u[i].Log)
+		}
+		if l.busy != call {
+			return fmt.Errorf("%w: log %d was opened again", store.ErrFenced, u[i].Log)
+		}
+		if err := l.check(&u[i]); err != nil {
+			return fmt.Errorf("log %d: %w: %w", u[i].Log, store.ErrInvalid, err)
+		}
+	}
+	for i := range u {
+		e := &u[i]
+		l := d.logs[e.Log]
+		if e.Drop {
+			d.used.Add(-l.drop())
+			delete(d.logs, e.Log)
+			continue
+		}
+		d.used.Add(l.apply(e))
+	}
+	return nil
+}
+
+// bury makes the logs that units name dead until they are opened again; those that were are spared. Under disk.mu.
+func (d *disk) bury(call uint64, units []store.Unit) {
+	for _, u := range units {
+		for i := range u {
+			if l := d.logs[u[i].Log]; l != nil && l.busy == call {
+				l.shut()
+				l.life++
+			}
+		}
+	}
+}
+
+// own copies units with all their bytes.
+func own(units []store.Unit) []store.Unit {
+	out := make([]store.Unit, len(units))
+	for i, u := range units {
+		out[i] = slices.Clone(u)
+		for k := range out[i] {
+			ownEdit(&out[i][k])
+		}
+	}
+	return out
+}
+
+func ownEdit(e *store.Edit) {
+	e.Append = slices.Clone(e.Append)
+	for i := range e.Append {
+		e.Append[i].Bytes = bytes.Clone(e.Append[i].Bytes)
+	}
+	if e.Rewrite != nil {
+		r := *e.Rewrite
+		r.Bytes = bytes.Clone(r.Bytes)
+		e.Rewrite = &r
+	}
+	e.Entries = slices.Clone(e.Entries)
+	for i := range e.Entries {
+		e.Entries[i].Bytes = bytes.Clone(e.Entries[i].Bytes)
+	}
+	e.Notes = slices.Clone(e.Notes)
+	for i := range e.Notes {
+		e.Notes[i].Bytes = bytes.Clone(e.Notes[i].Bytes)
+	}
+}

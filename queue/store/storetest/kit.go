@@ -1,0 +1,307 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holtmq/holt/queue/store"
+)
+
+// kit drives one store and, beside it, the model of what it should hold.
+type kit struct {
+	*testing.T
+	h    Harness
+	s    store.Store
+	m    *model
+	logs map[store.LogID]store.Log
+	revs map[string]uint64
+}
+
+func newKit(t *testing.T, open Open) *kit {
+	h := open(t)
+	return &kit{T: t, h: h, s: h.Store(), m: newModel(), logs: map[store.LogID]store.Log{}, revs: map[string]uint64{}}
+}
+
+// must ends the test on an error.
+func (k *kit) must(err error) {
+	k.Helper()
+	if err != nil {
+		k.Fatal(err)
+	}
+}
+
+// open opens logs in the store and in the model.
+func (k *kit) open(ids ...store.LogID) {
+	k.Helper()
+	for _, id := range ids {
+		l, err := k.s.Open(k.Context(), id)
+		if err != nil {
+			k.Fatalf("open log %d: %v", id, err)
+		}
+		k.logs[id] = l
+		k.m.openLog(id)
+	}
+}
+
+// commit makes the units durable in both.
+func (k *kit) commit(units ...store.Unit) {
+	k.Helper()
+	if n, err := k.s.Commit(k.Context(), units); n != len(units) || err != nil {
+		k.Fatalf("commit: n = %d of %d, error %v", n, len(units), err)
+	}
+	for i, u := range units {
+		if err := k.m.apply(u); err != nil {
+			k.Fatalf("the store took unit %d, the model does not: %v", i, err)
+		}
+	}
+}
+
+// edit commits one unit.
+func (k *kit) edit(edits ...store.Edit) {
+	k.Helper()
+	k.commit(store.Unit(edits))
+}
+
+// refused commits units of which the last breaks a rule: ErrInvalid, the units before it whole or not tried, the last one not there.
+func (k *kit) refused(units ...store.Unit) {
+	k.Helper()
+	n, err := k.s.Commit(k.Context(), units)
+	if !errors.Is(err, store.ErrInvalid) || n < 0 || n >= len(units) {
+		k.Fatalf("commit that breaks a rule: n = %d of %d, error %v, want ErrInvalid", n, len(units), err)
+	}
+	for _, u := range units[:n] {
+		k.must(k.m.apply(u))
+	}
+	if k.m.clone().apply(units[len(units)-1]) == nil {
+		k.Fatal("the model takes the unit: the test is wrong")
+	}
+	k.checkLogs()
+}
+
+// restart opens the store again, cleanly or after a crash, with every log it had.
+func (k *kit) restart(crash bool) {
+	k.Helper()
+	k.must(k.restarted(crash))
+}
+
+func (k *kit) restarted(crash bool) error {
+	opens := k.s.Health().Opens
+	if crash {
+		k.s = k.h.Crash(k.T)
+	} else {
+		k.s = k.h.Reopen(k.T)
+	}
+	if now := k.s.Health().Opens; now <= opens {
+		return fmt.Errorf("opens = %d after %d", now, opens)
+	}
+	k.m.restart()
+	return k.reopenLogs()
+}
+
+// reopenLogs opens every log that the model knows.
+func (k *kit) reopenLogs() error {
+	clear(k.logs)
+	for id := range k.m.logs {
+		l, err := k.s.Open(k.Context(), id)
+		if err != nil {
+			return fmt.Errorf("open log %d: %w", id, err)
+		}
+		k.logs[id] = l
+		k.m.openLog(id)
+	}
+	return nil
+}
+
+// everywhere runs check as things stand, after a clean restart and after a crash.
+func (k *kit) everywhere(check func()) {
+	k.Helper()
+	check()
+	k.restart(false)
+	check()
+	k.restart(true)
+	check()
+}
+
+// check compares everything with the model, opening the logs again to replay them; then once more after each kind of restart.
+func (k *kit) check() {
+	k.Helper()
+	k.must(k.reopenLogs())
+	k.everywhere(func() { k.Helper(); k.must(k.same(true)) })
+}
+
+// checkLogs compares what can be read beside commits.
+func (k *kit) checkLogs() {
+	k.Helper()
+	k.must(k.same(false))
+}
+
+// same compares the store with the model; replay only before the first commit on the open logs.
+func (k *kit) same(replay bool) error {
+	for id, l := range k.m.logs {
+		if !l.open {
+			continue
+		}
+		if err := sameLog(k.Context(), k.logs[id], l, replay); err != nil {
+			return fmt.Errorf("log %d: %w", id, err)
+		}
+	}
+	return k.sameMeta()
+}
+
+func (k *kit) sameMeta() error {
+	defs, err := k.s.Meta().List(k.Context(), "")
+	if err != nil {
+		return fmt.Errorf("list definitions: %w", err)
+	}
+	got := []string{}
+	for _, d := range defs {
+		got = append(got, fmt.Sprintf("%s@%d = %s", d.Name, d.Revision, digest(d.Value)))
+	}
+	want := []string{}
+	for _, name := range k.m.list("") {
+		want = append(want, fmt.Sprintf("%s@%d = %s", name, k.revs[name], digest(k.m.defs[name])))
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		return fmt.Errorf("definitions (− want, + got):\n%s", d)
+	}
+	return nil
+}
+
+// sameLog compares one log with its model, by every way of reading it.
+func sameLog(ctx context.Context, l store.Log, m *logModel, replay bool) error {
+	want := m.view()
+	got, err := observe(ctx, l, m, replay)
+	if err != nil {
+		return err
+	}
+	if !replay {
+		want.Journals, got.Journals = nil, nil
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		return fmt.Errorf("log differs from the model (− want, + got):\n%s", d)
+	}
+	if err := sameReads(ctx, l, m); err != nil {
+		return err
+	}
+	return sameTimes(ctx, l, m)
+}
+
+// observe reads all of a log: its batches one at a time, its journals, and the notes that the model knows of.
+func observe(ctx context.Context, l store.Log, m *logModel, replay bool) (view, error) {
+	v := view{Journals: map[store.Journal][]entryView{}, Notes: map[place]string{}}
+	v.Start, v.End = l.Bounds()
+	for at := v.Start; at < v.End; {
+		bs, err := l.Read(ctx, at, 1)
+		if err != nil {
+			return v, fmt.Errorf("read %d: %w", at, err)
+		}
+		if len(bs) == 0 {
+			return v, fmt.Errorf("read %d: nothing, bounds %d–%d", at, v.Start, v.End)
+		}
+		for _, b := range bs {
+			if at < b.Base && len(v.Batches) > 0 || at > b.Last || b.Base > at {
+				return v, fmt.Errorf("read %d: batch %d–%d does not cover it", at, b.Base, b.Last)
+			}
+			v.Batches = append(v.Batches, viewBatch(b))
+			at = b.Last + 1
+		}
+	}
+	if replay {
+		if err := observeJournals(ctx, l, v.Journals); err != nil {
+			return v, err
+		}
+	}
+	for p := range m.notes {
+		b, err := l.Note(ctx, p.Journal, p.At)
+		if err != nil {
+			return v, fmt.Errorf("note %q at %d: %w", p.Journal, p.At, err)
+		}
+		if b != nil && p.At >= v.Start {
+			v.Notes[p] = digest(b)
+		}
+	}
+	return v, nil
+}
+
+func observeJournals(ctx context.Context, l store.Log, into map[store.Journal][]entryView) error {
+	var last store.Journal
+	return l.Replay(ctx, func(e store.Entry) error {
+		if _, seen := into[e.Journal]; seen && e.Journal != last {
+			return fmt.Errorf("replay came back to journal %q", e.Journal)
+		}
+		last = e.Journal
+		into[e.Journal] = append(into[e.Journal], viewEntry(e))
+		return nil
+	})
+}
+
+// sameReads reads from the first, a middle and the last offset of each batch, with small and large limits, and past both ends.
+func sameReads(ctx context.Context, l store.Log, m *logModel) error {
+	for i, b := range m.batches {
+		for _, from := range []store.Offset{b.Base, b.Base + (b.Last-b.Base)/2, b.Last} {
+			if from < m.start {
+				continue
+			}
+			for _, limit := range []int{0, len(b.Bytes) + 1, 4096, 1 << 30} {
+				got, err := l.Read(ctx, from, limit)
+				if err != nil {
+					return fmt.Errorf("read %d, %d bytes: %w", from, limit, err)
+				}
+				if err := sameRun(got, m.batches[i:], limit); err != nil {
+					return fmt.Errorf("read %d, %d bytes: %w", from, limit, err)
+				}
+			}
+		}
+	}
+	if got, err := l.Read(ctx, m.end, 1<<20); len(got) > 0 || err != nil {
+		return fmt.Errorf("read at the end: %d batches, error %v", len(got), err)
+	}
+	if _, err := l.Read(ctx, m.end+1, 1<<20); !errors.Is(err, store.ErrOutOfRange) {
+		return fmt.Errorf("read past the end: error %v, want ErrOutOfRange", err)
+	}
+	if _, err := l.Read(ctx, m.start-1, 1<<20); !errors.Is(err, store.ErrTrimmed) {
+		return fmt.Errorf("read before the start: error %v, want ErrTrimmed", err)
+	}
+	return nil
+}
+
+// sameRun checks that got is a prefix of want, at least one batch, and that all but its last batch fit the limit.
+func sameRun(got, want []store.Batch, limit int) error {
+	if len(got) == 0 || len(got) > len(want) {
+		return fmt.Errorf("%d batches, want 1 to %d", len(got), len(want))
+	}
+	size := 0
+	for i, b := range got {
+		if g, w := viewBatch(b), viewBatch(want[i]); g != w {
+			return fmt.Errorf("batch %d is %+v, want %+v", i, g, w)
+		}
+		if i > 0 && size > limit {
+			return fmt.Errorf("%d batches, although the first %d have %d bytes", len(got), i, size)
+		}
+		size += len(b.Bytes)
+	}
+	return nil
+}
+
+// sameTimes looks up every batch's time and the instants around it.
+func sameTimes(ctx context.Context, l store.Log, m *logModel) error {
+	times := []time.Time{{}, epoch.AddDate(100, 0, 0)}
+	for _, b := range m.batches {
+		times = append(times, b.MaxTime.Add(-time.Millisecond), b.MaxTime.Add(-time.Nanosecond), b.MaxTime, b.MaxTime.Add(time.Nanosecond))
+	}
+	for _, t := range times {
+		got, err := l.OffsetForTime(ctx, t)
+		if err != nil {
+			return fmt.Errorf("offset for %v: %w", t, err)
+		}
+		if want := m.offsetForTime(t); got != want {
+			return fmt.Errorf("offset for %v is %d, want %d", t, got, want)
+		}
+	}
+	return nil
+}
