@@ -1,0 +1,221 @@
+package badger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+
+	"github.com/holtmq/holt/queue/store"
+)
+
+// maxGroupBytes bounds the values of one transaction beyond what a single unit needs.
+const maxGroupBytes = 32 << 20
+
+// Commit implements store.Store. All units that fit into one transaction share one sync.
+func (s *Store) Commit(ctx context.Context, units []store.Unit) (int, error) {
+	if err := store.Validate(units); err != nil {
+		return 0, fmt.Errorf("commit: %w", err)
+	}
+	if err := s.enter(ctx); err != nil {
+		return 0, fmt.Errorf("commit: %w", err)
+	}
+	defer s.leave()
+	n, err := s.commit(units)
+	if err != nil {
+		err = fmt.Errorf("commit: %w", err)
+	}
+	return n, err
+}
+
+func (s *Store) commit(units []store.Unit) (done int, err error) {
+	g := newGroup()
+	flush := func() error {
+		if g.units == 0 {
+			return nil
+		}
+		err := s.flush(g)
+		if err == nil {
+			done += g.units
+		}
+		g = newGroup()
+		return err
+	}
+	for i, u := range units {
+		if rewrites(u) { // it looks at what is durable
+			if err := flush(); err != nil {
+				return done, err
+			}
+		}
+		p, err := s.plan(g, u)
+		if err != nil {
+			if ferr := flush(); ferr != nil {
+				return done, ferr
+			}
+			return done, fmt.Errorf("unit %d: %w", i, err)
+		}
+		if !s.fits(g.cost+p.bound, g.count+p.count()) || g.bytes+p.bytes > maxGroupBytes {
+			if err := flush(); err != nil {
+				return done, err
+			}
+		}
+		g.add(p)
+	}
+	err = flush()
+	return done, err
+}
+
+func rewrites(u store.Unit) bool {
+	for i := range u {
+		if u[i].Rewrite != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// plan checks a unit against what is durable and what the group will make of it.
+func (s *Store) plan(g *group, u store.Unit) (*plan, error) {
+	p := &plan{drafts: make([]*draft, 0, len(u))}
+	var txn *badgerdb.Txn
+	if rewrites(u) {
+		txn = s.db.NewTransactionAt(s.seq, false)
+		defer txn.Discard()
+	}
+	for i := range u {
+		d := g.drafts[u[i].Log]
+		if d != nil {
+			d = d.clone()
+		} else if st := s.opened(u[i].Log); st != nil {
+			d = newDraft(st)
+		} else {
+			return nil, invalid("log %d is not open", u[i].Log)
+		}
+		if err := p.edit(d, &u[i], txn); err != nil {
+			if errors.Is(err, errDamaged) {
+				err = corrupt("log %d: %v", u[i].Log, err)
+			}
+			return nil, err
+		}
+		p.drafts = append(p.drafts, d)
+		p.bound += d.cost()
+	}
+	return p, nil
+}
+
+// fits says whether that much goes into one transaction.
+func (s *Store) fits(cost, count int) bool {
+	return cost < s.maxCost && count < s.maxCount
+}
+
+// flush makes a group durable and then visible.
+func (s *Store) flush(g *group) error {
+	ops := g.close()
+	cost := 0
+	for i := range ops {
+		cost += ops[i].cost()
+	}
+	var err error
+	if s.fits(cost, len(ops)) {
+		err = s.write(ops)
+	} else {
+		err = s.redo(ops)
+	}
+	if err != nil {
+		return err
+	}
+	s.publish(g)
+	return nil
+}
+
+// write makes one transaction durable, under the next sequence. The caller holds the token.
+func (s *Store) write(ops []op) error {
+	if err := s.room(ops); err != nil {
+		return s.unknown(err)
+	}
+	seq := s.seq + 1
+	txn := s.db.NewTransactionAt(s.seq, true)
+	defer txn.Discard()
+	ops = append(ops, op{sequenceKey, numbers(sequenceKey, seq, s.opens)})
+	for i := range ops {
+		if err := set(txn, &ops[i]); err != nil {
+			return s.unknown(err)
+		}
+	}
+	done := make(chan error, 1)
+	if err := txn.CommitAt(seq, func(err error) { done <- err }); err != nil {
+		return s.unknown(err)
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			return s.unknown(err)
+		}
+	case <-s.dead:
+	}
+	// Badger only logs some errors of its syncs: the logger has stopped the store before the commit's answer came.
+	if err := s.cause(); err != nil {
+		return s.unknown(err)
+	}
+	s.seq = seq
+	return nil
+}
+
+func set(txn *badgerdb.Txn, o *op) error {
+	if o.value == nil {
+		return txn.Delete(o.key)
+	}
+	return txn.Set(o.key, o.value)
+}
+
+// unknown stops the store: nobody can tell what of the last write will be found.
+func (s *Store) unknown(err error) error {
+	s.fail(err)
+	return fmt.Errorf("%w: %w", store.ErrUnknown, err)
+}
+
+// publish lets readers see what has become durable, all logs at once.
+func (s *Store) publish(g *group) {
+	s.mu.Lock()
+	s.durable = s.seq
+	if g != nil {
+		for _, d := range g.drafts {
+			d.publish()
+			if d.dropped {
+				delete(s.logs, d.st.id)
+			}
+			if d.trimmed {
+				s.work.add(garbage{log: d.st.id, trim: true})
+			}
+		}
+		for _, x := range g.garbage {
+			s.work.add(x)
+		}
+	}
+	discard := s.readers.oldest(s.durable)
+	s.mu.Unlock()
+	s.db.SetDiscardTs(discard)
+	if err := s.side.advance(s.seq); err != nil {
+		s.fail(err) // what was committed stands, but nothing would tell of the next loss
+	}
+	s.work.wake()
+}
+
+// publish moves the log's state on. The caller holds Store.mu.
+func (d *draft) publish() {
+	st := d.st
+	st.head, st.nextID, st.dropped = d.head, d.nextID, d.dropped
+	if d.dropped {
+		st.head.start = st.head.end
+		st.journals = map[store.Journal]*journal{}
+		return
+	}
+	for i := range d.journals {
+		if x := &d.journals[i]; x.state == nil {
+			delete(st.journals, x.name)
+		} else {
+			st.journals[x.name] = x.state
+		}
+	}
+}

@@ -1,0 +1,28 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Sentinels of Open, and causes in Health beside those of package store.
+var (
+	ErrInUse    = errors.New("the data directory is in use by another process")
+	ErrForeign  = errors.New("the data directory is not one of Holt's, or of another version")
+	ErrLost     = errors.New("the store has lost commits that were acknowledged")
+	ErrFewFiles = errors.New("the limit of open files is too low")
+	ErrFull     = errors.New("the file system is full")
+)
+
+// died wraps the cause of the store's end.
+func died(cause error) error { return fmt.Errorf("%w: %w", store.ErrDead, cause) }
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", store.ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", store.ErrCorrupt, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,389 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// log is one open log. It implements store.Log. After Drop all of it is trimmed.
+type log struct {
+	s  *Store
+	st *state
+}
+
+// view is a moment of a log: its bounds, and a transaction that sees exactly what they tell of.
+type view struct {
+	head head
+	seq  uint64
+	txn  *badgerdb.Txn
+}
+
+// maxTries bounds how often a read begins anew because the log was trimmed or rewritten beneath it.
+const maxTries = 8
+
+// Bounds implements store.Log.
+func (l *log) Bounds() (start, end store.Offset) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	return l.st.head.start, l.st.head.end
+}
+
+// Read implements store.Log.
+func (l *log) Read(ctx context.Context, from store.Offset, maxBytes int) ([]store.Batch, error) {
+	var out []store.Batch
+	err := l.read(ctx, func(v *view) (err error) {
+		out, err = l.batches(v, from, maxBytes)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read log %d at %d: %w", l.st.id, from, err)
+	}
+	return out, nil
+}
+
+// OffsetForTime implements store.Log.
+func (l *log) OffsetForTime(ctx context.Context, t time.Time) (store.Offset, error) {
+	var at store.Offset
+	err := l.read(ctx, func(v *view) (err error) {
+		at, err = l.search(v, t)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("look up time in log %d: %w", l.st.id, err)
+	}
+	return at, nil
+}
+
+// Note implements store.Log. A note below the log's start is gone.
+func (l *log) Note(ctx context.Context, j store.Journal, at store.Offset) ([]byte, error) {
+	var note []byte
+	err := l.read(ctx, func(v *view) error {
+		id := l.journalID(j)
+		if id == 0 || at < v.head.start {
+			return nil
+		}
+		key := noteKey(l.st.id, id, at)
+		sealed, err := getValue(v.txn, key)
+		if err != nil || sealed == nil {
+			return err
+		}
+		note, err = unseal(key, sealed)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("note %q of log %d at %d: %w", j, l.st.id, at, err)
+	}
+	return note, nil
+}
+
+func (l *log) journalID(name store.Journal) journalID {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if j := l.st.journals[name]; j != nil {
+		return j.id
+	}
+	return 0
+}
+
+// read runs fn in a view of the log. What looks damaged is read once more in a new view, because Badger may have moved the value to
+// another file meanwhile, and as often as the log's start or its rewrites tell that what was looked for is gone by right.
+func (l *log) read(ctx context.Context, fn func(*view) error) error {
+	var before head
+	for try := 0; ; try++ {
+		v, err := l.begin(ctx)
+		if err != nil {
+			return err
+		}
+		err = fn(v)
+		l.end(v)
+		if !errors.Is(err, errDamaged) {
+			return err
+		}
+		same := before.start == v.head.start && before.rewrites == v.head.rewrites
+		if (try > 0 && same) || try == maxTries {
+			return corrupt("%v", err)
+		}
+		before = v.head
+	}
+}
+
+// begin opens a view. end must follow.
+func (l *log) begin(ctx context.Context) (*view, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	v := new(view)
+	var err error
+	v.seq, err = l.s.beginRead(func() { v.head = l.st.head })
+	if err != nil {
+		return nil, err
+	}
+	v.txn = l.s.db.NewTransactionAt(v.seq, false)
+	return v, nil
+}
+
+func (l *log) end(v *view) {
+	v.txn.Discard()
+	l.s.endRead(v.seq)
+}
+
+// batches returns the batch that covers from and its successors.
+func (l *log) batches(v *view, from store.Offset, maxBytes int) ([]store.Batch, error) {
+	switch {
+	case from < v.head.start:
+		return nil, fmt.Errorf("%w: the start is %d", store.ErrTrimmed, v.head.start)
+	case from > v.head.end:
+		return nil, fmt.Errorf("%w: the end is %d", store.ErrOutOfRange, v.head.end)
+	case from == v.head.end:
+		return nil, nil
+	}
+	b, err := l.covering(v, from)
+	if err != nil {
+		return nil, err
+	}
+	out := []store.Batch{b}
+	for size := len(b.Bytes); size < maxBytes && b.Last+1 < v.head.end; size += len(b.Bytes) {
+		if b, err = l.batch(v, b.Last+1); err != nil {
+			return nil, err
+		}
+		if size+len(b.Bytes) > maxBytes {
+			break
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// batch returns the batch that begins at base, checked.
+func (l *log) batch(v *view, base store.Offset) (store.Batch, error) {
+	b, err := readBatch(v.txn, batchKey(l.st.id, base))
+	if err == nil && b == nil {
+		err = errDamaged
+	}
+	if err == nil {
+		err = checkBatch(b, v.head.end)
+	}
+	if err != nil {
+		return store.Batch{}, fmt.Errorf("batch at %d: %w", base, err)
+	}
+	return *b, nil
+}
+
+// covering returns the batch that covers an offset: mostly one begins there, because readers go from batch to batch.
+func (l *log) covering(v *view, at store.Offset) (store.Batch, error) {
+	if ok, err := has(v.txn, batchKey(l.st.id, at)); err != nil {
+		return store.Batch{}, err
+	} else if ok {
+		return l.batch(v, at)
+	}
+	key, value, err := lastBelow(v.txn, logKey(kindBatch, l.st.id), batchKey(l.st.id, at))
+	if err == nil && key == nil {
+		err = errDamaged
+	}
+	if err != nil {
+		return store.Batch{}, fmt.Errorf("batch that covers %d: %w", at, err)
+	}
+	b, err := parseBatch(key, value)
+	if err == nil && b.Last < at {
+		err = errDamaged // the chain is broken between the two
+	}
+	if err == nil {
+		err = checkBatch(&b, v.head.end)
+	}
+	if err != nil {
+		return store.Batch{}, fmt.Errorf("batch that covers %d: %w", at, err)
+	}
+	return b, nil
+}
+
+// checkBatch checks a batch's bytes against their own checksum, and its place against the log's end.
+func checkBatch(b *store.Batch, end store.Offset) error {
+	if b.Last >= end {
+		return errDamaged
+	}
+	if len(b.Bytes) == 0 {
+		return nil
+	}
+	if _, err := record.Check(b.Bytes); err != nil {
+		return fmt.Errorf("%w: %v", errDamaged, err)
+	}
+	return nil
+}
+
+// search finds the first batch whose time is not before t. Times never go back, so that halving offsets finds it.
+func (l *log) search(v *view, t time.Time) (store.Offset, error) {
+	lo, hi := v.head.start, v.head.end // the answer lies in [lo, hi]
+	for lo < hi {
+		mid := lo + (hi-lo)/2
+		b, err := l.header(v, mid)
+		if err != nil {
+			return 0, err
+		}
+		if b.MaxTime.Before(t) {
+			lo = b.Last + 1
+		} else {
+			hi = max(lo, b.Base)
+		}
+	}
+	return lo, nil
+}
+
+// header returns the batch that covers an offset, without its bytes.
+func (l *log) header(v *view, at store.Offset) (b store.Batch, err error) {
+	it := v.txn.NewIterator(badgerdb.IteratorOptions{Prefix: logKey(kindBatch, l.st.id), Reverse: true})
+	defer it.Close()
+	it.Seek(batchKey(l.st.id, at))
+	if !it.Valid() {
+		return b, fmt.Errorf("batch that covers %d: %w", at, errDamaged)
+	}
+	key := it.Item().KeyCopy(nil)
+	err = it.Item().Value(func(value []byte) error {
+		b, err = parseBatch(key, value)
+		b.Bytes = nil
+		return err
+	})
+	if err == nil && (b.Last < at || b.Last >= v.head.end) {
+		err = errDamaged
+	}
+	if err != nil {
+		return b, fmt.Errorf("batch that covers %d: %w", at, err)
+	}
+	return b, nil
+}
+
+// Replay implements store.Log. Journals come in the order of their names.
+func (l *log) Replay(ctx context.Context, fn func(store.Entry) error) error {
+	if err := l.replay(ctx, fn); err != nil {
+		return fmt.Errorf("replay log %d: %w", l.st.id, err)
+	}
+	return nil
+}
+
+func (l *log) replay(ctx context.Context, fn func(store.Entry) error) error {
+	l.s.mu.Lock()
+	names := l.st.names()
+	l.s.mu.Unlock()
+	for _, name := range names {
+		r := replayer{ctx: ctx, log: l.st.id, name: name, fn: fn}
+		// A second try goes on after the last entry that the first one has handed out.
+		err := l.read(ctx, func(v *view) error {
+			j := l.journal(name)
+			if j == nil {
+				return nil
+			}
+			return r.run(v.txn, j)
+		})
+		if err != nil {
+			return fmt.Errorf("journal %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (l *log) journal(name store.Journal) *journal {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	return l.st.journals[name]
+}
+
+// replayer hands out one journal's live entries, each once.
+type replayer struct {
+	ctx   context.Context
+	log   store.LogID
+	name  store.Journal
+	fn    func(store.Entry) error
+	parts uint32 // pieces handed out
+	seq   uint64 // the delta due; 0: pieces first
+}
+
+func (r *replayer) run(txn *badgerdb.Txn, j *journal) error {
+	for r.parts < j.parts {
+		key := pieceKey(r.log, j.id, j.round, j.checkpoint, r.parts)
+		piece, err := readSealed(txn, key)
+		if err != nil {
+			return fmt.Errorf("piece %d of checkpoint %d: %w", r.parts, j.checkpoint, err)
+		}
+		if err := r.emit(store.Entry{Journal: r.name, Kind: store.Piece, Seq: j.checkpoint, Part: r.parts, Bytes: piece}); err != nil {
+			return err
+		}
+		r.parts++
+	}
+	r.seq = max(r.seq, j.checkpoint+1)
+	return r.deltas(txn, j)
+}
+
+func (r *replayer) emit(e store.Entry) error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	return r.fn(e)
+}
+
+// deltas hands out the deltas from r.seq to the journal's last.
+func (r *replayer) deltas(txn *badgerdb.Txn, j *journal) error {
+	if r.seq > j.last {
+		return nil
+	}
+	key, sealed, err := lastBelow(txn, partKey(kindDeltas, r.log, j.id), deltasKey(r.log, j.id, r.seq))
+	if err == nil && key == nil {
+		err = errDamaged
+	}
+	for err == nil {
+		var next uint64
+		next, err = r.pack(key, sealed)
+		if err != nil || next > j.last {
+			break
+		}
+		if next != r.seq { // a pack that ends before what is due
+			err = errDamaged
+			break
+		}
+		key = deltasKey(r.log, j.id, next)
+		if sealed, err = getValue(txn, key); err == nil && sealed == nil {
+			err = errDamaged
+		}
+	}
+	if errors.Is(err, errDamaged) {
+		return fmt.Errorf("delta %d: %w", r.seq, err)
+	}
+	return err
+}
+
+// pack hands out the deltas of one pack that are due, and returns the sequence after it.
+func (r *replayer) pack(key, sealed []byte) (next uint64, err error) {
+	b, err := unseal(key, sealed)
+	if err != nil {
+		return 0, err
+	}
+	seq := lastNumber(key)
+	_, err = splitFrames(b, func(d []byte) error {
+		if seq == r.seq {
+			if err := r.emit(store.Entry{Journal: r.name, Kind: store.Delta, Seq: seq, Bytes: bytes.Clone(d)}); err != nil {
+				return err
+			}
+			r.seq++
+		}
+		seq++
+		return nil
+	})
+	return seq, err
+}
+
+func readSealed(txn *badgerdb.Txn, key []byte) ([]byte, error) {
+	sealed, err := getValue(txn, key)
+	if err == nil && sealed == nil {
+		err = errDamaged
+	}
+	if err != nil {
+		return nil, err
+	}
+	return unseal(key, sealed)
+}

@@ -1,0 +1,217 @@
+package badger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+	"github.com/dgraph-io/ristretto/v2/z"
+
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Measured choices; see docs/design and FORMAT.md. Values from valueThreshold bytes on live in the value log.
+const (
+	valueThreshold = 1 << 10
+	memTableSize   = 4 << 20
+	valueFileSize  = 64 << 20
+)
+
+// Open opens the data directory, making it if it is new. It returns once the directory is known to hold every commit that was
+// acknowledged, and the count of openings is durable.
+// Errors: ErrInUse, ErrForeign, ErrLost, ErrFewFiles, store.ErrCorrupt.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s := newStore(cfg.withDefaults())
+	if err := s.open(ctx); err != nil {
+		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
+	}
+	s.log.Info("store opened", "dir", cfg.Dir, "opens", s.opens, "sequence", s.seq)
+	return s, nil
+}
+
+func newStore(cfg Config) *Store {
+	return &Store{
+		cfg: cfg, log: cfg.Logger,
+		token: make(chan struct{}, 1), logs: map[store.LogID]*state{},
+		work: newWork(), closing: make(chan struct{}), dead: make(chan struct{}),
+	}
+}
+
+func (s *Store) open(ctx context.Context) (err error) {
+	dir := s.cfg.Dir
+	if err := makeDir(dir); err != nil {
+		return err
+	}
+	if err := checkFileLimit(dir, s.cfg.fileLimit); err != nil {
+		return err
+	}
+	if s.lock, err = lockDir(dir); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = unlockDir(s.lock)
+		}
+	}()
+	fresh, err := checkIdentity(dir)
+	if err != nil {
+		return err
+	}
+	if s.side, err = openSide(dir); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = s.side.close()
+		}
+	}()
+	if !fresh {
+		if err := s.verify(ctx); err != nil {
+			return err
+		}
+	}
+	if s.space, err = newSpace(dir, s.cfg.MinFree, s.cfg.free); err != nil {
+		return err
+	}
+	return s.openBadger(fresh)
+}
+
+// verify has the directory checked before Badger touches it: what Badger does to a damaged one cannot be undone.
+func (s *Store) verify(ctx context.Context) error {
+	if s.side.missing && !s.cfg.AcceptDataLoss {
+		return fmt.Errorf("%w: %s is missing, nothing tells what was acknowledged", ErrLost, sideName)
+	}
+	if !s.side.rec.clean {
+		s.log.Warn("store was not closed", "sequence", s.side.rec.seq)
+	}
+	err := s.cfg.Verify(ctx, s.cfg.Dir)
+	if err != nil && s.cfg.AcceptDataLoss && ctx.Err() == nil {
+		s.log.Warn("store opened although it is damaged", "error", err)
+		return nil
+	}
+	return err
+}
+
+func (s *Store) openBadger(fresh bool) (err error) {
+	if s.db, err = openDB(s.cfg.Dir, &watcher{fail: s.fail, log: s.log}); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = s.db.Close()
+		}
+	}()
+	if err := s.cause(); err != nil {
+		return corrupt("%v", err)
+	}
+	s.maxCost, s.maxCount = int(s.db.MaxBatchSize())-1<<10, int(s.db.MaxBatchCount())-8
+	if err := s.readSequence(); err != nil {
+		return err
+	}
+	if err := s.recoverRedo(); err != nil {
+		return err
+	}
+	s.opens = max(s.opens, s.side.rec.opens) + 1
+	if err := s.write(nil); err != nil {
+		return err
+	}
+	s.publish(nil)
+	if err := s.side.begin(s.seq, s.opens); err != nil {
+		return err
+	}
+	if fresh {
+		if err := writeIdentity(s.cfg.Dir); err != nil {
+			return err
+		}
+	}
+	if err := s.loadGarbage(); err != nil {
+		return err
+	}
+	s.workers.Go(s.keep)
+	s.workers.Go(s.janitor)
+	return nil
+}
+
+// readSequence finds the newest commit, and whether an acknowledged one is missing.
+func (s *Store) readSequence() error {
+	txn := s.db.NewTransactionAt(^uint64(0), false)
+	defer txn.Discard()
+	v, err := getValue(txn, sequenceKey)
+	if err == nil && v != nil {
+		err = parseNumbers(sequenceKey, v, &s.seq, &s.opens)
+	}
+	if err != nil {
+		return corruptIf(err)
+	}
+	newest := s.db.MaxVersion()
+	if newest != s.seq && !s.cfg.AcceptDataLoss {
+		return fmt.Errorf("%w: the newest commit is %d, but %d was written", ErrLost, s.seq, newest)
+	}
+	if s.seq < s.side.rec.seq {
+		if !s.cfg.AcceptDataLoss {
+			return fmt.Errorf("%w: the newest commit is %d, but %d was acknowledged", ErrLost, s.seq, s.side.rec.seq)
+		}
+		s.log.Warn("acknowledged commits are lost", "sequence", s.seq, "acknowledged", s.side.rec.seq)
+	}
+	s.seq = max(s.seq, newest, s.side.rec.seq) // never reuse a sequence
+	s.durable = s.seq
+	return nil
+}
+
+func badgerOptions(dir string) badgerdb.Options {
+	o := badgerdb.DefaultOptions(dir)
+	o.SyncWrites = true
+	o.ValueThreshold = valueThreshold
+	o.MemTableSize = memTableSize
+	o.NumMemtables = 3
+	o.BaseTableSize = 2 << 20
+	o.ValueLogFileSize = valueFileSize
+	o.Compression = options.None
+	o.BlockCacheSize = 0
+	o.IndexCacheSize = 0
+	o.NumCompactors = 2
+	o.DetectConflicts = false
+	o.MetricsEnabled = false
+	o.NumVersionsToKeep = 1
+	o.ChecksumVerificationMode = options.OnTableRead
+	o.CompactL0OnClose = false
+	return o
+}
+
+// openDB opens Badger. A crash right after a file was made leaves it empty, which Badger refuses once, having given it its size.
+func openDB(dir string, logger badgerdb.Logger) (*badgerdb.DB, error) {
+	o := badgerOptions(dir).WithLogger(logger)
+	empty, err := emptyFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	db, err := badgerdb.OpenManaged(o)
+	if err != nil && len(empty) > 0 && errors.Is(err, z.NewFile) {
+		db, err = badgerdb.OpenManaged(o)
+	}
+	return db, err
+}
+
+// emptyFiles returns the empty files that Badger writes by mapping them.
+func emptyFiles(dir string) ([]string, error) {
+	var out []string
+	for _, pattern := range []string{"*.mem", "*.vlog"} {
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range names {
+			if fi, err := os.Stat(n); err == nil && fi.Size() == 0 {
+				out = append(out, n)
+			}
+		}
+	}
+	return out, nil
+}

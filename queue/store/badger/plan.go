@@ -1,0 +1,454 @@
+package badger
+
+import (
+	"encoding/binary"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+
+	"github.com/holtmq/holt/queue/store"
+)
+
+// op is one key to write or, with a nil value, to delete.
+type op struct {
+	key, value []byte
+}
+
+// cost bounds what an op takes of a transaction's size, as Badger counts it.
+func (o *op) cost() int {
+	const fixed = 2 + 10 // meta, user meta, version
+	if len(o.value) < valueThreshold {
+		return len(o.key) + len(o.value) + fixed
+	}
+	const pointer = 12
+	return len(o.key) + pointer + fixed
+}
+
+// draft is a log's state as units that are not durable yet will leave it.
+type draft struct {
+	st       *state
+	head     head
+	journals []draftJournal // changed ones; a nil state is one that is forgotten
+	nextID   journalID
+	moved    bool // head has changed
+	dropped  bool
+	trimmed  bool // start has moved
+}
+
+type draftJournal struct {
+	name  store.Journal
+	state *journal
+	dirty bool // its record has changed, not only what Open finds by itself
+}
+
+func newDraft(st *state) *draft {
+	return &draft{st: st, head: st.head, nextID: st.nextID, dropped: st.dropped}
+}
+
+func (d *draft) clone() *draft {
+	c := *d
+	c.journals = append([]draftJournal(nil), d.journals...)
+	return &c
+}
+
+// journal returns a journal's state, nil if it does not exist.
+func (d *draft) journal(name store.Journal) *journal {
+	for i := range d.journals {
+		if d.journals[i].name == name {
+			return d.journals[i].state
+		}
+	}
+	return d.st.journals[name]
+}
+
+func (d *draft) setJournal(name store.Journal, j *journal, dirty bool) {
+	for i := range d.journals {
+		if x := &d.journals[i]; x.name == name {
+			x.state, x.dirty = j, x.dirty || dirty
+			return
+		}
+	}
+	d.journals = append(d.journals, draftJournal{name, j, dirty})
+}
+
+// changeJournal returns a copy of a journal's state to change, made if it does not exist. dirty says that its record changes.
+func (d *draft) changeJournal(name store.Journal, dirty bool) *journal {
+	j := new(journal)
+	if old := d.journal(name); old != nil {
+		*j = *old
+	} else {
+		j.id, j.lowDelta, dirty = d.nextID, 1, true
+		d.nextID++
+	}
+	d.setJournal(name, j, dirty)
+	return j
+}
+
+// count bounds the number of the log's own records.
+func (d *draft) count() int { return 2 + len(d.journals) }
+
+// cost bounds what they take of a transaction.
+func (d *draft) cost() int {
+	n := 128
+	for i := range d.journals {
+		n += 96 + len(d.journals[i].name)
+	}
+	return n
+}
+
+// ops appends the log's own records. Those of batches, deltas, pieces and notes are written as they are planned.
+func (d *draft) ops(ops []op) []op {
+	id := d.st.id
+	if d.dropped {
+		return d.dropOps(ops)
+	}
+	if d.moved {
+		key := logKey(kindHead, id)
+		ops = append(ops, op{key, d.head.encode(key)})
+	}
+	for i := range d.journals {
+		x := &d.journals[i]
+		if !x.dirty {
+			continue
+		}
+		key := journalKey(id, x.name)
+		if x.state == nil {
+			ops = append(ops, op{key, nil})
+		} else {
+			ops = append(ops, op{key, x.state.encode(key)})
+		}
+	}
+	return ops
+}
+
+// dropOps deletes the log's records and leaves a note for the janitor, who deletes the rest.
+func (d *draft) dropOps(ops []op) []op {
+	id := d.st.id
+	ops = append(ops, op{logKey(kindHead, id), nil}, op{logKey(kindTrim, id), nil})
+	for name := range d.st.journals {
+		ops = append(ops, op{journalKey(id, name), nil})
+	}
+	for i := range d.journals {
+		ops = append(ops, op{journalKey(id, d.journals[i].name), nil})
+	}
+	key := garbageKey(id, 0)
+	return append(ops, op{key, numbers(key)})
+}
+
+// plan is one unit, checked and turned into operations.
+type plan struct {
+	drafts  []*draft
+	ops     []op
+	deltas  []delta
+	bound   int // of its cost
+	bytes   int // of values
+	garbage []garbage
+}
+
+// delta is one delta to pack with its neighbours.
+type delta struct {
+	log   store.LogID
+	id    journalID
+	seq   uint64
+	bytes []byte
+}
+
+func (p *plan) put(key, value []byte) {
+	o := op{key, value}
+	p.ops = append(p.ops, o)
+	p.bound += o.cost()
+	p.bytes += len(value)
+}
+
+// count bounds the number of the unit's operations.
+func (p *plan) count() int {
+	n := len(p.ops) + len(p.deltas)
+	for _, d := range p.drafts {
+		n += d.count()
+	}
+	return n
+}
+
+// edit checks one edit against the draft, which it moves on, and plans it. txn reads what is durable; it is nil unless
+// the edit rewrites. The order of parts is the suite's: Append, Start, Rewrite, Entries, Notes.
+func (p *plan) edit(d *draft, e *store.Edit, txn *badgerdb.Txn) error {
+	if d.dropped {
+		return invalid("log %d is not open", e.Log)
+	}
+	if e.Drop {
+		d.dropped = true
+		p.garbage = append(p.garbage, garbage{log: e.Log})
+		return nil
+	}
+	before := d.head.end
+	if err := p.append(d, e); err != nil {
+		return err
+	}
+	if e.Start > d.head.end {
+		return invalid("log %d: start %d is past the end %d", e.Log, e.Start, d.head.end)
+	}
+	if e.Start > d.head.start {
+		d.head.start, d.moved, d.trimmed = e.Start, true, true
+	}
+	if e.Rewrite != nil {
+		if err := p.rewrite(d, e.Rewrite, before, txn); err != nil {
+			return err
+		}
+	}
+	for i := range e.Entries {
+		if err := p.entry(d, &e.Entries[i]); err != nil {
+			return err
+		}
+	}
+	for i := range e.Notes {
+		p.note(d, &e.Notes[i])
+	}
+	return nil
+}
+
+func (p *plan) append(d *draft, e *store.Edit) error {
+	for i := range e.Append {
+		b := &e.Append[i]
+		if b.Base != d.head.end {
+			return invalid("log %d: append at %d, the end is %d", e.Log, b.Base, d.head.end)
+		}
+		t := b.MaxTime.UnixMilli()
+		if t < d.head.maxTime {
+			return invalid("log %d: time of batch at %d goes back", e.Log, b.Base)
+		}
+		key := batchKey(e.Log, b.Base)
+		p.put(key, appendBatch(make([]byte, 0, batchHeaderLen+len(b.Bytes)), key, b))
+		d.head.end, d.head.maxTime, d.moved = b.Last+1, t, true
+	}
+	return nil
+}
+
+// rewrite plans one batch in place of all that lie in its range.
+func (p *plan) rewrite(d *draft, b *store.Batch, before store.Offset, txn *badgerdb.Txn) error {
+	log := d.st.id
+	fail := func(why string) error { return invalid("log %d: rewrite of %d–%d: %s", log, b.Base, b.Last, why) }
+	if b.Last >= before {
+		return fail("past the end")
+	}
+	var gone [][]byte
+	for at := b.Base; at <= b.Last; {
+		key := batchKey(log, at)
+		old, err := readBatch(txn, key)
+		if err != nil {
+			return err
+		}
+		if old == nil || old.Last > b.Last || (at == b.Base && old.Last < d.head.start) {
+			return fail("not at the edges of batches")
+		}
+		if at != b.Base {
+			gone = append(gone, key)
+		}
+		at = old.Last + 1
+	}
+	if err := checkTimes(txn, d, b); err != nil {
+		return err
+	}
+	key := batchKey(log, b.Base)
+	p.put(key, appendBatch(make([]byte, 0, batchHeaderLen+len(b.Bytes)), key, b))
+	for _, k := range gone {
+		p.put(k, nil)
+	}
+	d.head.rewrites++
+	d.moved = true
+	return nil
+}
+
+// checkTimes checks that a rewritten batch does not break the order of times with its neighbours.
+func checkTimes(txn *badgerdb.Txn, d *draft, b *store.Batch) error {
+	log, t := d.st.id, b.MaxTime.UnixMilli()
+	if b.Base > d.head.start {
+		key, v, err := lastBelow(txn, logKey(kindBatch, log), batchKey(log, b.Base-1))
+		if err != nil {
+			return err
+		}
+		if key != nil {
+			prev, err := parseBatch(key, v)
+			if err != nil {
+				return err
+			}
+			if b.MaxTime.Before(prev.MaxTime) {
+				return invalid("log %d: rewrite of %d–%d: time before its predecessor's", log, b.Base, b.Last)
+			}
+		}
+	}
+	next, err := readBatch(txn, batchKey(log, b.Last+1))
+	if err != nil {
+		return err
+	}
+	if t > d.head.maxTime || (next != nil && b.MaxTime.After(next.MaxTime)) {
+		return invalid("log %d: rewrite of %d–%d: time after its successor's", log, b.Base, b.Last)
+	}
+	return nil
+}
+
+// readBatch returns the batch stored at a key, nil if there is none. Its bytes are not checked.
+func readBatch(txn *badgerdb.Txn, key []byte) (*store.Batch, error) {
+	v, err := getValue(txn, key)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	b, err := parseBatch(key, v)
+	return &b, err
+}
+
+func (p *plan) entry(d *draft, e *store.Entry) error {
+	log := d.st.id
+	old := d.journal(e.Journal)
+	if old == nil {
+		old = &journal{}
+	}
+	fail := func(format string, args ...any) error {
+		return invalid("log %d: journal %q: "+format, append([]any{log, e.Journal}, args...)...)
+	}
+	switch e.Kind {
+	case store.Delta:
+		if e.Seq != old.last+1 {
+			return fail("delta %d after %d", e.Seq, old.last)
+		}
+		j := d.changeJournal(e.Journal, false)
+		j.last = e.Seq
+		p.deltas = append(p.deltas, delta{log, j.id, e.Seq, e.Bytes})
+		p.bound += 48 + min(len(e.Bytes), valueThreshold)
+		p.bytes += len(e.Bytes)
+	case store.Piece:
+		if e.Seq <= old.checkpoint || e.Seq > old.last {
+			return fail("piece at %d, want one after %d and up to %d", e.Seq, old.checkpoint, old.last)
+		}
+		if e.Part > 0 && (e.Seq != old.pending || e.Part != old.pieces) {
+			return fail("piece %d of %d, while piece %d of %d is due", e.Part, e.Seq, old.pieces, old.pending)
+		}
+		j := d.changeJournal(e.Journal, false)
+		if e.Part == 0 {
+			j.pending, j.rounds = e.Seq, j.rounds+1
+		}
+		j.pieces = e.Part + 1
+		key := pieceKey(log, j.id, j.rounds, e.Seq, e.Part)
+		p.put(key, seal(key, append(make([]byte, 0, len(e.Bytes)+sumLen), e.Bytes...)))
+	case store.Checkpoint:
+		if e.Seq != old.pending || e.Part != old.pieces {
+			return fail("checkpoint %d of %d pieces, while there are %d of %d", e.Seq, e.Part, old.pieces, old.pending)
+		}
+		j := d.changeJournal(e.Journal, true)
+		j.checkpoint, j.parts, j.round = e.Seq, e.Part, j.rounds
+		j.pending, j.pieces = 0, 0
+		p.garbage = append(p.garbage, garbage{log: log, name: e.Journal})
+	case store.Forget:
+		if old.id == 0 {
+			return nil
+		}
+		d.setJournal(e.Journal, nil, true)
+		key := garbageKey(log, old.id)
+		p.put(key, numbers(key))
+		p.garbage = append(p.garbage, garbage{log: log, id: old.id})
+	}
+	return nil
+}
+
+func (p *plan) note(d *draft, n *store.Note) {
+	if d.journal(n.Journal) == nil && len(n.Bytes) == 0 {
+		return
+	}
+	j := d.journal(n.Journal)
+	if j == nil {
+		j = d.changeJournal(n.Journal, true)
+	}
+	key := noteKey(d.st.id, j.id, n.At)
+	if len(n.Bytes) == 0 {
+		p.put(key, nil)
+		return
+	}
+	p.put(key, seal(key, append(make([]byte, 0, len(n.Bytes)+sumLen), n.Bytes...)))
+}
+
+// group is what one transaction makes durable: units in order, none of them split.
+type group struct {
+	drafts  map[store.LogID]*draft
+	ops     []op
+	packs   map[packID]*pack
+	order   []*pack
+	garbage []garbage
+	units   int
+	cost    int // as Badger will count it
+	count   int // of operations
+	bytes   int // of values
+}
+
+type packID struct {
+	log store.LogID
+	id  journalID
+}
+
+// pack is a row of consecutive deltas of one journal that will be one value.
+type pack struct {
+	packID
+	first uint64
+	bytes []byte
+}
+
+// maxPack is the length in bytes at which a pack is closed.
+const maxPack = 64 << 10
+
+func (p *pack) cost() int {
+	o := op{value: p.bytes}
+	return 25 + sumLen + o.cost()
+}
+
+func newGroup() *group {
+	return &group{drafts: map[store.LogID]*draft{}, packs: map[packID]*pack{}}
+}
+
+// add takes a plan into the group.
+func (g *group) add(p *plan) {
+	g.units++
+	g.bytes += p.bytes
+	g.garbage = append(g.garbage, p.garbage...)
+	for i := range p.ops {
+		g.cost += p.ops[i].cost()
+	}
+	g.ops = append(g.ops, p.ops...)
+	g.count += len(p.ops)
+	for i := range p.deltas {
+		g.addDelta(&p.deltas[i])
+	}
+	for _, d := range p.drafts {
+		if old := g.drafts[d.st.id]; old != nil {
+			g.cost -= old.cost()
+			g.count -= old.count()
+		}
+		g.drafts[d.st.id] = d
+		g.cost += d.cost()
+		g.count += d.count()
+	}
+}
+
+func (g *group) addDelta(x *delta) {
+	id := packID{x.log, x.id}
+	k := g.packs[id]
+	if k != nil && len(k.bytes)+len(x.bytes) < maxPack {
+		g.cost -= k.cost()
+	} else {
+		k = &pack{packID: id, first: x.seq, bytes: make([]byte, 0, len(x.bytes)+binary.MaxVarintLen32+sumLen)}
+		g.packs[id] = k
+		g.order = append(g.order, k)
+		g.count++
+	}
+	k.bytes = appendFrame(k.bytes, x.bytes)
+	g.cost += k.cost()
+}
+
+// close returns the group's operations, all but the sequence.
+func (g *group) close() []op {
+	ops := g.ops
+	for _, k := range g.order {
+		key := deltasKey(k.log, k.id, k.first)
+		ops = append(ops, op{key, seal(key, k.bytes)})
+	}
+	for _, d := range g.drafts {
+		ops = d.ops(ops)
+	}
+	return ops
+}
