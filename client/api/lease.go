@@ -83,6 +83,9 @@ type WorkerError struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
+// Error implements error, so that a worker's handler can return one.
+func (e *WorkerError) Error() string { return e.Message }
+
 // UnmarshalJSON accepts a string or an object.
 func (e *WorkerError) UnmarshalJSON(b []byte) error {
 	if len(b) > 0 && b[0] == '"' {

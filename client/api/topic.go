@@ -1,5 +1,7 @@
 package api
 
+import "encoding/json"
+
 // Retention says how long settled records stay.
 type Retention struct {
 	Age           Duration `json:"age"`   // 0 = forever
@@ -22,6 +24,8 @@ type TopicConfig struct {
 	DedupeWindow   Duration   `json:"dedupe_window"`
 	MaxRecordBytes int64      `json:"max_record_bytes"`
 	MaxBacklog     MaxBacklog `json:"max_backlog"`
+
+	Schema json.RawMessage `json:"schema,omitempty"` // JSON Schema 2020-12 for values; absent: any value
 }
 
 // Topic is the answer of GET /v1/topics/{topic}.

@@ -1,0 +1,13 @@
+// Package client talks to a Holt server: it publishes and reads records, leases and settles them, runs workers, and
+// manages topics and groups.
+//
+// A [Client] is safe for any number of goroutines and keeps no goroutine while nothing is in flight. Publishing is
+// durable when it returned nil. Concurrent calls of [Client.Publish] to one topic share requests, as do settles of
+// one group: while a request is in flight the next one gathers, and nothing waits when none is.
+//
+// Every error answer is an [*Error], and errors.Is compares it with the sentinel of its code ([ErrLeaseLost],
+// [ErrTopicNotFound], …). An error that is [ErrUnknown] says that the call may or may not have been applied: repeat
+// it with the same record ids or receipts. Any other error means that nothing was applied.
+//
+// The caller owes it a context on every call: no call has a time limit of its own.
+package client

@@ -1,0 +1,46 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/holtmq/holt/client/api"
+)
+
+// LeaseOptions say what to lease. The zero value asks for one record and does not wait.
+type LeaseOptions struct {
+	Max      int           // records; 0 = 1
+	Wait     time.Duration // how long to wait for the first; ≤ 60 s
+	Lease    time.Duration // visibility timeout; 0 = the group's
+	MaxBytes int64         // of values; 0 = the server's limit
+	Topics   []string      // only these; makes or attaches what is missing
+	Member   string        // who holds the leases, for operators to read; default WithMember's
+	Request  string        // idempotency key: a repeated call gets its own leases again
+}
+
+// Lease takes records of group exclusively until they are settled or their deadline passes. No record is an empty
+// answer, not an error.
+func (c *Client) Lease(ctx context.Context, group string, o LeaseOptions) ([]*Record, error) {
+	if o.Member == "" {
+		o.Member = c.member
+	}
+	in := api.LeaseRequest{
+		Max: o.Max, Wait: api.Duration(o.Wait), Lease: api.Duration(o.Lease), MaxBytes: o.MaxBytes,
+		Topics: o.Topics, Member: o.Member, Request: o.Request,
+	}
+	var out api.LeaseResponse
+	if err := c.post(ctx, path("groups", group, "lease"), in, &out); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	records := make([]*Record, len(out.Records))
+	for i := range out.Records {
+		r, err := leased(&out.Records[i], now)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+		}
+		records[i] = r
+	}
+	return records, nil
+}
