@@ -6,10 +6,14 @@ type Offset int64
 // Limits of a window.
 const (
 	MaxOffer      = 1024      // records of one Offer
+	MaxLease      = 1024      // records of one Lease
+	MaxOverTTL    = 4096      // records over their ttl that one Lease settles on its way
 	MaxExpire     = 1000      // records one Expire turns over
 	MaxUnresolved = 1_000_000 // records between start and end that are not settled; at it only available-again ones go out
 	MaxRuns       = 1024      // run-length runs of settled outcomes kept to answer repeats
-	MaxMember     = 200       // bytes of a member's name
+	MaxAhead      = 1024      // run-length runs of records settled by place at or past end
+	MaxMember     = 200       // bytes of a member's name; the rest is cut off
+	MaxLength     = 1<<32 - 1 // milliseconds a lease is known to run for (49 days); a longer one keeps its deadline
 )
 
 // Config is what an operator can change while a window lives. All durations are milliseconds. The zero value of a field is its
@@ -47,7 +51,7 @@ type Offered struct {
 type Request struct {
 	Now         int64
 	Length      int64 // of the leases
-	Max         int   // records, ≥ 1
+	Max         int   // records of the whole call, Have included; ≥ 1. One Lease hands out at most MaxLease
 	MaxBytes    int64 // sum of sizes; 0 = no limit. The first record of a call (Have = 0) comes whatever its size
 	Have        int   // records this call already got from other windows
 	HaveBytes   int64
@@ -69,7 +73,7 @@ type Handout struct {
 	Attempt  int   // 1 + counted failures
 	Deadline int64 // ms
 	Size     uint32
-	Again    bool // it, or its key, was freed by an earlier command: the answer waits until that one is durable
+	Again    bool // an earlier command may have freed it or its key: the answer waits until that one is durable
 }
 
 // Verb ends or moves a lease.
@@ -108,11 +112,47 @@ const (
 // Result is the outcome of one action.
 type Result struct {
 	Code     Code
-	Attempt  int   // the attempt that ended (or runs on)
-	Deadline int64 // after an extend; ms
-	Due      int64 // after a nack: when it is available again; ms
-	Late     bool  // the lease was past its deadline
-	Dying    bool  // the record is to be buried (see Dying)
+	Attempt  int    // the attempt that ended (or runs on)
+	Deadline int64  // after an extend; ms
+	Due      int64  // after a nack: when it is available again; ms
+	Late     bool   // the lease was past its deadline
+	Dying    bool   // the record is to be buried (see Dying)
+	Dropped  bool   // the record was given up without a dead letter
+	Member   string // who held the lease that ended (or runs on); "" = not known
+	LeasedAt int64  // when it was handed out; ms; 0 = not known
+}
+
+// Stop says why a Lease ended.
+type Stop uint8
+
+// The stops.
+const (
+	StopEmpty Stop = iota // nothing more to hand out now
+	StopLimit             // the limits of the request or of one Lease reached, or what is left may only come in a call of its own
+	StopAlone             // a record suspected of killing its workers was taken: the call must not get any further record, from anywhere
+	StopMore              // MaxOverTTL records over their ttl were settled on the way: call again
+)
+
+// Expired is one lease that ran out.
+type Expired struct {
+	Claim
+	Attempt  int // the one that ran out
+	Member   string
+	LeasedAt int64 // ms
+	Deadline int64 // ms
+	Dying    bool  // it was the last one: the record is to be buried
+	Dropped  bool  // it was the last one: the record was given up without a dead letter
+}
+
+// Death is one record to be buried.
+type Death struct {
+	Claim    // the last hand-out; Delivery 0 = it never was handed out
+	Reason   Reason
+	Attempts int // counted failures, a reject included
+	Member   string
+	LeasedAt int64 // of the last hand-out; ms
+	Key      uint64
+	Size     uint32
 }
 
 // Reason is why a record died.

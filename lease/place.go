@@ -1,0 +1,165 @@
+package lease
+
+// SettleAt settles by place, for operators; no claim is asked for, and a running lease is lost. Release makes a deferred record
+// available now and ends a lease uncounted; Ack and Reject settle any unsettled record, at or past End too: Offer then passes it
+// over, and a rejected one is listed by Dying. Repeat means that there was nothing to do, AlreadySettled that the record is settled (or
+// dying), NotOffered that MaxAhead runs lie ahead already: offer up to the offset and ask again. Other verbs are Invalid.
+func (w *Window) SettleAt(now int64, at Offset, v Verb) Result {
+	if v != Ack && v != Release && v != Reject || at < 0 {
+		return Result{Code: Invalid}
+	}
+	if at >= w.end {
+		return w.settleAhead(at, v)
+	}
+	s := w.find(at)
+	if s == 0 {
+		return Result{Code: AlreadySettled}
+	}
+	r := w.slab.rec(s)
+	state, overdue := r.state, r.state == Leased && r.at <= now
+	if overdue { // judged as if Expire had just run
+		switch why := w.fate(s, r.failures+1, now); {
+		case why == 0:
+			state = Available
+		case w.drops(why):
+			return Result{Code: AlreadySettled}
+		default:
+			state = Dying
+		}
+	}
+	switch {
+	case state == Dying && v == Reject, state == Available && v == Release:
+		return Result{Code: Repeat, Dying: r.state == Dying}
+	case state == Dying:
+		return Result{Code: AlreadySettled}
+	}
+	return w.settlePlace(s, r, state, v)
+}
+
+// settlePlace does what SettleAt found right; state is the record's, an overdue lease turned over.
+func (w *Window) settlePlace(s uint32, r *record, state State, v Verb) Result {
+	res := Result{Attempt: r.attempt(), Member: w.members.name(r.member), LeasedAt: r.leasedAt}
+	if v == Ack {
+		w.journal.run(opAck, r.offset)
+		w.settle(s, Acked)
+		return res
+	}
+	w.leave(s, r)
+	why := Reason(0)
+	switch {
+	case v == Reject:
+		why = ReasonRejected
+		if r.state == Leased {
+			r.failures++
+			r.last = byPlace
+		}
+	case state == Leased:
+		r.state, r.last = Available, byPlace
+	default:
+		r.state = Available
+	}
+	w.enterOrDie(s, r, why, false, &res)
+	return res
+}
+
+func (w *Window) settleAhead(at Offset, v Verb) Result {
+	switch o, ok := w.ahead.find(at); {
+	case ok && o == rejected && v == Reject:
+		return Result{Code: Repeat, Dying: true}
+	case ok:
+		return Result{Code: AlreadySettled}
+	case v == Release:
+		return Result{Code: Repeat}
+	case len(w.ahead) >= MaxAhead:
+		return Result{Code: NotOffered}
+	}
+	o := Acked
+	switch {
+	case v == Reject && w.cfg.Drop:
+		o = Dropped
+	case v == Reject:
+		o = rejected
+	}
+	w.journal.ahead(at, o)
+	w.putAhead(at, o)
+	if o == Dropped {
+		w.dropped++
+	}
+	return Result{Dying: o == rejected, Dropped: o == Dropped}
+}
+
+func (w *Window) putAhead(at Offset, o Outcome) {
+	w.ahead.add(at, at+1, o)
+	if o == rejected {
+		w.nAhead.dying++
+	} else {
+		w.nAhead.settled++
+	}
+	w.trimAhead()
+}
+
+// Reset begins a new epoch at to: start and end are there, every claim of before is lost, records from there on come afresh at their
+// first attempt, and what was settled of them is forgotten. What lies unsettled below counts as settled; a record dying there gets no
+// dead letter any more, so the caller buries those first. Keys held by dead records from there on are free.
+func (w *Window) Reset(to Offset) {
+	w.journal.offset(opReset, to)
+	w.reset(to)
+}
+
+func (w *Window) reset(to Offset) {
+	w.skipTo(to)
+	var kept []Death // what holds a key below still does: its dead letter stays open
+	for _, s := range heldOf(&w.slab, w.held) {
+		if at := w.slab.rec(s).offset; at < to {
+			kept = append(kept, Death{Claim: Claim{Offset: at}, Key: w.keyOf(s)})
+		}
+	}
+	w.shown = max(w.shown, w.end)
+	w.clear()
+	for _, d := range kept {
+		w.insert(record{offset: d.Offset, state: Settled}, d.Key, 0)
+	}
+	w.past.cut(to)
+	w.ahead = nil
+	w.nAhead.settled, w.nAhead.dying = 0, 0
+	w.end = to
+	w.epoch++
+}
+
+// TrimTo says that the log begins at start now: what lies unsettled below is gone, and settled as skipped.
+func (w *Window) TrimTo(start Offset) {
+	if start <= w.Start() {
+		return
+	}
+	w.journal.offset(opTrim, start)
+	w.skipTo(start)
+}
+
+// skipTo settles everything below to as skipped.
+func (w *Window) skipTo(to Offset) {
+	for w.first != 0 && w.slab.rec(w.first).offset < to {
+		w.settle(w.first, Skipped)
+	}
+	w.skipAhead(to)
+}
+
+// skipAhead moves end up to to, past what was settled ahead.
+func (w *Window) skipAhead(to Offset) {
+	for w.end < to {
+		next := to
+		if len(w.ahead) > 0 {
+			next = min(next, w.ahead[0].from)
+			if r := &w.ahead[0]; r.from == w.end { // to be buried: too late
+				r.from++
+				w.nAhead.dying--
+				next = w.end + 1
+				if r.from == r.to {
+					w.ahead = w.ahead[1:]
+				}
+			}
+		}
+		w.past.skip(w.end, next, Skipped)
+		w.end = next
+		w.trimAhead()
+	}
+}

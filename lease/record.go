@@ -1,0 +1,189 @@
+package lease
+
+// blockSlots is how many records one block of the slab holds; the first block starts at firstSlots and doubles up to it,
+// so that a small window is small.
+const (
+	blockShift = 12
+	blockSlots = 1 << blockShift
+	firstSlots = 16
+)
+
+// ending is how the last hand-out of a record ended.
+type ending uint8
+
+const (
+	notEnded ending = iota // never handed out, or the lease runs
+	byNack
+	byRelease
+	byExpiry // provisional: a late settle may take its place
+	byPlace  // an operator ended it: lost for its holder
+	endings
+)
+
+// Bits of record.flags. None of them is state: all are derived and rebuilt.
+const (
+	isReady  uint8 = 1 << iota // in reach of the next Lease, counted in ready[class]
+	isMarked                   // seen by the compaction of the timer heap
+	inHeap0                    // has an entry in heap 0 (and so on): entries are removed lazily
+	inHeap1
+	inHeap2
+	classBit0 // the class it is ready in
+	classBit1
+)
+
+// record is one unresolved record: 64 bytes, one cache line. Keys and ttls lie beside it and cost nothing where there are none.
+type record struct {
+	offset      Offset
+	at          int64 // deadline of a leased one, due time of a deferred one
+	leasedAt    int64 // of the last hand-out
+	length      uint32
+	member      uint32 // number of the last member's name; 0 = none
+	next, prev  uint32 // the list in offset order; next also links free slots
+	deliveries  uint32
+	failures    uint32 // counted ones, a provisional expiry included; of a dying one: its attempts
+	expiries    uint32 // those of the failures that were expiries
+	incarnation uint32 // of the last hand-out
+	size        uint32
+	state       State // Settled: a dead record that holds its key
+	last        ending
+	reason      Reason
+	flags       uint8
+}
+
+// attempt is the one running, or the next one.
+func (r *record) attempt() int {
+	if r.state == Dying {
+		return int(r.failures)
+	}
+	return int(r.failures) + 1
+}
+
+// timed says whether the record waits for its time r.at.
+func (r *record) timed() bool { return r.state == Leased || r.state == Deferred }
+
+// link places a record in the queue of its key.
+type link struct{ queue, next, prev uint32 }
+
+// node places a record in the pairing heap of its key's available records.
+type node struct{ child, sibling, prev uint32 }
+
+// block is a piece of the slab; all but recs are made when first needed.
+type block struct {
+	recs  []record
+	links []link
+	nodes []node
+	dies  []int64
+}
+
+// slab owns the records. A slot number stays valid until freed; a pointer only until the next alloc. Slot 0 is none.
+type slab struct {
+	blocks []block
+	free   uint32 // head of the list of freed slots
+	top    uint32 // slots ever handed out, slot 0 included
+	used   int
+}
+
+func (b *slab) rec(s uint32) *record { return &b.blocks[s>>blockShift].recs[s&(blockSlots-1)] }
+
+// slots is how many there is room for without growing.
+func (b *slab) slots() int {
+	if len(b.blocks) == 0 {
+		return 0
+	}
+	return (len(b.blocks)-1)<<blockShift + len(b.blocks[len(b.blocks)-1].recs)
+}
+
+func (b *slab) alloc() uint32 {
+	b.used++
+	if s := b.free; s != 0 {
+		b.free = b.rec(s).next
+		return s
+	}
+	if b.top == 0 {
+		b.top = 1
+	}
+	if int(b.top) >= b.slots() {
+		b.grow()
+	}
+	s := b.top
+	b.top++
+	return s
+}
+
+func (b *slab) release(s uint32) {
+	b.setDies(s, 0)
+	if blk := &b.blocks[s>>blockShift]; blk.links != nil {
+		blk.links[s&(blockSlots-1)] = link{}
+	}
+	*b.rec(s) = record{next: b.free}
+	b.free = s
+	b.used--
+}
+
+func (b *slab) grow() {
+	if n := len(b.blocks); n != 1 || len(b.blocks[0].recs) == blockSlots {
+		size := blockSlots
+		if n == 0 {
+			size = firstSlots
+		}
+		b.blocks = append(b.blocks, block{recs: make([]record, size)})
+		return
+	}
+	f := &b.blocks[0]
+	f.recs = doubled(f.recs)
+	f.links = doubled(f.links)
+	f.nodes = doubled(f.nodes)
+	f.dies = doubled(f.dies)
+}
+
+func doubled[T any](s []T) []T {
+	if s == nil {
+		return nil
+	}
+	d := make([]T, 2*len(s))
+	copy(d, s)
+	return d
+}
+
+// queueOf gives the number of the record's key queue; 0 = it has no key.
+func (b *slab) queueOf(s uint32) uint32 {
+	if l := b.blocks[s>>blockShift].links; l != nil {
+		return l[s&(blockSlots-1)].queue
+	}
+	return 0
+}
+
+func (b *slab) link(s uint32) *link {
+	blk := &b.blocks[s>>blockShift]
+	if blk.links == nil {
+		blk.links = make([]link, len(blk.recs))
+	}
+	return &blk.links[s&(blockSlots-1)]
+}
+
+func (b *slab) node(s uint32) *node {
+	blk := &b.blocks[s>>blockShift]
+	if blk.nodes == nil {
+		blk.nodes = make([]node, len(blk.recs))
+	}
+	return &blk.nodes[s&(blockSlots-1)]
+}
+
+// dies gives the time at which the record's ttl is over; 0 = never.
+func (b *slab) dies(s uint32) int64 {
+	if d := b.blocks[s>>blockShift].dies; d != nil {
+		return d[s&(blockSlots-1)]
+	}
+	return 0
+}
+
+func (b *slab) setDies(s uint32, at int64) {
+	blk := &b.blocks[s>>blockShift]
+	if blk.dies == nil {
+		if at == 0 {
+			return
+		}
+		blk.dies = make([]int64, len(blk.recs))
+	}
+	blk.dies[s&(blockSlots-1)] = at
+}

@@ -1,0 +1,107 @@
+package lease
+
+// behindSteps is how many records of a key View looks at to find one in flight.
+const behindSteps = 1024
+
+// View shows one record, whatever its offset: those at or past End are available, at their first attempt.
+func (w *Window) View(at Offset) View {
+	s := w.find(at)
+	if s != 0 {
+		return w.view(s)
+	}
+	v := View{Offset: at, State: Settled}
+	switch o, ahead := w.ahead.find(at); {
+	case at < w.end:
+		v.Outcome = w.past.outcome(at)
+	case ahead && o == rejected:
+		v.State, v.Reason = Dying, ReasonRejected
+	case ahead:
+		v.Outcome = o
+	default:
+		v.State, v.Attempt = Available, 1
+	}
+	return v
+}
+
+func (w *Window) view(s uint32) View {
+	r := w.slab.rec(s)
+	v := View{
+		Offset: r.offset, State: r.state, Attempt: r.attempt(), Deliveries: int(r.deliveries), Member: w.members.name(r.member),
+		Key: w.keyOf(s), Size: r.size,
+	}
+	switch r.state {
+	case Leased:
+		v.Deadline, v.Length, v.LeasedAt = r.at, int64(r.length), r.leasedAt
+	case Deferred:
+		v.Due = r.at
+	case Dying:
+		v.Reason = r.reason
+	case Available:
+		v.Behind, v.BehindKey = w.behind(s)
+	}
+	return v
+}
+
+// behind finds the record that holds s back: with an order the key's first, or else the one in flight; with a limit the first in flight.
+func (w *Window) behind(s uint32) (Offset, bool) {
+	q := w.slab.queueOf(s)
+	if q == 0 || w.gate == gateNone {
+		return 0, false
+	}
+	x := &w.queues.all[q]
+	switch {
+	case x.rep == s:
+		return 0, false
+	case w.gate == gateOrder && x.head != s:
+		return w.slab.rec(x.head).offset, true
+	case w.gate == gateLimit && int(x.busy) < w.cfg.KeyConcurrency:
+		return 0, false
+	}
+	h := x.head
+	for n := 0; h != 0 && n < behindSteps; n++ {
+		if st := w.slab.rec(h).state; st == Leased || st == Dying && w.gate == gateOrder {
+			return w.slab.rec(h).offset, true
+		}
+		h = w.slab.link(h).next
+	}
+	return -1, true
+}
+
+// Views appends up to max unresolved records from from on to dst, in offset order; state 0 = of any state. It walks the records between,
+// and to begin where another page ended costs nothing if the record before from is unresolved.
+func (w *Window) Views(from Offset, state State, max int, dst []View) []View {
+	for s := w.seek(from); s != 0 && max > 0; s = w.slab.rec(s).next {
+		if r := w.slab.rec(s); state == 0 || r.state == state {
+			dst = append(dst, w.view(s))
+			max--
+		}
+	}
+	return dst
+}
+
+// seek gives the first unresolved record at or past from; 0 = none.
+func (w *Window) seek(from Offset) uint32 {
+	if s := w.find(from); s != 0 {
+		return s
+	}
+	if s := w.find(from - 1); s != 0 {
+		return w.slab.rec(s).next
+	}
+	s := w.first
+	for s != 0 && w.slab.rec(s).offset < from {
+		s = w.slab.rec(s).next
+	}
+	return s
+}
+
+// Attempts sets dst to how many unresolved records are at which attempt, dst[0] for the first; the last entry takes all higher ones,
+// and no more than 64 are told apart.
+func (w *Window) Attempts(dst []int) {
+	clear(dst)
+	if len(dst) == 0 {
+		return
+	}
+	for i, n := range w.hist {
+		dst[min(i, len(dst)-1)] += n
+	}
+}

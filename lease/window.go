@@ -1,0 +1,407 @@
+package lease
+
+// gate is how the records of a key hold each other back.
+type gate uint8
+
+const (
+	gateNone  gate = iota
+	gateOrder      // only the first unresolved record of a key
+	gateLimit      // at most KeyConcurrency leases of a key
+)
+
+// class is where a ready record waits for its hand-out.
+type class uint8
+
+const (
+	again    class = iota // handed out before
+	isolated              // handed out before, and so often expired that it goes in small batches
+	fresh                 // never handed out
+	classes
+)
+
+// histogram is how many attempts Attempts tells apart.
+const histogram = 64
+
+// Window is the state of one share group on one partition: what lies between start and end and is not settled. It is not for
+// concurrent use: the caller locks.
+type Window struct {
+	cfg   Config
+	gate  gate
+	epoch uint32
+	end   Offset
+	shown Offset // records below may have been handed out in an earlier epoch
+
+	// current is the incarnation of this life's hand-outs, 0 before the first. It is no state: a restart forgets it.
+	current uint32
+
+	slab     slab
+	byOffset table
+	first    uint32 // the unresolved records in offset order
+	last     uint32
+
+	queues  queues
+	held    uint32 // the dead records that hold their key, a list through next and prev
+	holds   int
+	ready   [classes]heap
+	nReady  [classes]int
+	timers  heap
+	dying   deaths
+	counts  Counts
+	hist    [histogram]int
+	members members
+
+	past   past
+	ahead  runs // settled at or past end; outcome rejected = to be buried
+	nAhead struct{ settled, dying int }
+
+	dropped uint64
+	journal journal
+}
+
+// rejected is the outcome of a run of ahead whose dead letters are not yet written.
+const rejected Outcome = 255
+
+// New makes the window of a group that begins at start.
+func New(cfg Config, start Offset, epoch uint32) *Window {
+	w := &Window{epoch: epoch, end: start, past: past{floor: start}}
+	w.clear()
+	w.setConfig(cfg)
+	return w
+}
+
+// clear forgets all unresolved records.
+func (w *Window) clear() {
+	w.slab = slab{}
+	w.byOffset = table{keyOf: func(s uint32) uint64 { return uint64(w.slab.rec(s).offset) }}
+	w.queues = queues{}
+	w.queues.byKey.keyOf = func(q uint32) uint64 { return w.queues.all[q].key }
+	w.first, w.last, w.held, w.holds = 0, 0, 0, 0
+	for c := range w.ready {
+		w.ready[c], w.nReady[c] = w.ready[c].emptied(), 0
+	}
+	w.timers = w.timers.emptied()
+	w.dying = deaths{}
+	w.counts, w.hist = Counts{}, [histogram]int{}
+}
+
+func (w *Window) setConfig(cfg Config) {
+	w.cfg = cfg
+	switch {
+	case cfg.KeyOrder:
+		w.gate = gateOrder
+	case cfg.KeyConcurrency > 0:
+		w.gate = gateLimit
+	default:
+		w.gate = gateNone
+	}
+}
+
+// Configure changes the configuration. What has happened stays: failures are judged by it from the next one on, deadlines and due times
+// stand. Key order or a key limit turned on later holds for what is available then (of a key already in flight several times nothing
+// more goes out until the order allows it); records offered while neither was on have no key. While HoldDead is off dead records hold
+// nothing back; turned on again, those not freed by FreeKey do. It costs time in proportion to the unresolved records.
+func (w *Window) Configure(cfg Config) {
+	w.setConfig(cfg)
+	w.rebuild()
+}
+
+// Start is the first record not settled, or End.
+func (w *Window) Start() Offset {
+	if w.first == 0 {
+		return w.end
+	}
+	return w.slab.rec(w.first).offset
+}
+
+// End is the first record never offered. Offer moves it, and SettleAt, TrimTo and Reset may.
+func (w *Window) End() Offset { return w.end }
+
+// Epoch counts the resets.
+func (w *Window) Epoch() uint32 { return w.epoch }
+
+// Counts gives the totals, at no cost.
+func (w *Window) Counts() Counts {
+	c := w.counts
+	c.Leased += c.Dying
+	c.Dying += w.nAhead.dying
+	return c
+}
+
+// Ahead is how many records at or past End are settled already: the lag is log end − End − Ahead + unresolved.
+func (w *Window) Ahead() int { return w.nAhead.settled }
+
+// Dropped counts the records given up without a dead letter since the window was made or restored; it is not journaled.
+func (w *Window) Dropped() uint64 { return w.dropped }
+
+// Full says that MaxUnresolved is reached, records that hold their key included: offer nothing until it is no longer.
+func (w *Window) Full() bool { return w.unresolved()+w.holds >= MaxUnresolved }
+
+func (w *Window) unresolved() int {
+	return w.counts.Available + w.counts.Leased + w.counts.Deferred + w.counts.Dying
+}
+
+// Offer brings the records from at on into the window: available, unless they are holes or were settled ahead. at must be End and recs
+// at most MaxOffer: anything else is the caller's error and panics.
+func (w *Window) Offer(at Offset, recs []Offered) {
+	switch {
+	case at != w.end:
+		panic("lease: an offer does not begin at the end of the window")
+	case len(recs) > MaxOffer:
+		panic("lease: an offer of more than MaxOffer records")
+	case len(recs) == 0:
+		return
+	}
+	w.journal.offer(at, recs, w.gate != gateNone)
+	w.offer(recs, w.gate != gateNone)
+}
+
+func (w *Window) offer(recs []Offered, keys bool) {
+	for i := range recs {
+		o := &recs[i]
+		at := w.end
+		w.end++
+		outcome, ahead := w.ahead.find(at)
+		switch {
+		case ahead && outcome != rejected:
+			w.past.settle(at, outcome)
+			w.nAhead.settled--
+			continue
+		case ahead:
+			w.nAhead.dying--
+		case o.Gone:
+			w.past.settle(at, Skipped)
+			continue
+		}
+		r := record{offset: at, size: o.Size, state: Available}
+		if ahead {
+			r.state, r.reason = Dying, ReasonRejected
+		}
+		key := o.Key
+		if !keys {
+			key = 0
+		}
+		w.insert(r, key, o.Dies)
+	}
+	w.trimAhead()
+}
+
+// trimAhead drops the runs of ahead that end has passed, and moves end over what is settled from it on.
+func (w *Window) trimAhead() {
+	for len(w.ahead) > 0 && w.ahead[0].from <= w.end {
+		r := w.ahead[0]
+		if r.to > w.end {
+			if r.outcome == rejected {
+				w.ahead[0].from = w.end
+				return
+			}
+			if r.outcome != Acked {
+				w.past.skip(w.end, r.to, r.outcome)
+			}
+			w.nAhead.settled -= int(r.to - w.end)
+			w.end = r.to
+		}
+		w.ahead = w.ahead[1:]
+	}
+}
+
+// find gives the slot of an unresolved record; 0 = it is settled, or not offered.
+func (w *Window) find(at Offset) uint32 {
+	s := w.byOffset.get(uint64(at))
+	if s != 0 && w.slab.rec(s).state == Settled {
+		return 0
+	}
+	return s
+}
+
+// insert adds an unresolved record behind all others, or a dead one that holds its key.
+func (w *Window) insert(r record, key uint64, dies int64) uint32 {
+	s := w.slab.alloc()
+	*w.slab.rec(s) = r
+	w.byOffset.put(uint64(r.offset), s)
+	w.slab.setDies(s, dies)
+	if key != 0 {
+		w.join(s, key)
+	}
+	rec := w.slab.rec(s)
+	if rec.state == Settled {
+		w.pushHeld(s, rec)
+		return s
+	}
+	rec.prev, rec.next = w.last, 0
+	if w.last != 0 {
+		w.slab.rec(w.last).next = s
+	} else {
+		w.first = s
+	}
+	w.last = s
+	w.members.ref(rec.member)
+	w.enter(s, rec)
+	return s
+}
+
+// unlist takes a record out of the list in offset order.
+func (w *Window) unlist(r *record) {
+	if r.prev != 0 {
+		w.slab.rec(r.prev).next = r.next
+	} else {
+		w.first = r.next
+	}
+	if r.next != 0 {
+		w.slab.rec(r.next).prev = r.prev
+	} else {
+		w.last = r.prev
+	}
+}
+
+// settle ends an unresolved record.
+func (w *Window) settle(s uint32, o Outcome) {
+	r := w.slab.rec(s)
+	w.leave(s, r)
+	w.unlist(r)
+	w.past.settle(r.offset, o)
+	w.members.unref(r.member)
+	w.forget(s, r)
+}
+
+// forget frees the slot of a record that is in no list any more.
+func (w *Window) forget(s uint32, r *record) {
+	w.byOffset.remove(uint64(r.offset))
+	w.part(s)
+	w.slab.release(s)
+	if n := w.slab.slots(); n > 1024 && w.slab.used < n/8 {
+		w.rebuild()
+	}
+}
+
+// leave takes an unresolved record out of everything derived from its state, before a change; enter puts it back.
+func (w *Window) leave(s uint32, r *record) {
+	w.hist[r.bucket()]--
+	switch r.state {
+	case Available:
+		w.counts.Available--
+	case Leased:
+		w.counts.Leased--
+	case Deferred:
+		w.counts.Deferred--
+	case Dying:
+		w.counts.Dying--
+	}
+	if q := w.slab.queueOf(s); q != 0 && w.gate != gateNone {
+		w.leaveKey(s, r, q)
+	} else if r.state == Available {
+		w.counts.Ready--
+		w.unready(r)
+	}
+}
+
+// enter is the other half of leave, with r's new state.
+func (w *Window) enter(s uint32, r *record) {
+	w.hist[r.bucket()]++
+	switch r.state {
+	case Available:
+		w.counts.Available++
+	case Leased:
+		w.counts.Leased++
+		w.setTimer(r)
+	case Deferred:
+		w.counts.Deferred++
+		w.setTimer(r)
+	case Dying:
+		w.counts.Dying++
+		w.dying.add(r.offset)
+	}
+	if q := w.slab.queueOf(s); q != 0 && w.gate != gateNone {
+		w.enterKey(s, r, q)
+	} else if r.state == Available {
+		w.counts.Ready++
+		w.makeReady(r)
+	}
+}
+
+// bucket is the record's place in the histogram of attempts.
+func (r *record) bucket() int { return min(max(r.attempt(), 1), histogram) - 1 }
+
+// classOf says how an available record waits.
+func (w *Window) classOf(r *record) class {
+	switch {
+	case r.deliveries == 0:
+		return fresh
+	case w.batch(r) < MaxLease:
+		return isolated
+	}
+	return again
+}
+
+// makeReady puts an available record in reach of the next Lease.
+func (w *Window) makeReady(r *record) {
+	c := w.classOf(r)
+	r.flags = r.flags&^(classBit0|classBit1) | isReady | uint8(c)*classBit0
+	w.nReady[c]++
+	if r.flags&(inHeap0<<c) != 0 {
+		return
+	}
+	h := &w.ready[c]
+	if h.roomy(w.nReady[c]) {
+		h.sweep(func(m mark) bool { return w.waits(m.offset, c) != 0 })
+	}
+	r.flags |= inHeap0 << c
+	h.push(mark{offset: r.offset})
+}
+
+func (w *Window) unready(r *record) {
+	w.nReady[r.class()]--
+	r.flags &^= isReady
+}
+
+func (r *record) class() class { return class(r.flags / classBit0) }
+
+// waits gives the slot of a record if it is ready in class c. An entry of that heap that has no such record is stale, and the record,
+// if there is one, has no entry from then on.
+func (w *Window) waits(at Offset, c class) uint32 {
+	s := w.byOffset.get(uint64(at))
+	if s == 0 {
+		return 0
+	}
+	r := w.slab.rec(s)
+	if r.flags&isReady != 0 && r.class() == c {
+		return s
+	}
+	r.flags &^= inHeap0 << c
+	return 0
+}
+
+// peek gives the lowest ready record of a class; 0 = none.
+func (w *Window) peek(c class) uint32 {
+	h := &w.ready[c]
+	for len(*h) > 0 {
+		if s := w.waits((*h)[0].offset, c); s != 0 {
+			return s
+		}
+		h.pop()
+	}
+	return 0
+}
+
+// rebuild lays everything derived out anew: after a change of configuration, or when most of the memory is unused.
+func (w *Window) rebuild() {
+	old, keys := w.slab, w.queues
+	first, held := w.first, w.held
+	w.clear()
+	holds := heldOf(&old, held)
+	for s := first; s != 0 || len(holds) > 0; {
+		next := s
+		if s == 0 || len(holds) > 0 && old.rec(holds[0]).offset < old.rec(s).offset {
+			next, holds = holds[0], holds[1:]
+		} else {
+			s = old.rec(s).next
+		}
+		r := *old.rec(next)
+		r.flags, r.next, r.prev = 0, 0, 0
+		key := uint64(0)
+		if q := old.queueOf(next); q != 0 {
+			key = keys.all[q].key
+		}
+		w.insert(r, key, old.dies(next))
+		w.members.unref(r.member) // insert counted it again
+	}
+}
