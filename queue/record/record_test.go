@@ -87,3 +87,31 @@ func TestRoundTrip(t *testing.T) {
 		})
 	}
 }
+
+func TestSizes(t *testing.T) {
+	tests := map[string]struct {
+		rec  record.Record
+		size int
+	}{
+		"nothing":          {record.Record{}, 0},
+		"key and value":    {record.Record{Key: []byte("abc"), Value: []byte("defg")}, 7},
+		"headers":          {record.Record{Headers: []record.Header{{Name: "ab", Value: []byte("c")}, {Name: "d"}}}, 4},
+		"long":             {record.Record{Key: make([]byte, 64), Value: make([]byte, 8192)}, 64 + 8192},
+		"time far forward": {record.Record{Timestamp: time.UnixMilli(1 << 62), Value: []byte("x")}, 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := tt.rec.Size(); got != tt.size {
+				t.Errorf("Size() = %d, want %d", got, tt.size)
+			}
+			var b record.Builder
+			b.Append(record.Record{Timestamp: time.UnixMilli(0)})
+			before := b.Size()
+			b.Append(tt.rec)
+			added, bound := b.Size()-before, record.EncodedSize(tt.rec)
+			if added > bound || added < bound-17 {
+				t.Errorf("a batch grew by %d, EncodedSize() = %d", added, bound)
+			}
+		})
+	}
+}

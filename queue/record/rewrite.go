@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -69,6 +70,7 @@ func (b *Builder) keepRecords(batch []byte, keep func(Record) bool) error {
 	if err := b.src.Reset(batch); err != nil {
 		return err
 	}
+	b.body = slices.Grow(b.body, len(b.src.body))
 	for b.src.Next() {
 		if keep != nil && !keep(b.src.Record()) {
 			continue
