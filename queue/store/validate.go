@@ -2,7 +2,10 @@ package store
 
 import (
 	"fmt"
+	"math"
 	"strings"
+
+	"github.com/holtmq/holt/queue/record"
 )
 
 // Validate checks what can be said of units without looking at the logs: limits, distinct logs, names, the shape of
@@ -158,11 +161,21 @@ func (b *Batch) validate(i int, of []Batch) error {
 }
 
 func (b *Batch) validateAlone() error {
-	if b.Base < 0 || b.Last < b.Base {
+	if b.Base < 0 || b.Last < b.Base || b.Last == math.MaxInt64 { // Last + 1 is an offset, too
 		return invalid("batch %d–%d", b.Base, b.Last)
 	}
 	if b.MaxTime.Nanosecond()%1e6 != 0 {
 		return invalid("batch %d–%d: time is not in whole milliseconds", b.Base, b.Last)
+	}
+	if len(b.Bytes) == 0 {
+		return nil
+	}
+	info, err := record.Check(b.Bytes)
+	if err != nil {
+		return invalid("batch %d–%d: %v", b.Base, b.Last, err)
+	}
+	if info.Base != b.Base || info.Last != b.Last {
+		return invalid("batch %d–%d: its bytes cover %d–%d", b.Base, b.Last, info.Base, info.Last)
 	}
 	return nil
 }

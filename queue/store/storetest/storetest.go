@@ -57,10 +57,50 @@ var cases = []struct {
 	run  func(k *kit)
 }{
 	{"Order", testOrder},
+	{"Atomic", testAtomic},
+	{"Prefix", testPrefix},
+	{"OffsetGaps", testOffsetGaps},
+	{"BadBatches", testBadBatches},
+	{"JournalGaps", testJournalGaps},
+	{"Replay", testReplay},
+	{"ReplayEnds", testReplayEnds},
+	{"Checkpoints", testCheckpoints},
+	{"CheckpointRules", testCheckpointRules},
+	{"IncompleteCheckpoint", testIncompleteCheckpoint},
+	{"Forget", testForget},
+	{"Notes", testNotes},
+	{"Trim", testTrim},
+	{"Rewrite", testRewrite},
+	{"RewriteRules", testRewriteRules},
+	{"Times", testTimes},
+	{"Readers", testReaders},
+	{"SeenTogether", testSeenTogether},
+	{"DropBesideReaders", testDropBesideReaders},
+	{"Drop", testDrop},
+	{"Meta", testMeta},
+	{"MetaConcurrent", testMetaConcurrent},
+	{"EditLimits", testEditLimits},
+	{"UnitBytes", testUnitBytes},
+	{"EntryLimits", testEntryLimits},
+	{"MetaLimits", testMetaLimits},
+	{"ManyEntries", testManyEntries},
+	{"LargeBatches", testLargeBatches},
+	{"ManyLogs", testManyLogs},
+	{"Concurrent", testConcurrent},
+	{"Aliases", testAliases},
+	{"NotOpen", testNotOpen},
+	{"Contexts", testContexts},
+	{"Health", testHealth},
+	{"Closed", testClosed},
+	{"CloseBesideCalls", testCloseBesideCalls},
 }
 
 // programs make a bubble for every store that they open.
 var programs = []struct {
 	name string
 	run  func(t *testing.T, open Open)
-}{}
+}{
+	{"EveryPrefix", testEveryPrefix},
+	{"Unknown", testUnknown},
+	{"Random", testRandom},
+}
