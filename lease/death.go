@@ -106,6 +106,11 @@ func (w *Window) bury(s uint32, hold bool) {
 	*r = record{offset: r.offset, state: Settled}
 	w.slab.setDies(s, 0)
 	w.pushHeld(s, r)
+	q := w.slab.queueOf(s)
+	if !w.holding() { // replayed under a later configuration
+		w.unqueue(s, q)
+	}
+	w.regate(&w.queues.all[q])
 }
 
 func (w *Window) buryAhead(at Offset) {

@@ -72,28 +72,36 @@ func (w *Window) part(s uint32) {
 	if q == 0 {
 		return
 	}
-	x := &w.queues.all[q]
-	l := *w.slab.link(s)
-	if l.prev != 0 || l.next != 0 || x.head == s {
-		if l.prev != 0 {
-			w.slab.link(l.prev).next = l.next
-		} else {
-			x.head = l.next
-		}
-		if l.next != 0 {
-			w.slab.link(l.next).prev = l.prev
-		} else {
-			x.tail = l.prev
-		}
-	}
+	w.unqueue(s, q)
 	*w.slab.link(s) = link{}
+	x := &w.queues.all[q]
+	w.regate(x)
 	if x.refs--; x.refs > 0 {
-		w.regate(x)
 		return
 	}
 	w.queues.byKey.remove(x.key)
 	*x = queue{head: w.queues.free}
 	w.queues.free = q
+}
+
+// unqueue takes a record out of its queue, which it goes on naming.
+func (w *Window) unqueue(s, q uint32) {
+	x := &w.queues.all[q]
+	l := w.slab.link(s)
+	if l.prev == 0 && l.next == 0 && x.head != s {
+		return // it is not in it
+	}
+	if l.prev != 0 {
+		w.slab.link(l.prev).next = l.next
+	} else {
+		x.head = l.next
+	}
+	if l.next != 0 {
+		w.slab.link(l.next).prev = l.prev
+	} else {
+		x.tail = l.prev
+	}
+	l.prev, l.next = 0, 0
 }
 
 func (w *Window) leaveKey(s uint32, r *record, q uint32) {

@@ -1,0 +1,573 @@
+package lease_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holtmq/holt/lease"
+)
+
+var (
+	seedFlag  = flag.Uint64("seed", 0, "run only the program of this seed")
+	stepsFlag = flag.Int("steps", 0, "steps of the model test in all; 0 = as many as fit")
+)
+
+// op is one step of a program: what it does is found from its numbers and the state it meets, so that a program stays one when steps
+// are taken out.
+type op struct {
+	kind kind
+	n    [4]uint32
+}
+
+type kind uint8
+
+const (
+	doOffer kind = iota
+	doLease
+	doSettle
+	doForge
+	doExpire
+	doTick
+	doBury
+	doFree
+	doPlace
+	doReset
+	doTrim
+	doConfigure
+	doMark
+	doCrash
+	doCheckpoint
+	kinds
+)
+
+var kindNames = [kinds]string{"offer", "lease", "settle", "forge", "expire", "tick", "bury", "free", "place", "reset", "trim", "configure",
+	"mark", "crash", "checkpoint"}
+
+func (o op) String() string { return fmt.Sprintf("{%s %d}", kindNames[o.kind], o.n) }
+
+// weights of the kinds, in their order.
+var weights = [kinds]int{12, 22, 40, 2, 8, 14, 6, 2, 4, 1, 1, 1, 3, 2, 2}
+
+func program(seed uint64, steps int) []op {
+	r := rand.New(rand.NewPCG(seed, 1))
+	total := 0
+	for _, w := range weights {
+		total += w
+	}
+	p := make([]op, 0, steps)
+	for len(p) < steps {
+		x := r.IntN(total)
+		k := kind(0)
+		for x >= weights[k] {
+			x -= weights[k]
+			k++
+		}
+		p = append(p, op{k, [4]uint32{r.Uint32(), r.Uint32(), r.Uint32(), r.Uint32()}})
+	}
+	return p
+}
+
+func config(n uint32) lease.Config {
+	c := lease.Config{Seed: uint64(n)}
+	c.MaxAttempts = []int{0, 1, 2, 3, 4, 5, 8, 12}[n%8]
+	n /= 8
+	switch n % 4 {
+	case 1:
+		c.KeyOrder, c.HoldDead = true, n/64%2 == 0
+	case 2:
+		c.KeyConcurrency = 1 + int(n/64%3)
+	case 3:
+		c.KeyOrder = n/64%2 == 0
+	}
+	n /= 256
+	c.Strict, c.Drop, c.DropTTL = n%5 == 0, n%7 == 0, n%2 == 0
+	n /= 70
+	c.Backoff = lease.Backoff{Initial: int64(n % 40), Multiplier: 2, Max: 100}
+	if n%3 == 0 {
+		c.Backoff = lease.Backoff{Steps: []int64{0, 20, 50}}
+	}
+	return c
+}
+
+// pair runs a program on window and model at once.
+type pair struct {
+	w      *lease.Window
+	m      *model
+	now    int64
+	inc    uint32
+	claims []lease.Claim // every hand-out anybody saw
+	given  map[lease.Claim]bool
+	log    map[lease.Offset]lease.Offered
+	frozen bool // configuration fixed: attempts and keys can be checked without the model
+	cfg    lease.Config
+	start  []byte   // a checkpoint
+	deltas [][]byte // since
+	mark   *model
+	marked int // deltas at mark
+	shadow *lease.Window
+	buf    []byte
+	out    []lease.Handout
+	views  []lease.View
+}
+
+func newPair(n uint32, frozen bool) *pair {
+	cfg := config(n)
+	start := lease.Offset(n % 50)
+	p := &pair{w: lease.New(cfg, start, 3), m: newModel(cfg, start, 3), now: 1000, inc: 1, given: map[lease.Claim]bool{}, log: map[lease.Offset]lease.Offered{}, cfg: cfg, frozen: frozen}
+	p.start = p.w.AppendCheckpoint(nil)
+	p.shadow = lease.New(cfg, start, 3)
+	return p
+}
+
+// run gives the first disagreement, and the step it came after; −1 = none.
+func run(cfg uint32, frozen bool, prog []op) (step int, why string) {
+	step = -1
+	defer func() {
+		if r := recover(); r != nil {
+			why = fmt.Sprintf("panic: %v", r)
+		}
+	}()
+	p := newPair(cfg, frozen)
+	for i, o := range prog {
+		step = i
+		if why := p.step(o, i); why != "" {
+			return i, why
+		}
+	}
+	return -1, ""
+}
+
+func (p *pair) step(o op, i int) string {
+	if why := p.do(o); why != "" {
+		return why
+	}
+	if why := p.journal(); why != "" {
+		return why
+	}
+	if why := p.compare(i); why != "" {
+		return why
+	}
+	return p.invariants()
+}
+
+// journal takes the delta; the shadow window lives from deltas alone.
+func (p *pair) journal() string {
+	d := p.w.TakeDelta(nil)
+	if len(d) > 64<<10 {
+		return fmt.Sprintf("a delta of %d bytes", len(d))
+	}
+	if len(d) > 0 {
+		p.deltas = append(p.deltas, d)
+		if err := p.shadow.Replay(d); err != nil {
+			return "the shadow refuses the delta: " + err.Error()
+		}
+	}
+	return ""
+}
+
+func (p *pair) do(o op) string {
+	switch o.kind {
+	case doOffer:
+		p.offer(o.n)
+	case doLease:
+		return p.lease(o.n)
+	case doSettle, doForge:
+		return p.settle(o)
+	case doExpire:
+		return p.expire()
+	case doTick:
+		p.now += int64([]uint32{1, 5, 20, 60, 150}[o.n[0]%5] + o.n[1]%7)
+	case doBury:
+		return p.bury(o.n)
+	case doFree:
+		p.free(o.n)
+	case doPlace:
+		at := p.somewhere(o.n[0])
+		v := []lease.Verb{lease.Ack, lease.Release, lease.Reject, lease.Nack, lease.Release}[o.n[1]%5]
+		return same("SettleAt", p.w.SettleAt(p.now, at, v), p.m.settleAt(p.now, at, v))
+	case doReset:
+		at := max(p.somewhere(o.n[0]), 0)
+		p.w.Reset(at)
+		p.m.reset(at)
+	case doTrim:
+		at := p.m.start() + lease.Offset(o.n[0]%8) - 3
+		p.w.TrimTo(at)
+		p.m.trimTo(at)
+	case doConfigure:
+		p.configure(o.n[0])
+	case doMark:
+		p.mark, p.marked = p.m.clone(), len(p.deltas)
+	case doCrash:
+		return p.crash()
+	case doCheckpoint:
+		p.start, p.deltas, p.mark = p.w.AppendCheckpoint(nil), nil, nil
+		if back := p.restore(); !bytes.Equal(back.AppendCheckpoint(nil), p.start) {
+			return "a restored window has another checkpoint"
+		}
+	}
+	return ""
+}
+
+// somewhere is an offset in or around the window.
+func (p *pair) somewhere(n uint32) lease.Offset {
+	from := p.m.start() - 3
+	return from + lease.Offset(n)%(p.m.end+6-from)
+}
+
+func (p *pair) offer(n [4]uint32) {
+	if len(p.m.open) > 24 {
+		return
+	}
+	recs := make([]lease.Offered, n[0]%7)
+	for i := range recs {
+		at := p.m.end + lease.Offset(i)
+		if o, ok := p.log[at]; ok { // a log does not change
+			recs[i] = o
+			continue
+		}
+		x := n[1] >> (4 * i)
+		recs[i] = lease.Offered{Size: 1 + x%100, Key: uint64(x % 5)}
+		if x%11 == 7 {
+			recs[i].Dies = p.now + int64(n[2]%200)
+		}
+		recs[i].Gone = n[3]>>i&0x101 == 0x101
+		p.log[at] = recs[i]
+	}
+	p.w.Offer(p.w.End(), recs)
+	p.m.offer(recs)
+}
+
+func (p *pair) lease(n [4]uint32) string {
+	q := lease.Request{Now: p.now, Length: int64(10 + n[0]%90), Max: 1 + int(n[1]%6), Member: string(rune('a' + n[2]%3)), Incarnation: p.inc}
+	if n[3]%4 == 0 {
+		q.MaxBytes = int64(n[3] % 200)
+	}
+	if n[3]>>8%4 == 0 {
+		q.Have, q.HaveBytes = int(n[3]>>16%3), int64(n[3]>>16%3)*30
+	}
+	out, stop := p.w.Lease(q, p.out[:0])
+	want, wantStop := p.m.lease(q)
+	if why := same("Lease", append([]lease.Handout(nil), out...), want); why != "" {
+		return why
+	}
+	p.out = out
+	for _, h := range out {
+		if p.given[h.Claim] {
+			return fmt.Sprintf("claim %v given twice", h.Claim)
+		}
+		p.given[h.Claim] = true
+		p.claims = append(p.claims, h.Claim)
+		if m := p.m.cfg.MaxAttempts; p.frozen && m > 0 && h.Attempt > m {
+			return fmt.Sprintf("attempt %d of %d", h.Attempt, m)
+		}
+		if h.Again && p.mark != nil { // its answer waits: after a crash now nobody has seen it
+			p.mark.forgetful = append(p.mark.forgetful, h.Claim)
+		}
+	}
+	return same("Stop", stop, wantStop)
+}
+
+func (p *pair) settle(o op) string {
+	if len(p.claims) == 0 {
+		return ""
+	}
+	back := int(o.n[0]>>8) % min(len(p.claims), []int{8, 30, 1 << 20}[o.n[0]%3])
+	a := lease.Action{Claim: p.claims[len(p.claims)-1-back], Delay: -1, For: int64(5 + o.n[2]%80)}
+	a.Verb = []lease.Verb{lease.Ack, lease.Ack, lease.Nack, lease.Nack, lease.Release, lease.Reject, lease.Extend}[o.n[1]%7]
+	if o.n[2]%4 == 0 {
+		a.Delay = int64(o.n[3] % 50)
+	}
+	if o.kind == doForge && !p.frozen { // receipts are authenticated: what no window gave may break the order of keys
+		switch o.n[3] % 5 {
+		case 0:
+			a.Offset += lease.Offset(o.n[2]%9) - 4
+		case 1:
+			a.Delivery += o.n[2]%3 - 1
+		case 2:
+			a.Incarnation += o.n[2]%3 - 1
+		case 3:
+			a.Epoch += o.n[2]%3 - 1
+		case 4:
+			a.Verb = lease.Verb(o.n[2] % 8)
+		}
+	}
+	before := p.w.Judge(p.now, a)
+	if why := same("Judge", before, p.m.judge(p.now, a)); why != "" {
+		return fmt.Sprintf("%s of %+v", why, a)
+	}
+	got := p.w.Settle(p.now, a)
+	if got.Code != before {
+		return fmt.Sprintf("Judge says %d, Settle %d", before, got.Code)
+	}
+	if why := same("Settle", got, p.m.settleClaim(p.now, a)); why != "" {
+		return fmt.Sprintf("%s of %+v", why, a)
+	}
+	return ""
+}
+
+func (p *pair) expire() string {
+	out, freed, more := p.w.Expire(p.now, nil)
+	want, wantFreed, wantMore := p.m.expire(p.now)
+	if why := same("Expire", out, want); why != "" {
+		return why
+	}
+	if freed != wantFreed || more != wantMore {
+		return fmt.Sprintf("Expire freed %d (%v), want %d (%v)", freed, more, wantFreed, wantMore)
+	}
+	return ""
+}
+
+func (p *pair) bury(n [4]uint32) string {
+	want := p.m.dying()
+	if why := same("Dying", p.w.Dying(nil, 1000), want); why != "" {
+		return why
+	}
+	at := p.somewhere(n[1])
+	if len(want) > 0 && n[0]%4 > 0 {
+		at = want[int(n[1])%len(want)].Offset
+	}
+	return same("Bury", p.w.Bury(at), p.m.bury(at))
+}
+
+func (p *pair) free(n [4]uint32) {
+	var held []lease.Offset
+	for at := range p.m.holds {
+		held = append(held, at)
+	}
+	slices.Sort(held)
+	at, key := p.somewhere(n[0]), uint64(n[1]%5)
+	if len(held) > 0 && n[2]%4 > 0 {
+		at = held[int(n[0])%len(held)]
+		key = p.m.holds[at]
+	}
+	p.w.FreeKey(key, at)
+	p.m.freeKey(key, at)
+}
+
+func (p *pair) configure(n uint32) {
+	if p.frozen {
+		return
+	}
+	p.cfg = config(n)
+	p.w.Configure(p.cfg)
+	p.shadow.Configure(p.cfg)
+	p.m.cfg = p.cfg
+	p.mark = nil // the model's copy has the old one
+}
+
+// restore makes a window of the last checkpoint and the deltas since.
+func (p *pair) restore() *lease.Window {
+	w, err := lease.Restore(p.cfg, p.start)
+	if err != nil {
+		panic(err)
+	}
+	for _, d := range p.deltas {
+		if err := w.Replay(d); err != nil {
+			panic(err)
+		}
+	}
+	return w
+}
+
+// crash goes back to the mark, if there is one, and on with the next incarnation.
+func (p *pair) crash() string {
+	if p.mark != nil {
+		p.m, p.deltas = p.mark, p.deltas[:p.marked]
+		unseen := p.mark.forgetful
+		p.claims = slices.DeleteFunc(p.claims, func(c lease.Claim) bool { return slices.Contains(unseen, c) })
+		p.mark = nil
+	}
+	p.w, p.shadow = p.restore(), p.restore()
+	p.inc++
+	p.m.current, p.m.forgetful = 0, nil
+	p.w.Resume(p.now)
+	p.m.resume(p.now)
+	return ""
+}
+
+func (p *pair) compare(i int) string {
+	w, m := p.w, p.m
+	if w.Start() != m.start() || w.End() != m.end || w.Epoch() != m.epoch {
+		return fmt.Sprintf("start %d, end %d, epoch %d, want %d %d %d", w.Start(), w.End(), w.Epoch(), m.start(), m.end, m.epoch)
+	}
+	items := m.sorted()
+	p.views = w.Views(0, 0, 1<<30, p.views[:0])
+	if len(p.views) != len(items) {
+		return fmt.Sprintf("%d unresolved, want %d", len(p.views), len(items))
+	}
+	for n, it := range items {
+		if v := m.view(it); v != p.views[n] {
+			return same("View", p.views[n], v)
+		}
+	}
+	if c := m.counts(); c != w.Counts() {
+		return same("Counts", w.Counts(), c)
+	}
+	if i%16 == 0 {
+		if why := p.compareRest(items); why != "" {
+			return why
+		}
+	}
+	if i%64 == 0 {
+		return p.replayed()
+	}
+	return ""
+}
+
+func (p *pair) compareRest(items []*item) string {
+	ms, ok := p.w.NextDeadline()
+	if l := p.m.timers(); ok != (len(l) > 0) || ok && ms != l[0].time() {
+		return fmt.Sprintf("next deadline %d %v", ms, ok)
+	}
+	var hist, want [8]int
+	for _, it := range items {
+		n := it.failures
+		if it.state == lease.Dying {
+			n = max(n-1, 0)
+		}
+		want[min(n, 7)]++
+	}
+	if p.w.Attempts(hist[:]); hist != want {
+		return same("Attempts", hist, want)
+	}
+	ahead := 0
+	for _, o := range p.m.ahead {
+		ahead += min(int(o), 1)
+	}
+	if p.w.Ahead() != ahead {
+		return fmt.Sprintf("%d ahead, want %d", p.w.Ahead(), ahead)
+	}
+	for at := p.m.start() - 5; at < p.m.end+6; at++ {
+		if p.m.open[at] != nil {
+			continue
+		}
+		want := lease.View{Offset: at, State: lease.Settled, Outcome: p.m.settled[at]}
+		if o, ok := p.m.ahead[at]; at >= p.m.end && ok && o == 0 {
+			want = lease.View{Offset: at, State: lease.Dying, Reason: lease.ReasonRejected}
+		} else if at >= p.m.end && ok {
+			want.Outcome = o
+		} else if at >= p.m.end {
+			want = lease.View{Offset: at, State: lease.Available, Attempt: 1}
+		}
+		if got := p.w.View(at); got != want {
+			return same("View", got, want)
+		}
+	}
+	return ""
+}
+
+// replayed says that checkpoint + deltas, and deltas alone, give what the window is.
+func (p *pair) replayed() string {
+	p.buf = p.w.AppendCheckpoint(p.buf[:0])
+	if !bytes.Equal(p.buf, p.shadow.AppendCheckpoint(nil)) {
+		return "the window of all deltas has another checkpoint"
+	}
+	if !bytes.Equal(p.buf, p.restore().AppendCheckpoint(nil)) {
+		return "the window of checkpoint and deltas has another checkpoint"
+	}
+	return ""
+}
+
+func (p *pair) invariants() string {
+	c := p.w.Counts()
+	if got := c.Available + c.Leased + c.Deferred; got != len(p.views) || c.Ready > c.Available {
+		return fmt.Sprintf("counts do not add up: %+v of %d", c, len(p.views))
+	}
+	if !p.frozen || !p.cfg.KeyOrder {
+		return ""
+	}
+	seen := map[uint64]bool{}
+	for _, v := range p.views {
+		if v.Key != 0 && v.State == lease.Leased && seen[v.Key] {
+			return fmt.Sprintf("offset %d is in flight behind another of its key", v.Offset)
+		}
+		seen[v.Key] = true
+	}
+	return ""
+}
+
+func same(what string, got, want any) string {
+	if d := cmp.Diff(want, got); d != "" {
+		return what + " (-model +window):\n" + d
+	}
+	return ""
+}
+
+// shrink takes steps out as long as the program still fails.
+func shrink(cfg uint32, frozen bool, prog []op) []op {
+	for size := len(prog) / 2; size > 0; {
+		cut := false
+		for i := 0; i+size <= len(prog); {
+			less := slices.Concat(prog[:i], prog[i+size:])
+			if step, _ := run(cfg, frozen, less); step >= 0 {
+				prog, cut = less[:min(step+1, len(less))], true
+				continue
+			}
+			i += size
+		}
+		if !cut || size > 1 {
+			size /= 2
+		}
+	}
+	return prog
+}
+
+// TestPrograms runs random programs on the window and on the model, and compares them after every step.
+func TestPrograms(t *testing.T) {
+	const length = 400
+	steps := *stepsFlag
+	switch {
+	case steps > 0:
+	case testing.Short():
+		steps = 40_000
+	case raceEnabled:
+		steps = 100_000
+	default:
+		steps = 1_040_000
+	}
+	if *seedFlag != 0 {
+		runSeed(t, *seedFlag, length)
+		return
+	}
+	seeds := make(chan uint64)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for s := range seeds {
+				if !t.Failed() {
+					runSeed(t, s, length)
+				}
+			}
+		})
+	}
+	for s := 1; s <= (steps+length-1)/length; s++ {
+		seeds <- uint64(s)
+	}
+	close(seeds)
+	wg.Wait()
+}
+
+func runSeed(t *testing.T, seed uint64, length int) {
+	prog := program(seed, length)
+	cfg := uint32(rand.New(rand.NewPCG(seed, 2)).Uint64())
+	frozen := seed%2 == 0
+	step, why := run(cfg, frozen, prog)
+	if step < 0 {
+		return
+	}
+	small := shrink(cfg, frozen, prog[:step+1])
+	_, why2 := run(cfg, frozen, small)
+	var b strings.Builder
+	for _, o := range small {
+		fmt.Fprintln(&b, "\t", o)
+	}
+	t.Errorf("seed %d, step %d: %s\nconfiguration %+v\n%d steps are enough:\n%sthey give: %s", seed, step, why, config(cfg), len(small), b.String(), why2)
+}
