@@ -3,6 +3,7 @@ package queue
 import (
 	"time"
 
+	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
@@ -22,6 +23,15 @@ type (
 	Failure      = share.Failure
 	SettleResult = share.SettleResult
 	SettleError  = share.SettleError
+)
+
+// The verbs of a settle.
+const (
+	Ack     = lease.Ack
+	Nack    = lease.Nack
+	Release = lease.Release
+	Reject  = lease.Reject
+	Extend  = lease.Extend
 )
 
 // Message is one record to publish.
@@ -50,6 +60,7 @@ type Condition struct {
 	Tags   []string // one of them is the definition's Tag
 	Exists bool     // it exists
 	Absent bool     // it does not exist
+	Force  bool     // not a condition: do it though others are in the way
 }
 
 // Position says where a read begins: at Offset, or at the start, the end, or the first record not before Time.

@@ -1,0 +1,292 @@
+package queue
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/journal"
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/share"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Config is what a broker can be told; the zero value is the documented default.
+type Config struct {
+	Limits        Limits
+	NoAutoCreate  bool // topics and groups are not made by publishing and leasing
+	CacheBytes    int  // of encoded batches; 0 = 32 MiB
+	Logger        *slog.Logger
+	Version       string
+	ObserveCommit func(took time.Duration, units, records int) // told of every commit; may be nil
+}
+
+// Broker is the whole of Holt over one store. Its methods may be called from any goroutine.
+type Broker struct {
+	cfg       Config
+	log       *slog.Logger
+	store     store.Store
+	committer *commit.Committer
+	catalog   *catalog.Catalog
+	cache     *partition.Cache
+	env       *share.Env
+
+	mu     sync.RWMutex // guards the maps
+	topics map[string]*topic
+	groups map[string]*share.Group
+
+	stop     chan struct{} // closed by Stop
+	stopOnce sync.Once
+	dead     chan struct{} // closed when the committer failed
+	cause    error         // set before dead is closed
+	work     sync.WaitGroup
+}
+
+// receiptKeyName names the secret of the receipts in the store's Meta.
+const receiptKeyName = "receipt-key"
+
+// Open reads the definitions, replays every log, and brings topics and groups to life. Errors: the store's, wrapped.
+func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
+	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = partition.DefaultCacheBytes
+	}
+	b := &Broker{
+		cfg: cfg, log: cfg.Logger, store: st,
+		committer: commit.New(st, cfg.ObserveCommit), cache: partition.NewCache(cfg.CacheBytes),
+		topics: map[string]*topic{}, groups: map[string]*share.Group{},
+		stop: make(chan struct{}), dead: make(chan struct{}),
+	}
+	key, err := receiptKey(ctx, st.Meta())
+	if err != nil {
+		return nil, err
+	}
+	b.env = &share.Env{
+		Committer: b.committer, Clock: share.NewClock(), Receipts: share.NewReceipts(key, uint32(st.Health().Opens)),
+		Logger: b.log, Waiting: new(atomic.Int64), Stop: b.stop, Letters: b.letters,
+	}
+	if b.catalog, err = catalog.Open(ctx, st.Meta()); err != nil {
+		return nil, err
+	}
+	if err := b.restore(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// receiptKey reads the secret of the receipts, making it at the first start.
+func receiptKey(ctx context.Context, meta store.Meta) (key [share.ReceiptKeySize]byte, err error) {
+	b, _, err := meta.Get(ctx, receiptKeyName)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		_, _ = rand.Read(key[:]) // never fails
+		_, err = meta.Put(ctx, receiptKeyName, key[:], 0)
+	case err == nil && len(b) != len(key):
+		err = store.ErrCorrupt
+	}
+	if err != nil {
+		return key, fmt.Errorf("key of the receipts: %w", err)
+	}
+	copy(key[:], b)
+	return key, nil
+}
+
+// restore opens all partitions, replays what groups did with them, and starts the committer.
+func (b *Broker) restore(ctx context.Context) error {
+	for _, def := range b.catalog.Topics("", everything) {
+		t, err := b.openTopic(ctx, def, nil, true)
+		if err != nil {
+			return err
+		}
+		b.topics[def.Name] = t
+	}
+	groups := b.catalog.Groups("", everything)
+	parts := map[string][]share.Part{}
+	var stray []commit.Unit
+	for _, t := range b.topics {
+		lost, err := b.replayTopic(ctx, t, groups, parts)
+		if err != nil {
+			return err
+		}
+		stray = append(stray, lost...)
+	}
+	b.work.Go(b.commit)
+	for _, u := range stray { // of groups that were deleted or detached just before a crash
+		b.committer.Enqueue(u)
+	}
+	for _, def := range groups {
+		sortParts(def, parts[def.Name])
+		b.groups[def.Name] = share.NewGroup(b.env, def, parts[def.Name])
+	}
+	deleted, err := b.catalog.DeletedTopics(ctx)
+	if err != nil {
+		return err
+	}
+	for _, def := range deleted {
+		t, err := b.openTopic(ctx, def, nil, false)
+		if err != nil {
+			return err
+		}
+		b.work.Go(func() { b.drop(t) })
+	}
+	return nil
+}
+
+// sortParts puts a group's partitions in order of attachment.
+func sortParts(def *catalog.Group, parts []share.Part) {
+	names := def.Names()
+	slices.SortFunc(parts, func(x, y share.Part) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(names, x.Partition.Topic), slices.Index(names, y.Partition.Topic)),
+			cmp.Compare(x.Partition.Index, y.Partition.Index))
+	})
+}
+
+// everything is a page size without an end.
+const everything = 1 << 30
+
+// replayTopic restores the windows of all groups on a topic's partitions and adds them to parts, by group.
+func (b *Broker) replayTopic(ctx context.Context, t *topic, groups []*catalog.Group, parts map[string][]share.Part) (stray []commit.Unit, err error) {
+	type reader struct {
+		def *catalog.Group
+		at  catalog.Attachment
+	}
+	readers := map[store.Journal]reader{}
+	for _, g := range groups {
+		for _, a := range g.Topics {
+			if a.ID == t.def.ID {
+				readers[share.JournalName(g.ID)] = reader{g, a}
+			}
+		}
+	}
+	for _, p := range t.partitions {
+		restored := map[store.Journal]*share.Restored{}
+		journals, lost, err := journal.Replay(ctx, p.Log(), func(name store.Journal) journal.Machine {
+			if name == partition.SizeJournal {
+				return p.Sizes()
+			}
+			r, ok := readers[name]
+			if !ok {
+				return nil
+			}
+			restored[name] = share.NewRestored(share.MachineConfig(r.def), r.at.Epoch)
+			return restored[name]
+		})
+		if err != nil {
+			return nil, fmt.Errorf("replay %s/%d: %w", p.Topic, p.Index, err)
+		}
+		if err := p.Recover(ctx, journals[partition.SizeJournal]); err != nil {
+			return nil, err
+		}
+		for _, name := range lost {
+			stray = append(stray, commit.Unit{share.Forget(p.ID, name)})
+		}
+		for name, r := range readers {
+			part := share.Part{Partition: p, Epoch: r.at.Epoch, Restored: restored[name], Journal: journals[name]}
+			if part.Restored == nil { // made just before a crash
+				if part.Start, err = b.startOf(ctx, p, r.at); err != nil {
+					return nil, err
+				}
+			}
+			parts[r.def.Name] = append(parts[r.def.Name], part)
+		}
+	}
+	return stray, nil
+}
+
+// commit runs the committer; its failure is the broker's end.
+func (b *Broker) commit() {
+	if err := b.committer.Run(); err != nil {
+		b.cause = err
+		close(b.dead)
+	}
+}
+
+// Dead is closed when a commit has failed: memory is void, and only a new Open knows what is stored. Cause says why.
+func (b *Broker) Dead() <-chan struct{} { return b.dead }
+
+// Cause returns why Dead is closed.
+func (b *Broker) Cause() error {
+	select {
+	case <-b.dead:
+		return b.cause
+	default:
+		return nil
+	}
+}
+
+// Stop begins the shutdown: parked calls end, and new work is refused with ErrShuttingDown; settles are taken until Close.
+func (b *Broker) Stop() { b.stopOnce.Do(func() { close(b.stop) }) }
+
+// Stopping is closed when Stop was called.
+func (b *Broker) Stopping() <-chan struct{} { return b.stop }
+
+// Close stops what still runs and returns once everything that was enqueued is durable. The store stays open. Errors: the commit's that failed.
+func (b *Broker) Close() error {
+	b.Stop()
+	b.mu.RLock()
+	groups := make([]*share.Group, 0, len(b.groups))
+	for _, g := range b.groups {
+		groups = append(groups, g)
+	}
+	b.mu.RUnlock()
+	for _, g := range groups {
+		g.Close()
+	}
+	b.committer.Close()
+	b.work.Wait()
+	return b.Cause()
+}
+
+// Ready returns nil when calls can be served. Errors: ErrShuttingDown, ErrUnavailable.
+func (b *Broker) Ready() error {
+	select {
+	case <-b.stop:
+		return ErrShuttingDown
+	case <-b.dead:
+		return fmt.Errorf("%w: %w", ErrUnavailable, b.cause)
+	case <-b.store.Health().Dead:
+		return fmt.Errorf("%w: %w", ErrUnavailable, b.store.Health().Cause)
+	default:
+		return nil
+	}
+}
+
+// Info describes the server.
+type Info struct {
+	Version, Engine string
+	Limits          Limits
+}
+
+// Info returns version, engine and limits.
+func (b *Broker) Info() Info {
+	return Info{Version: b.cfg.Version, Engine: b.store.Health().Engine, Limits: b.cfg.Limits}
+}
+
+// Health returns what the store knows of itself.
+func (b *Broker) Health() store.Health { return b.store.Health() }
+
+// durable waits for everything enqueued so far.
+func (b *Broker) durable(ctx context.Context) error {
+	return b.committed(b.committer.Wait(ctx, b.committer.Last()))
+}
+
+// committed turns the error of a failed commit into the callers' terms.
+func (b *Broker) committed(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrUnknown) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnknown, err)
+}

@@ -1,0 +1,44 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/share"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Sentinels of the broker. Every error of a Broker method wraps one of them, or is the context's.
+var (
+	ErrTopicNotFound     = catalog.ErrTopicNotFound
+	ErrGroupNotFound     = catalog.ErrGroupNotFound
+	ErrPartitionNotFound = errors.New("no such partition")
+	ErrRecordNotFound    = errors.New("no such record")
+	ErrInvalidName       = catalog.ErrInvalidName
+	ErrInvalidConfig     = catalog.ErrInvalidConfig
+	ErrInvalidRequest    = errors.New("invalid request")
+	ErrCannotShrink      = catalog.ErrCannotShrink
+	ErrKindMismatch      = catalog.ErrKindMismatch
+	ErrTopicInUse        = errors.New("the topic is in use")
+	ErrGroupInUse        = errors.New("the group is in use")
+	ErrPrecondition      = catalog.ErrPrecondition
+	ErrLeaseLost         = share.ErrLeaseLost
+	ErrAlreadySettled    = share.ErrAlreadySettled
+	ErrInvalidReceipt    = share.ErrInvalidReceipt
+	ErrRecordTooLarge    = errors.New("the record is too large")
+	ErrRequestTooLarge   = errors.New("the request is too large")
+	ErrBacklogFull       = errors.New("the topic's backlog is full")
+	ErrStorageFull       = errors.New("the storage is full")
+	ErrShuttingDown      = errors.New("the server is shutting down")
+	ErrUnavailable       = errors.New("not available for the moment")
+	ErrUnknown           = store.ErrUnknown
+	ErrCorrupt           = store.ErrCorrupt
+)
+
+// RangeError says that a read was outside of what a partition holds.
+type RangeError struct{ Start, End Offset }
+
+func (e *RangeError) Error() string {
+	return fmt.Sprintf("offset out of range: the partition holds %d to %d", e.Start, e.End-1)
+}

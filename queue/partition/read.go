@@ -1,0 +1,112 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Batches returns the batch that covers from and its successors, up to about maxBytes; none at the end. Nobody may change their bytes.
+// Errors: store.ErrTrimmed, store.ErrOutOfRange, store.ErrCorrupt.
+func (p *Partition) Batches(ctx context.Context, from record.Offset, maxBytes int) ([]store.Batch, error) {
+	start, end := p.Bounds()
+	if from < start {
+		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, store.ErrTrimmed)
+	}
+	if from == end {
+		return nil, nil
+	}
+	if batches := p.cache.read(p.ID, from, maxBytes); batches != nil {
+		return batches, nil
+	}
+	batches, err := p.log.Read(ctx, from, maxBytes)
+	if err != nil {
+		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
+	}
+	return batches, nil
+}
+
+// errStop ends a Scan without an error.
+var errStop = errors.New("stop")
+
+// Stop is what Scan's function returns to end it.
+func Stop() error { return errStop }
+
+// Scan calls fn for each record from an offset on until the durable end, in order, until fn returns Stop or another
+// error. chunk is about how many bytes are read at a time. Holes are passed over. fn gets the reader at the
+// record: it asks only for what it needs, and keeps no reference to the reader. The bytes are shared: nobody changes them.
+func (p *Partition) Scan(ctx context.Context, from record.Offset, chunk int, fn func(*record.Reader) error) error {
+	_, end := p.Bounds()
+	for from < end {
+		batches, err := p.Batches(ctx, from, chunk)
+		if err != nil {
+			return err
+		}
+		for _, b := range batches {
+			if err := scanBatch(b, from, fn); err != nil {
+				if errors.Is(err, errStop) {
+					return nil
+				}
+				return fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, b.Base, err)
+			}
+			from = b.Last + 1
+		}
+	}
+	return nil
+}
+
+func scanBatch(b store.Batch, from record.Offset, fn func(*record.Reader) error) error {
+	if len(b.Bytes) == 0 { // a hole
+		return nil
+	}
+	r, err := record.NewReader(b.Bytes)
+	if err != nil {
+		return err
+	}
+	for r.Next() {
+		if r.Offset() < from {
+			continue
+		}
+		if err := fn(r); err != nil {
+			return err
+		}
+	}
+	return r.Err()
+}
+
+// Find returns one record, or record.ErrNotFound for a hole; store.ErrTrimmed, store.ErrOutOfRange (at or past the end).
+func (p *Partition) Find(ctx context.Context, at record.Offset) (record.Record, error) {
+	if _, end := p.Bounds(); at >= end {
+		return record.Record{}, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, at, store.ErrOutOfRange)
+	}
+	batches, err := p.Batches(ctx, at, 0)
+	if err != nil {
+		return record.Record{}, err
+	}
+	if len(batches[0].Bytes) == 0 {
+		return record.Record{}, record.ErrNotFound
+	}
+	return record.Find(batches[0].Bytes, at)
+}
+
+// OffsetForTime returns the offset of the first record not before t; the end if there is none.
+func (p *Partition) OffsetForTime(ctx context.Context, t time.Time) (record.Offset, error) {
+	from, err := p.log.OffsetForTime(ctx, t)
+	if err != nil {
+		return 0, fmt.Errorf("look up a time in %s/%d: %w", p.Topic, p.Index, err)
+	}
+	start, end := p.Bounds()
+	at := end
+	err = p.Scan(ctx, max(from, start), 0, func(r *record.Reader) error {
+		if r.Record().Timestamp.Before(t) {
+			return nil
+		}
+		at = r.Offset()
+		return Stop()
+	})
+	return at, err
+}

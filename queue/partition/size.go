@@ -1,0 +1,145 @@
+package partition
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/holtmq/holt/queue/journal"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// SizeJournal is the journal that remembers how many bytes a partition held at some of its offsets.
+const SizeJournal store.Journal = "size"
+
+// markEvery is how many bytes lie between two marks, at least. After a restart as many are read again to know the rest.
+const markEvery = 256 << 10
+
+// mark says how many bytes were ever appended before an offset.
+type mark struct {
+	at    record.Offset
+	bytes int64
+}
+
+// sizes knows how many bytes of encoded records lie between offsets, to about markEvery. The partition's lock guards it; it
+// implements journal.Machine.
+type sizes struct {
+	marks   []mark // in order of offset
+	total   int64  // bytes ever appended
+	journal *journal.Journal
+}
+
+// Restore implements journal.Machine.
+func (s *sizes) Restore(checkpoint []byte) error {
+	s.marks = nil
+	for len(checkpoint) > 0 {
+		var err error
+		if checkpoint, err = s.read(checkpoint); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Replay implements journal.Machine.
+func (s *sizes) Replay(delta []byte) error {
+	rest, err := s.read(delta)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("size mark: %d bytes too many: %w", len(rest), store.ErrCorrupt)
+	}
+	return err
+}
+
+func (s *sizes) read(b []byte) ([]byte, error) {
+	at, n := binary.Uvarint(b)
+	bytes, m := binary.Uvarint(b[max(n, 0):])
+	if n <= 0 || m <= 0 {
+		return nil, fmt.Errorf("size mark: %w", store.ErrCorrupt)
+	}
+	s.marks = append(s.marks, mark{record.Offset(at), int64(bytes)})
+	s.total = int64(bytes)
+	return b[n+m:], nil
+}
+
+func (m mark) append(b []byte) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(m.at)), uint64(m.bytes))
+}
+
+// grow counts an append that ended before next and returns the entries to journal with it.
+func (s *sizes) grow(bytes int, next record.Offset) []store.Entry {
+	s.total += int64(bytes)
+	last := int64(0)
+	if n := len(s.marks); n > 0 {
+		last = s.marks[n-1].bytes
+	}
+	if s.total-last < markEvery {
+		return nil
+	}
+	m := mark{next, s.total}
+	s.marks = append(s.marks, m)
+	return []store.Entry{s.journal.Delta(m.append(nil))}
+}
+
+// checkpoint returns the entries that stand for all marks.
+func (s *sizes) checkpoint() []store.Entry {
+	var b []byte
+	for _, m := range s.marks {
+		b = m.append(b)
+	}
+	entries := s.journal.Checkpoint(b)
+	s.journal.Written() // they are committed together with the append they came with
+	return entries
+}
+
+// before returns how many bytes were ever appended before an offset, to about markEvery; below the mark, never above the truth.
+func (s *sizes) before(at record.Offset) int64 {
+	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].at > at })
+	if i == 0 {
+		return 0
+	}
+	return s.marks[i-1].bytes
+}
+
+// trim forgets marks before a log's start, except the last of them.
+func (s *sizes) trim(start record.Offset) {
+	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].at > start })
+	if i > 1 {
+		s.marks = slices.Delete(s.marks, 0, i-1)
+	}
+}
+
+// Sizes returns the machine that the partition's SizeJournal is replayed into.
+func (p *Partition) Sizes() journal.Machine { return &p.sizes }
+
+// Recover ends the replay: j is the SizeJournal's journal, or nil if there was none. It reads what was appended after the last mark.
+func (p *Partition) Recover(ctx context.Context, j *journal.Journal) error {
+	if j == nil {
+		j = journal.New(SizeJournal)
+	}
+	p.sizes.journal = j
+	start, end := p.Bounds()
+	from := start
+	if n := len(p.sizes.marks); n > 0 {
+		from = max(from, p.sizes.marks[n-1].at)
+	}
+	if from == end {
+		return nil
+	}
+	return p.Scan(ctx, from, markEvery, func(r *record.Reader) error {
+		p.sizes.total += int64(record.EncodedSize(r.Record()))
+		return nil
+	})
+}
+
+// Bytes returns how many bytes of encoded records the partition holds, to about 256 KiB.
+func (p *Partition) Bytes() int64 { return p.BytesFrom(record.Offset(p.start.Load())) }
+
+// BytesFrom returns how many bytes of encoded records it holds from an offset on, to about 256 KiB.
+func (p *Partition) BytesFrom(at record.Offset) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sizes.total - p.sizes.before(at)
+}

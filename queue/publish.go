@@ -1,0 +1,230 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/share"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// unitOverhead is what a unit of records is allowed beside them: batch headers and the engine's own.
+const unitOverhead = 256 << 10
+
+// Publish appends the messages, all or none, and returns where they went, in order, once they are on stable storage. created names what was made on the way
+// ("topics/emails"). wait is how long to wait for room in the topic's backlog. Errors: ErrTopicNotFound, ErrInvalidName, ErrInvalidRequest,
+// ErrPartitionNotFound, ErrRecordTooLarge, ErrRequestTooLarge, ErrStorageFull, ErrShuttingDown, ErrUnavailable, ErrUnknown.
+func (b *Broker) Publish(ctx context.Context, name string, msgs []Message, wait time.Duration) (places []Place, created []string, err error) {
+	if err := b.writable(); err != nil {
+		return nil, nil, err
+	}
+	t, created, err := b.topicFor(ctx, name, msgs)
+	if err != nil {
+		return nil, nil, err
+	}
+	appends, where, err := b.route(t, msgs)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := b.committer.Room(ctx); err != nil {
+		return nil, nil, b.committed(err)
+	}
+	tx, err := partition.Begin(appends...)
+	if errors.Is(err, partition.ErrDropped) {
+		return nil, nil, fmt.Errorf("topic %s: %w", name, ErrTopicNotFound)
+	}
+	ticket := tx.Commit(b.committer, time.Now())
+	if err := b.committer.Wait(ctx, ticket); err != nil {
+		return nil, nil, fmt.Errorf("publish to %s: %w", name, b.committed(err))
+	}
+	places = make([]Place, len(msgs))
+	for i, w := range where {
+		places[i] = Place{Partition: w.to.Partition.Index, Offset: w.to.Base + record.Offset(w.nth), Timestamp: w.to.Time}
+	}
+	t.count(msgs)
+	return places, created, nil
+}
+
+// writable refuses new records while the server stops or the disk is full.
+func (b *Broker) writable() error {
+	if err := b.Ready(); err != nil {
+		return err
+	}
+	if h := b.store.Health(); h.Low {
+		return fmt.Errorf("%d bytes are free where the data is, below the server's minimum: %w", h.Free, ErrStorageFull)
+	}
+	return nil
+}
+
+// topicFor returns the topic, making it with defaults if the server may and the messages are good.
+func (b *Broker) topicFor(ctx context.Context, name string, msgs []Message) (*topic, []string, error) {
+	t, err := b.topic(name)
+	if err == nil {
+		return t, nil, b.admit(msgs, t.def.Config.MaxRecordBytes)
+	}
+	if err := b.userName(name); err != nil {
+		return nil, nil, err
+	}
+	if b.cfg.NoAutoCreate {
+		return nil, nil, err
+	}
+	if err := b.admit(msgs, b.cfg.Limits.MaxValue); err != nil {
+		return nil, nil, err
+	}
+	if err := b.admitDefaults(msgs); err != nil {
+		return nil, nil, err
+	}
+	unlock, err := b.catalog.Lock(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unlock()
+	t, made, err := b.putTopic(ctx, name, Condition{}, "", func(old TopicConfig, exists bool) (TopicConfig, error) { return old, nil })
+	if err != nil || !made {
+		return t, nil, err
+	}
+	return t, []string{"topics/" + name}, nil
+}
+
+// admitDefaults refuses messages that a topic with defaults has no place for, so that a refused publish creates nothing.
+func (b *Broker) admitDefaults(msgs []Message) error {
+	def := defaultTopic()
+	for i := range msgs {
+		if m := &msgs[i]; m.Partition != nil && (*m.Partition < 0 || *m.Partition >= def.Partitions) {
+			return fmt.Errorf("record %d: partition %d: the topic would have %d: %w", i, *m.Partition, def.Partitions, ErrPartitionNotFound)
+		} else if m.Priority != nil && (*m.Priority < 0 || *m.Priority >= def.Priorities) {
+			return fmt.Errorf("%w: record %d: priority %d: the topic would have priorities 0 to %d", ErrInvalidRequest, i, *m.Priority, def.Priorities-1)
+		}
+	}
+	return nil
+}
+
+// admit refuses messages over a limit, or asking for what this version cannot do.
+func (b *Broker) admit(msgs []Message, maxValue int64) error {
+	l := &b.cfg.Limits
+	switch {
+	case len(msgs) == 0:
+		return fmt.Errorf("%w: there is no record", ErrInvalidRequest)
+	case int64(len(msgs)) > l.MaxPublish:
+		return fmt.Errorf("%d records, at most %d in one request: %w", len(msgs), l.MaxPublish, ErrRequestTooLarge)
+	}
+	size := int64(0)
+	for i := range msgs {
+		if err := l.admit(&msgs[i], maxValue); err != nil {
+			return fmt.Errorf("record %d: %w", i, err)
+		}
+		size += int64(record.EncodedSize(msgs[i].record()))
+	}
+	if size > store.MaxUnitBytes-unitOverhead {
+		return fmt.Errorf("the records take %d bytes, at most %d in one request: %w", size, store.MaxUnitBytes-unitOverhead, ErrRequestTooLarge)
+	}
+	return nil
+}
+
+func (l *Limits) admit(m *Message, maxValue int64) error {
+	headers := int64(0)
+	for _, h := range m.Headers {
+		headers += int64(len(h.Name) + len(h.Value))
+	}
+	switch {
+	case int64(len(m.Value)) > maxValue:
+		return fmt.Errorf("the value takes %d bytes, at most %d: %w", len(m.Value), maxValue, ErrRecordTooLarge)
+	case int64(len(m.Key)) > l.MaxKey:
+		return fmt.Errorf("the key takes %d bytes, at most %d: %w", len(m.Key), l.MaxKey, ErrRecordTooLarge)
+	case int64(len(m.Headers)) > l.MaxHeaders:
+		return fmt.Errorf("%d headers, at most %d: %w", len(m.Headers), l.MaxHeaders, ErrRecordTooLarge)
+	case headers > l.MaxHeaderBytes:
+		return fmt.Errorf("the headers take %d bytes, at most %d: %w", headers, l.MaxHeaderBytes, ErrRecordTooLarge)
+	case int64(len(m.ID)) > l.MaxID:
+		return fmt.Errorf("%w: the id takes %d bytes, at most %d", ErrInvalidRequest, len(m.ID), l.MaxID)
+	case m.ID != "":
+		return fmt.Errorf("%w: id (deduplication) is not supported by this version", ErrInvalidRequest)
+	case m.Delay != 0 || !m.DeliverAt.IsZero():
+		return fmt.Errorf("%w: delay and deliver_at are not supported by this version", ErrInvalidRequest)
+	case m.TTL < 0:
+		return fmt.Errorf("%w: ttl is negative", ErrInvalidRequest)
+	case m.Partition != nil && m.Priority != nil:
+		return fmt.Errorf("%w: partition and priority cannot stand together", ErrInvalidRequest)
+	}
+	return nil
+}
+
+func (m *Message) record() record.Record {
+	r := record.Record{Key: m.Key, Value: m.Value, Headers: m.Headers}
+	if m.TTL > 0 {
+		r.Headers = share.WithTTL(r.Headers[:len(r.Headers):len(r.Headers)], m.TTL)
+	}
+	return r
+}
+
+// spot is where one message went: the nth record of an append.
+type spot struct {
+	to  *partition.AppendTo
+	nth int
+}
+
+// route puts messages to their partitions.
+func (b *Broker) route(t *topic, msgs []Message) (appends []*partition.AppendTo, where []spot, err error) {
+	var sticky []*partition.Partition // for messages without key, by lane, once for the request
+	by := map[*partition.Partition]*partition.AppendTo{}
+	where = make([]spot, len(msgs))
+	for i := range msgs {
+		p, err := t.choose(&msgs[i], &sticky)
+		if err != nil {
+			return nil, nil, fmt.Errorf("record %d: %w", i, err)
+		}
+		a := by[p]
+		if a == nil {
+			a = &partition.AppendTo{Partition: p}
+			by[p] = a
+			appends = append(appends, a)
+		}
+		where[i] = spot{a, len(a.Records)}
+		a.Records = append(a.Records, msgs[i].record())
+	}
+	if len(appends) > store.MaxUnitEdits {
+		return nil, nil, fmt.Errorf("the records go to %d partitions, at most %d in one request: %w", len(appends), store.MaxUnitEdits, ErrRequestTooLarge)
+	}
+	return appends, where, nil
+}
+
+// choose returns a message's partition.
+func (t *topic) choose(m *Message, sticky *[]*partition.Partition) (*partition.Partition, error) {
+	if m.Partition != nil {
+		if *m.Partition < 0 || *m.Partition >= len(t.partitions) {
+			return nil, fmt.Errorf("partition %d: topic %s has %d: %w", *m.Partition, t.def.Name, len(t.partitions), ErrPartitionNotFound)
+		}
+		return t.partitions[*m.Partition], nil
+	}
+	lane := 0
+	if m.Priority != nil {
+		lane = *m.Priority
+	}
+	if lane < 0 || lane >= len(t.lanes) {
+		return nil, fmt.Errorf("%w: priority %d: topic %s has priorities 0 to %d", ErrInvalidRequest, lane, t.def.Name, len(t.lanes)-1)
+	}
+	parts := t.lanes[lane]
+	if m.Key != nil {
+		return parts[record.PartitionFor(m.Key, len(parts))], nil
+	}
+	if *sticky == nil {
+		*sticky = make([]*partition.Partition, len(t.lanes))
+	}
+	if (*sticky)[lane] == nil {
+		(*sticky)[lane] = parts[t.turn.Add(1)%uint64(len(parts))]
+	}
+	return (*sticky)[lane], nil
+}
+
+func (t *topic) count(msgs []Message) {
+	bytes := 0
+	for i := range msgs {
+		bytes += len(msgs[i].Key) + len(msgs[i].Value)
+	}
+	t.published.records.Add(uint64(len(msgs)))
+	t.published.bytes.Add(uint64(bytes))
+}

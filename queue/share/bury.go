@@ -1,0 +1,184 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/holtmq/holt/dlq/letter"
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Limits of one unit of dead letters.
+const (
+	maxBuryRecords = 200
+	maxBuryBytes   = 4 << 20
+)
+
+// buryDying moves records that were given up into the dead-letter topic, each in one unit with being settled here. What cannot be moved stays dying and is
+// tried again later. When it returns, everything that was dying when it was called is enqueued or resting.
+func (g *Group) buryDying() {
+	select {
+	case g.burying <- struct{}{}:
+	case <-g.ctx.Done():
+		return
+	}
+	defer func() { <-g.burying }()
+	for {
+		w, deaths := g.nextDeaths()
+		if w == nil {
+			return
+		}
+		if err := g.bury(g.ctx, w, deaths); err != nil {
+			if g.ctx.Err() != nil {
+				return
+			}
+			g.env.Logger.Error("dead letters cannot be written; trying again", "group", g.def.Name, "topic", w.part.Topic, "partition", w.part.Index, "error", err)
+			g.mu.Lock()
+			w.buryAt = g.env.Clock.Now() + restMillis
+			g.retryBurial()
+			g.mu.Unlock()
+		}
+	}
+}
+
+// retryBurial comes back to the windows whose dead letters could not be written; the lock is held.
+func (g *Group) retryBurial() {
+	if g.retrying || g.closed {
+		return
+	}
+	g.retrying = true
+	g.background(func() {
+		t := time.NewTimer(restMillis * time.Millisecond)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-g.ctx.Done():
+			return
+		}
+		g.mu.Lock()
+		g.retrying = false
+		g.mu.Unlock()
+		g.buryDying()
+	})
+}
+
+// nextDeaths returns a window with dying records, and some of them.
+func (g *Group) nextDeaths() (*window, []lease.Death) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.env.Clock.Now()
+	for _, w := range g.windows {
+		if w.machine.Counts().Dying == 0 {
+			continue
+		}
+		if w.buryAt > now {
+			g.retryBurial()
+			continue
+		}
+		if deaths := w.machine.Dying(nil, maxBuryRecords); len(deaths) > 0 {
+			return w, deaths
+		}
+	}
+	return nil, nil
+}
+
+// bury reads the records outside the lock and enqueues one unit: letters appended, records settled.
+func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death) error {
+	to, err := g.env.Letters(ctx, g.Definition())
+	if err != nil {
+		return err
+	}
+	var letters []record.Record
+	size := 0
+	for i, d := range deaths {
+		rec, err := w.part.Find(ctx, record.Offset(d.Offset))
+		if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
+			rec = record.Record{} // gone meanwhile: the letter says so by its origin alone
+		} else if err != nil {
+			return err
+		}
+		h, err := g.deathHistory(ctx, w, d.Offset)
+		if err != nil {
+			return err
+		}
+		l := letter.Wrap(rec, g.origin(w, d, h))
+		if size += l.Size(); size > maxBuryBytes && i > 0 {
+			deaths = deaths[:i]
+			break
+		}
+		letters = append(letters, l)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	dest := partition.AppendTo{Partition: to}
+	tx, err := partition.Begin(&dest)
+	if err != nil {
+		return err
+	}
+	before := w.machine.Counts().Leased
+	kept := letters[:0]
+	for i, d := range deaths {
+		delete(w.deaths, d.Offset)
+		if d.Epoch != w.machine.Epoch() || !w.machine.Bury(d.Offset) {
+			continue // a reset came between
+		}
+		kept = append(kept, letters[i])
+	}
+	if len(kept) == 0 {
+		tx.Abort()
+		return nil
+	}
+	g.inflight += w.machine.Counts().Leased - before
+	edit, _ := w.edit(uint64(len(kept)))
+	dest.Records = kept
+	t := tx.Commit(g.env.Committer, time.Now(), edit)
+	g.counters.DeadLettered += uint64(len(kept))
+	g.free(w, t)
+	g.serve()
+	return nil
+}
+
+// deathHistory returns the attempts of a dying record.
+func (g *Group) deathHistory(ctx context.Context, w *window, at lease.Offset) (history, error) {
+	g.mu.Lock()
+	h, ok := w.deaths[at]
+	g.mu.Unlock()
+	if ok {
+		return h, nil
+	}
+	return w.history(ctx, at)
+}
+
+// origin describes a death for its letter.
+func (g *Group) origin(w *window, d lease.Death, h history) letter.Origin {
+	o := letter.Origin{
+		Group: g.def.Name, Topic: w.part.Topic, Partition: w.part.Index, Offset: record.Offset(d.Offset),
+		Attempts: d.Attempts, At: g.env.Clock.Time(g.env.Clock.Now()),
+	}
+	switch d.Reason {
+	case lease.ReasonMaxAttempts:
+		o.Reason = letter.MaxAttempts
+	case lease.ReasonRejected:
+		o.Reason = letter.Rejected
+	case lease.ReasonTTL:
+		o.Reason = letter.TTL
+	}
+	if len(h) > 0 {
+		o.FirstAt = g.env.Clock.Time(h[0].At)
+		last := h[len(h)-1]
+		o.Member = last.Member
+		if last.Error != nil {
+			o.Error = last.Error.Message
+		} else if last.Outcome == "expired" {
+			o.Error = "the lease expired"
+		}
+	}
+	return o
+}

@@ -1,0 +1,311 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/journal"
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/wait"
+)
+
+// Env is what all groups of a broker share.
+type Env struct {
+	Committer *commit.Committer
+	Clock     Clock
+	Receipts  *Receipts
+	Logger    *slog.Logger
+	Waiting   *atomic.Int64   // parked leases of all groups
+	Stop      <-chan struct{} // closed when parked calls must end
+
+	// Letters returns the partition that takes a group's dead letters, making topic and partition if they are missing.
+	Letters func(ctx context.Context, group *catalog.Group) (*partition.Partition, error)
+}
+
+// maxLate is how late the commit of a hand-out may be before no further one is made.
+const maxLate = 100 * time.Millisecond
+
+// Group is one share group. Its lock is taken before those of partitions and of the committer; nothing waits under it.
+type Group struct {
+	env *Env
+
+	mu       sync.Mutex
+	def      *catalog.Group
+	windows  []*window // in order of attachment
+	byLog    map[store.LogID]*window
+	lanes    lanes // windows that may have something to hand out
+	inflight int   // leases running
+	rate     bucket
+	waiters  wait.Queue[parcel]
+	requests map[*wait.Waiter[parcel]]*LeaseRequest
+	filtered int             // waiters that name topics
+	serving  bool            // a dispatcher runs
+	handouts []lease.Handout // reused by every Lease of a machine
+	timer    *time.Timer
+	armed    int64 // ms the timer is set to; 0 = not set
+	members  members
+	counters Counters
+	closed   bool
+
+	histories chan struct{} // one slot: held while histories are read and written back
+	burying   chan struct{} // one slot: held while dead letters are written
+	retrying  bool          // a retry of burials is set
+	work      sync.WaitGroup
+	ctx       context.Context // of background work; ends with Close
+	cancel    context.CancelFunc
+}
+
+// Counters are what a group has done since the process started.
+type Counters struct {
+	Leased, Acked, Nacked, Released, Rejected, Extended, Expired, DeadLettered, Dropped, Redelivered uint64
+}
+
+// Part is one partition that a group reads, as the catalog and the replay have it.
+type Part struct {
+	Partition *partition.Partition
+	Epoch     uint32
+	Start     record.Offset    // where a new window begins
+	Restored  *Restored        // nil: a new window
+	Journal   *journal.Journal // of Restored
+}
+
+// JournalName returns the name of a group's journal on each log it reads.
+func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprintf("g/%d", groupID)) }
+
+// NewGroup brings a group to life. Running leases of a restored window go on as the contract says.
+func NewGroup(env *Env, def *catalog.Group, parts []Part) *Group {
+	g := &Group{
+		env: env, def: def, byLog: map[store.LogID]*window{},
+		requests: map[*wait.Waiter[parcel]]*LeaseRequest{}, histories: make(chan struct{}, 1), burying: make(chan struct{}, 1), members: newMembers(),
+	}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.timer = time.AfterFunc(time.Hour, g.tick)
+	g.timer.Stop()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.rate.set(def.Config.RatePerSecond, def.Config.RateBurst, env.Clock.Now())
+	for _, p := range parts {
+		g.attach(p)
+	}
+	g.arm()
+	return g
+}
+
+// MachineConfig returns a group's configuration in the lease machine's terms.
+func MachineConfig(def *catalog.Group) lease.Config {
+	c := def.Config
+	b := lease.Backoff{
+		Initial: c.Backoff.Initial.Milliseconds(), Max: c.Backoff.Max.Milliseconds(),
+		Multiplier: c.Backoff.Multiplier, Jitter: c.Backoff.Jitter,
+	}
+	for _, s := range c.Backoff.Steps {
+		b.Steps = append(b.Steps, s.Milliseconds())
+	}
+	return lease.Config{
+		MaxAttempts: c.MaxAttempts, Backoff: b,
+		KeyOrder: c.Ordering == catalog.OrderingKey, KeyConcurrency: c.KeyConcurrency,
+		HoldDead: c.OnDead == catalog.OnDeadHold && c.Ordering == catalog.OrderingKey,
+		Strict:   c.StrictLeases, Drop: !c.DeadLetters, DropTTL: !c.DeadLetters || !c.DeadLetterOnTTL, Seed: def.ID,
+	}
+}
+
+// attach adds a window; the lock is held.
+func (g *Group) attach(p Part) {
+	w := &window{part: p.Partition, journal: p.Journal}
+	cfg := MachineConfig(g.def)
+	if p.Restored == nil {
+		w.journal = journal.New(JournalName(g.def.ID))
+		w.machine = lease.New(cfg, 0, p.Epoch)
+		w.machine.Reset(lease.Offset(p.Start)) // makes the first delta, which holds the start
+	} else {
+		w.machine, w.letters = p.Restored.machine, p.Restored.letters
+		w.machine.Configure(cfg)
+		w.machine.Resume(g.env.Clock.Now())
+	}
+	g.windows = append(g.windows, w)
+	g.byLog[p.Partition.ID] = w
+	g.inflight += w.machine.Counts().Leased
+	g.journal(w, 0)
+	g.lanes.add(w)
+}
+
+// Attach adds partitions to a living group; the definition names them already.
+func (g *Group) Attach(def *catalog.Group, parts []Part) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.def = def
+	for _, p := range parts {
+		if g.byLog[p.Partition.ID] == nil {
+			g.attach(p)
+		}
+	}
+	g.serve()
+}
+
+// Detach ends the windows on some logs: their leases are lost and their progress is forgotten. The logs may be gone already (dropped).
+func (g *Group) Detach(def *catalog.Group, logs []store.LogID, dropped bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.def = def
+	for _, id := range logs {
+		w := g.byLog[id]
+		if w == nil {
+			continue
+		}
+		w.closed = true
+		w.part.Unwatch(g)
+		g.inflight -= w.machine.Counts().Leased
+		delete(g.byLog, id)
+		g.windows = slices.DeleteFunc(g.windows, func(o *window) bool { return o == w })
+		g.lanes.remove(w)
+		if !dropped {
+			g.env.Committer.Enqueue(commit.Unit{Forget(id, w.journal.Name())})
+		}
+	}
+	g.serve()
+}
+
+// Forget returns what a unit does to a log to forget a journal.
+func Forget(id store.LogID, name store.Journal) commit.Part {
+	return commit.Part{Log: id, Entries: []store.Entry{{Journal: name, Kind: store.Forget}}}
+}
+
+// Configure takes a changed definition with the same topics.
+func (g *Group) Configure(def *catalog.Group) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.def = def
+	g.rate.set(def.Config.RatePerSecond, def.Config.RateBurst, g.env.Clock.Now())
+	for _, w := range g.windows {
+		w.machine.Configure(MachineConfig(def))
+		g.journal(w, 0)
+		g.lanes.add(w)
+	}
+	g.serve()
+}
+
+// Definition returns the group's definition.
+func (g *Group) Definition() *catalog.Group {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.def
+}
+
+// Close ends parked calls and background work and waits for it. What was enqueued is committed all the same.
+func (g *Group) Close() {
+	g.mu.Lock()
+	g.closed = true
+	g.timer.Stop()
+	for _, w := range g.windows {
+		w.closed = true
+		w.part.Unwatch(g)
+	}
+	g.mu.Unlock()
+	g.cancel()
+	g.work.Wait()
+}
+
+// Advanced implements partition.Watcher: there are new records.
+func (g *Group) Advanced(p *partition.Partition) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if w := g.byLog[p.ID]; w != nil {
+		g.lanes.add(w)
+		g.serve()
+	}
+}
+
+// journal enqueues what a window's machine did since the last call; the lock is held. The ticket is zero if it did nothing.
+func (g *Group) journal(w *window, letters uint64, notes ...store.Note) commit.Ticket {
+	if w.closed {
+		w.delta(0)
+		return commit.Ticket{}
+	}
+	edit, any := w.edit(letters, notes...)
+	if !any {
+		return commit.Ticket{}
+	}
+	t := g.env.Committer.Enqueue(commit.Unit{edit})
+	if w.journal.Due() {
+		g.checkpoint(w)
+	}
+	return t
+}
+
+// checkpoint encodes a window and writes it piece by piece in the background; the lock is held.
+func (g *Group) checkpoint(w *window) {
+	entries := w.journal.Checkpoint(w.checkpoint())
+	g.background(func() {
+		for _, e := range entries {
+			g.mu.Lock()
+			closed := w.closed
+			var t commit.Ticket
+			if !closed {
+				t = g.env.Committer.Enqueue(commit.Unit{{Log: w.part.ID, Entries: []store.Entry{e}}})
+			}
+			g.mu.Unlock()
+			if closed || g.env.Committer.Wait(g.ctx, t) != nil {
+				return
+			}
+		}
+		g.mu.Lock()
+		w.journal.Written()
+		g.mu.Unlock()
+	})
+}
+
+// background runs fn unless the group is closing; the lock is held.
+func (g *Group) background(fn func()) {
+	if !g.closed {
+		g.work.Go(fn)
+	}
+}
+
+// arm sets the timer to the next deadline or token; the lock is held.
+func (g *Group) arm() {
+	next, any := int64(0), false
+	for _, w := range g.windows {
+		if ms, ok := w.machine.NextDeadline(); ok && (!any || ms < next) {
+			next, any = ms, true
+		}
+	}
+	if any {
+		g.armAt(next)
+	}
+}
+
+// armAt makes the timer fire at ms or before; the lock is held.
+func (g *Group) armAt(ms int64) {
+	if g.closed || g.armed != 0 && g.armed <= ms {
+		return
+	}
+	g.armed = ms
+	g.timer.Reset(time.Duration(max(0, ms-g.env.Clock.Now())) * time.Millisecond)
+}
+
+// tick turns over what is due.
+func (g *Group) tick() {
+	g.mu.Lock()
+	g.armed = 0
+	g.background(g.turnover)
+	g.mu.Unlock()
+}
+
+// result returns the error of a failed commit in the callers' terms.
+func (g *Group) result(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("group %s: %w: %w", g.def.Name, store.ErrUnknown, err)
+}

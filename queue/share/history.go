@@ -1,0 +1,179 @@
+package share
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// maxHistory is how many attempts of a record are remembered, the newest ones.
+const maxHistory = 10
+
+// Attempt is one failed attempt of a record.
+type Attempt struct {
+	Attempt  int          `json:"attempt"`
+	Delivery uint32       `json:"delivery"`
+	At       int64        `json:"at"`   // ms: when it was handed out
+	Took     int64        `json:"took"` // ms
+	Member   string       `json:"member,omitempty"`
+	Outcome  string       `json:"outcome"` // nacked, rejected, expired
+	Error    *WorkerError `json:"error,omitempty"`
+}
+
+// history is what a note keeps: the last attempts of a record, oldest first.
+type history []Attempt
+
+// place names a record of any of the group's windows.
+type place struct {
+	log store.LogID
+	at  lease.Offset
+}
+
+// add appends an attempt; one of the same delivery (a provisional expiry) gives way to it.
+func (h history) add(a Attempt) history {
+	out := append(history(nil), h...)
+	if n := len(out); n > 0 && out[n-1].Delivery == a.Delivery {
+		out = out[:n-1]
+	}
+	if len(out) >= maxHistory {
+		out = out[len(out)-maxHistory+1:]
+	}
+	return append(out, a)
+}
+
+// note encodes the history; stacks go first if it is too large, the oldest first.
+func (h history) note(j store.Journal, at lease.Offset) store.Note {
+	for i := 0; ; i++ {
+		b, err := json.Marshal(h)
+		if err != nil {
+			panic("a history has only strings and numbers: " + err.Error())
+		}
+		if len(b) <= store.MaxNoteBytes || i >= len(h) {
+			return store.Note{Journal: j, At: record.Offset(at), Bytes: b}
+		}
+		if e := h[i].Error; e != nil {
+			short := *e
+			short.Stack = ""
+			h[i].Error = &short
+		}
+	}
+}
+
+// failure describes the attempt that a nack or reject ended.
+func (g *Group) failure(now int64, c *claimed, r lease.Result, v lease.View) Attempt {
+	a := Attempt{Attempt: r.Attempt, Delivery: c.claim.Delivery, At: v.LeasedAt, Took: now - v.LeasedAt, Member: v.Member, Outcome: "nacked", Error: trimError(c.Error)}
+	if c.Verb == lease.Reject {
+		a.Outcome = "rejected"
+	}
+	if v.LeasedAt == 0 { // a hand-out that a crash forgot
+		a.At, a.Took = now, 0
+	}
+	return a
+}
+
+// trimError cuts what a worker said to what is kept, with a mark where something was cut.
+func trimError(e *WorkerError) *WorkerError {
+	if e == nil {
+		return nil
+	}
+	return &WorkerError{
+		Type: cut(e.Type, MaxMessage), Message: cut(e.Message, MaxMessage),
+		Stack: cut(e.Stack, MaxStack), Fingerprint: cut(e.Fingerprint, MaxMessage),
+	}
+}
+
+const cutMark = "… (cut)"
+
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	s = s[:limit-len(cutMark)]
+	for len(s) > 0 && !utf8.ValidString(s[max(0, len(s)-utf8.UTFMax):]) && !utf8.RuneStart(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s + cutMark
+}
+
+// pastFailures reads the histories of the records that actions are about to fail again. It holds the group's turn to
+// write histories, which release gives back, so that no history is written between.
+func (g *Group) pastFailures(ctx context.Context, claims []claimed) (past map[place]history, release func(), err error) {
+	failing := slices.DeleteFunc(slices.Clone(claims), func(c claimed) bool {
+		return !c.valid || c.Verb != lease.Nack && c.Verb != lease.Reject
+	})
+	if len(failing) == 0 {
+		return nil, func() {}, nil
+	}
+	select {
+	case g.histories <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	release = func() { <-g.histories }
+	past = map[place]history{}
+	for _, c := range failing {
+		g.mu.Lock()
+		w := g.byLog[c.log]
+		g.mu.Unlock()
+		if w == nil || c.claim.Delivery == 1 { // nothing came before
+			continue
+		}
+		h, err := w.history(ctx, c.claim.Offset)
+		if err != nil {
+			release()
+			return nil, nil, err
+		}
+		past[place{c.log, c.claim.Offset}] = h
+	}
+	return past, release, nil
+}
+
+// history reads what the last attempts of a record were.
+func (w *window) history(ctx context.Context, at lease.Offset) (history, error) {
+	b, err := w.part.Log().Note(ctx, w.journal.Name(), record.Offset(at))
+	if err != nil {
+		return nil, fmt.Errorf("history of %s/%d at %d: %w", w.part.Topic, w.part.Index, at, err)
+	}
+	if len(b) == 0 {
+		return nil, nil
+	}
+	var h history
+	if err := json.Unmarshal(b, &h); err != nil {
+		return nil, fmt.Errorf("history of %s/%d at %d: %w: %w", w.part.Topic, w.part.Index, at, store.ErrCorrupt, err)
+	}
+	return h, nil
+}
+
+// remember keeps the history of a dying record until it is buried: the note may not be durable by then.
+func (w *window) remember(at lease.Offset, dying bool, h history) {
+	if !dying {
+		return
+	}
+	if w.deaths == nil {
+		w.deaths = map[lease.Offset]history{}
+	}
+	w.deaths[at] = h
+}
+
+// maxUnitNotes is about how many bytes of notes go into one unit; more are enqueued in units of their own before the delta.
+const maxUnitNotes = 128 << 10
+
+// journalNotes enqueues notes and then what the window's machine did; the lock is held.
+func (g *Group) journalNotes(w *window, notes []store.Note) commit.Ticket {
+	size, from := 0, 0
+	for i, n := range notes {
+		size += len(n.Bytes)
+		if size > maxUnitNotes && !w.closed {
+			g.env.Committer.Enqueue(commit.Unit{{Log: w.part.ID, Notes: notes[from : i+1]}})
+			size, from = 0, i+1
+		}
+	}
+	return g.journal(w, 0, notes[from:]...)
+}

@@ -1,0 +1,123 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Progress is a group's progress on one partition: Lag = Available + Leased + Deferred.
+type Progress struct {
+	Partition                        *partition.Partition
+	Start, End, LogEnd               record.Offset
+	Lag, Available, Leased, Deferred int64
+	Letters                          int64 // records of the partition that were dead-lettered
+}
+
+// Progress returns the group's progress on each partition, in order of attachment.
+func (g *Group) Progress() []Progress {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := make([]Progress, len(g.windows))
+	for i, w := range g.windows {
+		out[i] = w.progress()
+	}
+	return out
+}
+
+func (w *window) progress() Progress {
+	c := w.machine.Counts()
+	end := max(record.Offset(w.machine.End()), w.durableEnd())
+	p := Progress{
+		Partition: w.part, Start: record.Offset(w.machine.Start()), End: record.Offset(w.machine.End()), LogEnd: end,
+		Leased: int64(c.Leased), Deferred: int64(c.Deferred), Letters: int64(w.letters),
+	}
+	p.Available = int64(c.Available) + int64(end-p.End)
+	p.Lag = p.Available + p.Leased + p.Deferred
+	return p
+}
+
+// OldestUnsettled returns the timestamp of a partition's first unsettled record; zero if there is none.
+func (p Progress) OldestUnsettled(ctx context.Context) (time.Time, error) {
+	if p.Lag == 0 || p.Start >= p.LogEnd {
+		return time.Time{}, nil
+	}
+	r, err := p.Partition.Find(ctx, p.Start)
+	if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
+		return time.Time{}, nil
+	}
+	return r.Timestamp, err
+}
+
+// Member is a worker seen lately, with the leases it holds.
+type Member struct {
+	Name     string
+	Leases   int
+	LastSeen time.Time
+}
+
+// Members returns the workers seen lately, by name.
+func (g *Group) Members() []Member {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	held := map[string]int{}
+	var views []lease.View
+	for _, w := range g.windows {
+		if w.machine.Counts().Leased == 0 {
+			continue
+		}
+		views = w.machine.Views(w.machine.Start(), lease.Leased, maxListed, views[:0])
+		for _, v := range views {
+			if v.Member != "" {
+				held[v.Member]++
+			}
+		}
+	}
+	out := make([]Member, 0, len(g.members.last)+len(held))
+	for name, at := range g.members.last {
+		out = append(out, Member{Name: name, Leases: held[name], LastSeen: g.env.Clock.Time(at)})
+		delete(held, name)
+	}
+	for name, n := range held { // held since before a restart
+		out = append(out, Member{Name: name, Leases: n})
+	}
+	slices.SortFunc(out, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// maxListed is how many leases of a partition are looked at to count those of each member.
+const maxListed = 10_000
+
+// Counters returns what the group has done since the process started.
+func (g *Group) Counters() Counters {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.counters
+}
+
+// Waiters returns how many leases are parked.
+func (g *Group) Waiters() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waiters.Len()
+}
+
+// Running returns how many leases run, on partitions of a topic or, with "", on all.
+func (g *Group) Running(topic string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := 0
+	for _, w := range g.windows {
+		if topic == "" || w.part.Topic == topic {
+			n += w.machine.Counts().Leased
+		}
+	}
+	return n
+}

@@ -1,0 +1,115 @@
+package share
+
+import (
+	"slices"
+
+	"github.com/holtmq/holt/queue/catalog"
+)
+
+// lowShare is how many records go out from higher lanes before each waiting lower lane gets one.
+const lowShare = 9
+
+// lanes are the windows that may have something to hand out, by priority. Higher lanes come first, yet a lane that waits gets at
+// least one record in ten; within a lane windows take turns.
+type lanes struct {
+	ready  [catalog.MaxPriorities][]*window
+	passed [catalog.MaxPriorities]int // records that went out from other lanes while this one waited
+	count  int
+}
+
+func (l *lanes) empty() bool { return l.count == 0 }
+
+// add puts a window at the end of its lane if it is not there.
+func (l *lanes) add(w *window) {
+	if w.ready || w.closed || w.restUntil != 0 {
+		return
+	}
+	w.ready = true
+	l.ready[w.part.Lane] = append(l.ready[w.part.Lane], w)
+	l.count++
+}
+
+// remove takes a window out.
+func (l *lanes) remove(w *window) {
+	if !w.ready {
+		return
+	}
+	w.ready = false
+	lane := w.part.Lane
+	i := slices.Index(l.ready[lane], w)
+	l.ready[lane] = slices.Delete(l.ready[lane], i, i+1)
+	l.count--
+	if len(l.ready[lane]) == 0 {
+		l.passed[lane] = 0
+	}
+}
+
+// next returns the window to serve, and the most records to take from it before asking again; nil if no window of these topics (nil: of any) is ready.
+func (l *lanes) next(topics []string) (w *window, most int) {
+	if l.count == 0 {
+		return nil, 0
+	}
+	waiting, overdue := 0, -1
+	best := -1
+	for lane := len(l.ready) - 1; lane >= 0; lane-- {
+		if l.first(lane, topics) == nil {
+			continue
+		}
+		waiting++
+		if best < 0 {
+			best = lane
+		}
+		if l.passed[lane] >= lowShare && overdue < 0 {
+			overdue = lane
+		}
+	}
+	switch {
+	case waiting == 0:
+		return nil, 0
+	case waiting == 1:
+		return l.first(best, topics), 1 << 30
+	case overdue >= 0:
+		return l.first(overdue, topics), 1
+	}
+	most = lowShare
+	for lane, passed := range l.passed {
+		if lane != best && len(l.ready[lane]) > 0 {
+			most = min(most, lowShare-passed)
+		}
+	}
+	return l.first(best, topics), max(1, most)
+}
+
+// first returns the lane's first window of these topics.
+func (l *lanes) first(lane int, topics []string) *window {
+	for _, w := range l.ready[lane] {
+		if len(topics) == 0 || slices.Contains(topics, w.part.Topic) {
+			return w
+		}
+	}
+	return nil
+}
+
+// served counts what went out from a window and puts it at the end of its lane.
+func (l *lanes) served(w *window, records int) {
+	for lane := range l.passed {
+		if lane == w.part.Lane {
+			if records > 0 {
+				l.passed[lane] = 0
+			}
+		} else if len(l.ready[lane]) > 0 {
+			l.passed[lane] += records
+		}
+	}
+	if !w.ready || len(l.ready[w.part.Lane]) < 2 {
+		return
+	}
+	lane := l.ready[w.part.Lane]
+	if lane[0] == w {
+		l.ready[w.part.Lane] = append(lane[1:], w)
+		return
+	}
+	i := slices.Index(lane, w)
+	copy(lane[i:], lane[i+1:])
+	lane[len(lane)-1] = w
+}

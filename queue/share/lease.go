@@ -1,0 +1,321 @@
+package share
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/wait"
+)
+
+// grant is one record leased and not yet read.
+type grant struct {
+	window *window
+	lease.Handout
+}
+
+// parcel is what a call gets: the grants, and the commit that must be durable before they may be shown.
+type parcel struct {
+	grants []grant
+	bytes  int64
+	after  commit.Ticket
+}
+
+// Lease hands out records, waiting for the first one as long as the request says. No records without an error: nothing
+// came in time, or the server is stopping. Errors: ErrClosed, ErrNotAttached, ErrTooManyWaiting, store.ErrUnknown, store.ErrCorrupt, the context's.
+func (g *Group) Lease(ctx context.Context, req LeaseRequest) ([]Delivery, error) {
+	p, waiter, err := g.leaseOrPark(ctx, &req)
+	if err != nil {
+		return nil, err
+	}
+	if waiter != nil {
+		var ok bool
+		p, ok = waiter.Await(ctx, req.Wait, g.env.Stop, g.ctx.Done())
+		g.unpark(waiter, &req)
+		if !ok {
+			return nil, ctx.Err()
+		}
+	}
+	if len(p.grants) == 0 {
+		return nil, nil
+	}
+	if err := ctx.Err(); err != nil { // the client has gone
+		g.giveBack(p.grants)
+		return nil, err
+	}
+	return g.deliver(ctx, p)
+}
+
+// leaseOrPark takes what is there, or parks the call if there is nothing and it wants to wait.
+func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, waiter *wait.Waiter[parcel], err error) {
+	for {
+		if late := g.env.Committer.Late(maxLate); !late.Done() {
+			if err := g.env.Committer.Wait(ctx, late); err != nil {
+				return p, nil, g.result(err)
+			}
+		}
+		g.mu.Lock()
+		if err := g.admit(req); err != nil {
+			g.mu.Unlock()
+			return p, nil, err
+		}
+		now := g.env.Clock.Now()
+		g.members.seen(req.Member, now)
+		queued := g.waiters.Len() > 0 && req.Wait > 0 // others came first
+		var fill *window
+		if !queued {
+			fill = g.take(now, req, &p)
+		}
+		if fill == nil && len(p.grants) == 0 && req.Wait > 0 {
+			waiter, err = g.park(req)
+			g.serve()
+		}
+		g.mu.Unlock()
+		if fill == nil {
+			return p, waiter, err
+		}
+		_ = g.fill(ctx, fill) // logged; the other partitions go on
+	}
+}
+
+// admit refuses what cannot be served; the lock is held.
+func (g *Group) admit(req *LeaseRequest) error {
+	if g.closed {
+		return fmt.Errorf("group %s: %w", g.def.Name, ErrClosed)
+	}
+	for _, t := range req.Topics {
+		attached := false
+		for _, a := range g.def.Topics {
+			attached = attached || a.Topic == t
+		}
+		if !attached {
+			return fmt.Errorf("group %s, topic %s: %w", g.def.Name, t, ErrNotAttached)
+		}
+	}
+	return nil
+}
+
+// park puts the call into the queue; the lock is held.
+func (g *Group) park(req *LeaseRequest) (*wait.Waiter[parcel], error) {
+	if g.env.Waiting.Add(1) > MaxWaiting {
+		g.env.Waiting.Add(-1)
+		return nil, fmt.Errorf("group %s: %d calls wait already: %w", g.def.Name, MaxWaiting, ErrTooManyWaiting)
+	}
+	w := g.waiters.Push()
+	g.requests[w] = req
+	if len(req.Topics) > 0 {
+		g.filtered++
+	}
+	return w, nil
+}
+
+func (g *Group) unpark(w *wait.Waiter[parcel], req *LeaseRequest) {
+	g.env.Waiting.Add(-1)
+	g.mu.Lock()
+	g.waiters.Remove(w)
+	delete(g.requests, w)
+	if len(req.Topics) > 0 {
+		g.filtered--
+	}
+	g.mu.Unlock()
+}
+
+// take leases for one call from the ready windows; the lock is held. It returns a window that somebody must read ahead for
+// before there is more, or nil when the call has what it can get.
+func (g *Group) take(now int64, req *LeaseRequest, p *parcel) (fill *window) {
+	if g.def.Config.Paused {
+		return nil
+	}
+	for {
+		room := min(req.Max-len(p.grants), g.def.Config.MaxInflight-g.inflight)
+		if room <= 0 {
+			return nil
+		}
+		if room = g.rate.available(now, room); room == 0 {
+			g.armAt(g.rate.next(now))
+			return nil
+		}
+		w, most := g.lanes.next(req.Topics)
+		if w == nil {
+			return nil
+		}
+		got, stop := g.takeFrom(w, now, min(room, most), req, p)
+		switch {
+		case stop == lease.StopAlone, stop == lease.StopLimit && got == 0:
+			return nil
+		case stop == lease.StopEmpty && g.exhausted(w):
+			return w
+		}
+	}
+}
+
+// exhausted takes a window with nothing to hand out off the ready list until somebody brings it back: the one who reads ahead, a settle
+// that makes room, or the partition when it grows. It returns true if the caller is to read ahead. The lock is held.
+func (g *Group) exhausted(w *window) (fill bool) {
+	if !w.filling && !w.machine.Full() && !w.part.Watch(record.Offset(w.machine.End()), g) {
+		w.filling = true
+		return true
+	}
+	g.lanes.remove(w)
+	return false
+}
+
+// takeFrom leases up to room records from one window, which then goes to the end of its lane; the lock is held.
+func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *parcel) (got int, stop lease.Stop) {
+	length := req.Length
+	if length == 0 {
+		length = g.def.Config.Lease
+	}
+	maxBytes := req.MaxBytes
+	if maxBytes == 0 {
+		maxBytes = MaxLeaseBytes
+	}
+	before := w.machine.Counts()
+	g.handouts, stop = w.machine.Lease(lease.Request{
+		Now: now, Length: length.Milliseconds(), Max: room, MaxBytes: maxBytes,
+		Have: len(p.grants), HaveBytes: p.bytes, Member: req.Member, Incarnation: g.env.Receipts.incarnation,
+	}, g.handouts[:0])
+	after := w.machine.Counts()
+	got = len(g.handouts)
+	g.inflight += after.Leased - before.Leased
+	g.rate.take(got)
+	g.journal(w, 0)
+	for _, h := range g.handouts {
+		p.grants = append(p.grants, grant{w, h})
+		p.bytes += int64(h.Size)
+		if h.Again {
+			p.after = p.after.Later(w.freed)
+		}
+		if h.Delivery > 1 {
+			g.counters.Redelivered++
+		}
+	}
+	g.counters.Leased += uint64(got)
+	if got > 0 {
+		g.armAt(g.handouts[0].Deadline)
+	}
+	if after.Dying > before.Dying {
+		g.background(g.buryDying)
+	}
+	g.lanes.served(w, got)
+	return got, stop
+}
+
+// fill reads ahead for a window and offers what it found. A partition that cannot be read rests for a second; the others go on.
+func (g *Group) fill(ctx context.Context, w *window) error {
+	g.mu.Lock()
+	from := record.Offset(w.machine.End())
+	g.mu.Unlock()
+	recs, err := readAhead(ctx, w.part, from)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	w.filling = false
+	if w.closed {
+		return nil
+	}
+	if err != nil {
+		g.lanes.remove(w)
+		w.restUntil = g.env.Clock.Now() + restMillis
+		g.armAt(w.restUntil)
+		if ctx.Err() == nil {
+			g.env.Logger.Error("a partition cannot be read", "group", g.def.Name, "topic", w.part.Topic, "partition", w.part.Index, "offset", from, "error", err)
+		}
+		return err
+	}
+	if record.Offset(w.machine.End()) == from && len(recs) > 0 { // no reset came between
+		w.machine.Offer(lease.Offset(from), recs)
+		g.journal(w, 0)
+	}
+	g.lanes.add(w)
+	g.serve()
+	return nil
+}
+
+// serve starts the dispatcher if there are both waiters and ready windows; the lock is held.
+func (g *Group) serve() {
+	if g.serving || g.closed || g.waiters.Len() == 0 || g.lanes.empty() {
+		return
+	}
+	g.serving = true
+	g.background(g.dispatch)
+}
+
+// dispatch leases for the waiters, the longest waiting first, until there is nothing more for anybody.
+func (g *Group) dispatch() {
+	for {
+		if late := g.env.Committer.Late(maxLate); !late.Done() {
+			_ = g.env.Committer.Wait(g.ctx, late) // a failed commit shows in the answers
+		}
+		g.mu.Lock()
+		fill, more := g.serveOne()
+		if !more {
+			g.serving = false
+			g.mu.Unlock()
+			return
+		}
+		g.mu.Unlock()
+		if fill != nil {
+			_ = g.fill(g.ctx, fill) // logged; the other partitions go on
+		}
+	}
+}
+
+// serveOne serves the first waiter that there is something for; the lock is held.
+func (g *Group) serveOne() (fill *window, more bool) {
+	if g.closed {
+		return nil, false
+	}
+	now := g.env.Clock.Now()
+	for w := g.waiters.First(); w != nil; w = g.waiters.After(w) {
+		req := g.requests[w]
+		var p parcel
+		fill = g.take(now, req, &p)
+		if len(p.grants) > 0 {
+			g.waiters.Remove(w)
+			if !w.Serve(p) {
+				g.release(p.grants)
+			}
+			return fill, true
+		}
+		if fill != nil {
+			return fill, true
+		}
+		if g.lanes.empty() || g.filtered == 0 {
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+// giveBack releases records that nobody has seen, uncounted.
+func (g *Group) giveBack(grants []grant) {
+	if len(grants) == 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.release(grants)
+	g.serve()
+}
+
+// release is giveBack with the lock held.
+func (g *Group) release(grants []grant) {
+	now := g.env.Clock.Now()
+	for _, gr := range grants {
+		w := gr.window
+		before := w.machine.Counts().Leased
+		w.machine.Settle(now, lease.Action{Claim: gr.Claim, Verb: lease.Release})
+		g.inflight += w.machine.Counts().Leased - before
+		g.free(w, g.journal(w, 0))
+	}
+}
+
+// free notes that a command may have made records of a window available; the lock is held.
+func (g *Group) free(w *window, t commit.Ticket) {
+	w.freed = w.freed.Later(t)
+	if w.machine.Counts().Ready > 0 || record.Offset(w.machine.End()) < w.durableEnd() {
+		g.lanes.add(w)
+	}
+}

@@ -1,0 +1,159 @@
+package share
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/journal"
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// window is a group's progress on one partition: the lease machine, its journal, and what the group remembers beside it. The
+// group's lock guards it.
+type window struct {
+	machine *lease.Window
+	part    *partition.Partition
+	journal *journal.Journal
+	letters uint64 // records of this partition that were dead-lettered
+
+	freed   commit.Ticket // of the newest delta that made a record or a key available
+	ready   bool          // in its lane
+	filling bool          // somebody reads ahead for it
+	touched bool          // by the settle under way
+	notes   []store.Note  // of the settle under way
+	closed  bool          // detached: nothing may be journaled any more
+
+	deaths    map[lease.Offset]history // of dying records
+	buryAt    int64                    // ms: their letters could not be written, and are tried again then
+	restUntil int64                    // ms: the partition could not be read, and is left alone until then; 0 = it can
+}
+
+// restMillis is how long a partition that cannot be read, or a dead letter that cannot be written, rests.
+const restMillis = 1000
+
+func (w *window) durableEnd() record.Offset {
+	_, end := w.part.Bounds()
+	return end
+}
+
+// A delta of a window's journal is the number of letters added (uvarint), then the machine's delta; a checkpoint is the
+// number of letters in all (uvarint), then the machine's checkpoint.
+
+func (w *window) delta(letters uint64) []byte {
+	w.letters += letters
+	b := binary.AppendUvarint(make([]byte, 0, 64), letters)
+	b = w.machine.TakeDelta(b)
+	if letters == 0 && len(b) == 1 {
+		return nil
+	}
+	return b
+}
+
+func (w *window) checkpoint() []byte {
+	return w.machine.AppendCheckpoint(binary.AppendUvarint(nil, w.letters))
+}
+
+// edit returns what a unit does to the window's log: its delta, if there is one, and the notes.
+func (w *window) edit(letters uint64, notes ...store.Note) (commit.Part, bool) {
+	p := commit.Part{Log: w.part.ID, Notes: notes}
+	if b := w.delta(letters); b != nil {
+		p.Entries = []store.Entry{w.journal.Delta(b)}
+	}
+	return p, len(p.Entries)+len(notes) > 0
+}
+
+// Restored is a window being replayed; it implements journal.Machine.
+type Restored struct {
+	cfg     lease.Config
+	epoch   uint32
+	machine *lease.Window
+	letters uint64
+}
+
+// NewRestored begins the replay of a window attached at an epoch.
+func NewRestored(cfg lease.Config, epoch uint32) *Restored {
+	return &Restored{cfg: cfg, epoch: epoch, machine: lease.New(cfg, 0, epoch)}
+}
+
+// Restore implements journal.Machine.
+func (r *Restored) Restore(checkpoint []byte) error {
+	letters, n := binary.Uvarint(checkpoint)
+	if n <= 0 {
+		return fmt.Errorf("count of letters: %w", store.ErrCorrupt)
+	}
+	m, err := lease.Restore(r.cfg, checkpoint[n:])
+	if err != nil {
+		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	}
+	r.machine, r.letters = m, letters
+	return nil
+}
+
+// Replay implements journal.Machine.
+func (r *Restored) Replay(delta []byte) error {
+	letters, n := binary.Uvarint(delta)
+	if n <= 0 {
+		return fmt.Errorf("count of letters: %w", store.ErrCorrupt)
+	}
+	r.letters += letters
+	if err := r.machine.Replay(delta[n:]); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	}
+	return nil
+}
+
+// fillBytes is about how many bytes of records one read ahead looks at.
+const fillBytes = 256 << 10
+
+// keyHash hashes a key for the machine: 64-bit FNV-1a, 0 for no key. Journals hold the hashes, so the function is fixed.
+func keyHash(key []byte) uint64 {
+	if key == nil {
+		return 0
+	}
+	h := uint64(14695981039346656037)
+	for _, c := range key {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	if h == 0 {
+		h = 1
+	}
+	return h
+}
+
+// readAhead describes the records of a partition from an offset on, as many as one Offer takes.
+func readAhead(ctx context.Context, p *partition.Partition, from record.Offset) ([]lease.Offered, error) {
+	start, _ := p.Bounds()
+	var out []lease.Offered
+	for from < start && len(out) < lease.MaxOffer { // retention was faster than the group
+		out = append(out, lease.Offered{Gone: true})
+		from++
+	}
+	if len(out) == lease.MaxOffer {
+		return out, nil
+	}
+	next, size := from, 0
+	err := p.Scan(ctx, from, fillBytes, func(r *record.Reader) error {
+		for ; next < r.Offset() && len(out) < lease.MaxOffer; next++ {
+			out = append(out, lease.Offered{Gone: true})
+		}
+		if len(out) == lease.MaxOffer || size > fillBytes {
+			return partition.Stop()
+		}
+		o := lease.Offered{Size: uint32(r.Size()), Key: keyHash(r.Key())}
+		if rec := r.Record(); len(rec.Headers) > 0 {
+			if ttl := TTL(rec); ttl > 0 {
+				o.Dies = rec.Timestamp.Add(ttl).UnixMilli()
+			}
+		}
+		out = append(out, o)
+		size += int(o.Size)
+		next++
+		return nil
+	})
+	return out, err
+}
