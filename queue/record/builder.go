@@ -14,8 +14,7 @@ type Builder struct {
 	span
 	body []byte // the records so far, encoded
 
-	comp compressor
-	src  Reader // of AppendBatch
+	src Reader // of AppendBatch
 }
 
 // span is what a Builder knows of its records beside their bytes.
@@ -150,7 +149,7 @@ func (b *Builder) Encode(dst []byte, c Codec) ([]byte, error) {
 		dst = slices.Grow(dst, HeaderSize+len(b.body)/4)
 	}
 	dst = append(dst, make([]byte, HeaderSize)...)
-	dst, err := b.comp.compress(dst, c, b.body)
+	dst, err := compress(dst, c, b.body)
 	if err != nil {
 		return nil, fmt.Errorf("batch at %d: %w", b.base, err)
 	}

@@ -29,7 +29,7 @@ func decompress(dst []byte, c Codec, src []byte) ([]byte, error) {
 	case LZ4:
 		dst, err = unlz4(dst, src)
 	case Zstd:
-		dst, err = unzstd.DecodeAll(src, dst)
+		dst, err = unzstds.DecodeAll(src, dst)
 	default:
 		return nil, fmt.Errorf("%v: %w", c, ErrUnsupported)
 	}
@@ -42,31 +42,46 @@ func decompress(dst []byte, c Codec, src []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// unzstd decodes blocks for all goroutines. It is made before main on purpose: it holds a channel, and one made inside a
-// synctest bubble could not be used outside it.
-var unzstd = newUnzstd()
+// The zstd coders serve all goroutines. They are made before main, and used once there, on purpose: they hold channels, and
+// one made inside a synctest bubble could not be used outside it.
+var zstds, unzstds = newZstds()
 
-func newUnzstd() *zstd.Decoder {
+func newZstds() (*zstd.Encoder, *zstd.Decoder) {
+	// The batch has a checksum of its own.
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		panic("record: zstd refuses constant options: " + err.Error())
+	}
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(MaxUncompressed))
 	if err != nil {
 		panic("record: zstd refuses constant options: " + err.Error())
 	}
-	return d
+	if _, err := d.DecodeAll(e.EncodeAll([]byte("holt"), nil), nil); err != nil {
+		panic("record: zstd does not read what it wrote: " + err.Error())
+	}
+	return e, d
 }
 
-// stream is a source and a decoder for the codecs that have no call for whole blocks.
-type stream[R io.Reader] struct {
+// source and sink are a decoder and an encoder for the codecs that have no call for whole blocks.
+type source[R io.Reader] struct {
 	src bytes.Reader
 	dec R
 }
 
+type sink[W io.WriteCloser] struct {
+	dst appender
+	enc W
+}
+
 var (
-	gzips = sync.Pool{New: func() any { return &stream[*gzip.Reader]{dec: new(gzip.Reader)} }}
-	lz4s  = sync.Pool{New: func() any { return &stream[*lz4.Reader]{dec: lz4.NewReader(nil)} }}
+	gunzips = sync.Pool{New: func() any { return &source[*gzip.Reader]{dec: new(gzip.Reader)} }}
+	unlz4s  = sync.Pool{New: func() any { return &source[*lz4.Reader]{dec: lz4.NewReader(nil)} }}
+	gzips   = sync.Pool{New: func() any { return &sink[*gzip.Writer]{enc: gzip.NewWriter(nil)} }}
+	lz4s    = sync.Pool{New: func() any { return &sink[*lz4.Writer]{enc: lz4.NewWriter(nil)} }}
 )
 
 func gunzip(dst, src []byte) ([]byte, error) {
-	s := gzips.Get().(*stream[*gzip.Reader])
+	s := gunzips.Get().(*source[*gzip.Reader])
 	s.src.Reset(src)
 	if err := s.dec.Reset(&s.src); err != nil {
 		return nil, err
@@ -76,12 +91,12 @@ func gunzip(dst, src []byte) ([]byte, error) {
 		return nil, err // a decoder that failed is not used again
 	}
 	s.src.Reset(nil)
-	gzips.Put(s)
+	gunzips.Put(s)
 	return dst, nil
 }
 
 func unlz4(dst, src []byte) ([]byte, error) {
-	s := lz4s.Get().(*stream[*lz4.Reader])
+	s := unlz4s.Get().(*source[*lz4.Reader])
 	s.src.Reset(src)
 	s.dec.Reset(&s.src)
 	dst, err := readAll(dst, s.dec)
@@ -89,7 +104,7 @@ func unlz4(dst, src []byte) ([]byte, error) {
 		return nil, err
 	}
 	s.src.Reset(nil)
-	lz4s.Put(s)
+	unlz4s.Put(s)
 	return dst, nil
 }
 
@@ -162,56 +177,39 @@ func unsnappyBlock(dst, src []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// compressor keeps one encoder for each codec that was used.
-type compressor struct {
-	out  appender
-	gzip *gzip.Writer
-	lz4  *lz4.Writer
-	zstd *zstd.Encoder
-}
-
 // compress appends the compressed form of src to dst.
-func (c *compressor) compress(dst []byte, codec Codec, src []byte) ([]byte, error) {
-	switch codec {
+func compress(dst []byte, c Codec, src []byte) ([]byte, error) {
+	switch c {
 	case None:
 		return append(dst, src...), nil
 	case Gzip:
-		if c.gzip == nil {
-			c.gzip = gzip.NewWriter(nil)
-		}
-		c.gzip.Reset(&c.out)
-		return c.stream(dst, c.gzip, src)
+		s := gzips.Get().(*sink[*gzip.Writer])
+		defer gzips.Put(s)
+		s.enc.Reset(&s.dst)
+		return s.write(dst, src)
 	case Snappy:
 		at := len(dst)
 		dst = slices.Grow(dst, s2.MaxEncodedLen(len(src)))
 		return dst[:at+len(s2.EncodeSnappy(dst[at:cap(dst)], src))], nil
 	case LZ4:
-		if c.lz4 == nil {
-			c.lz4 = lz4.NewWriter(nil)
-		}
-		c.lz4.Reset(&c.out)
-		return c.stream(dst, c.lz4, src)
+		s := lz4s.Get().(*sink[*lz4.Writer])
+		defer lz4s.Put(s)
+		s.enc.Reset(&s.dst)
+		return s.write(dst, src)
 	case Zstd:
-		if c.zstd == nil {
-			// The batch has a checksum of its own.
-			e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
-			if err != nil {
-				return nil, err
-			}
-			c.zstd = e
-		}
-		return c.zstd.EncodeAll(src, dst), nil
+		return zstds.EncodeAll(src, dst), nil
 	}
-	return nil, fmt.Errorf("%v: %w", codec, ErrUnsupported)
+	return nil, fmt.Errorf("%v: %w", c, ErrUnsupported)
 }
 
-func (c *compressor) stream(dst []byte, w io.WriteCloser, src []byte) ([]byte, error) {
-	c.out.b = dst
-	_, err := w.Write(src)
+// write appends the whole of src, encoded, to dst.
+func (s *sink[W]) write(dst, src []byte) ([]byte, error) {
+	s.dst.b = dst
+	_, err := s.enc.Write(src)
 	if err == nil {
-		err = w.Close()
+		err = s.enc.Close()
 	}
-	dst, c.out.b = c.out.b, nil
+	dst, s.dst.b = s.dst.b, nil
 	return dst, err
 }
 

@@ -10,10 +10,13 @@ import (
 	"github.com/holtmq/holt/queue/record"
 )
 
+// seeds are samples without the long one: short inputs are mutated, and minimized, faster.
+func seeds() []record.Record { return append(samples()[:5], samples()[6:]...) }
+
 // FuzzCheck feeds whole batches, header and all.
 func FuzzCheck(f *testing.F) {
 	for _, c := range codecs {
-		f.Add(build(f, 12, c, samples()...))
+		f.Add(build(f, 12, c, seeds()...))
 	}
 	f.Add([]byte{})
 	f.Add(make([]byte, record.HeaderSize))
@@ -44,9 +47,9 @@ func FuzzCheck(f *testing.F) {
 // FuzzReader feeds what is inside a good header: records, compressed or not.
 func FuzzReader(f *testing.F) {
 	for _, c := range codecs {
-		f.Add(uint8(c), int32(7), int32(8), build(f, 0, c, samples()...)[record.HeaderSize:])
+		f.Add(uint8(c), int32(6), int32(7), build(f, 0, c, seeds()...)[record.HeaderSize:])
 	}
-	f.Add(uint8(record.Snappy), int32(7), int32(8), xerial(build(f, 0, record.None, samples()...)[record.HeaderSize:], 100))
+	f.Add(uint8(record.Snappy), int32(6), int32(7), xerial(build(f, 0, record.None, seeds()...)[record.HeaderSize:], 100))
 	f.Add(uint8(record.None), int32(7), int32(2), []byte(plain+plain7))
 	f.Add(uint8(record.None), int32(7), int32(1), []byte(nullHead))
 	f.Fuzz(func(t *testing.T, attributes uint8, lastDelta, count int32, payload []byte) {

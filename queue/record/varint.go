@@ -49,6 +49,9 @@ func varintAt(b []byte, i int) (v int64, next int) {
 	if uint(i) < uint(len(b)) && b[i] < 0x80 {
 		return unzigzag(uint64(b[i])), i + 1
 	}
+	if uint(i) < uint(len(b)) && i+1 < len(b) && b[i+1] < 0x80 { // lengths of 64 to 8,191: most values'
+		return unzigzag(uint64(b[i]&0x7f) | uint64(b[i+1])<<7), i + 2
+	}
 	return longVarintAt(b, i, maxVarint32)
 }
 
