@@ -86,3 +86,8 @@ type GroupList struct {
 	Items      []Group `json:"items"`
 	NextCursor string  `json:"next_cursor,omitempty"`
 }
+
+// Paused answers POST /v1/groups/{group}/pause and resume.
+type Paused struct {
+	Paused bool `json:"paused"`
+}

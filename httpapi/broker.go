@@ -1,0 +1,65 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/holtmq/holt/queue"
+)
+
+// Broker is what the API needs of the queue; *queue.Broker is one. Every method may be called by any number of goroutines, blocks
+// until what it answers is durable, and returns errors that wrap the sentinels of queue, or the context's.
+type Broker interface {
+	Topics
+	Records
+	Groups
+	Leases
+	Process
+}
+
+// Topics changes and shows topics.
+type Topics interface {
+	// PutTopic makes or changes a topic; edit gets what is there, or the defaults, and returns what is to be. Its errors come back as they are.
+	PutTopic(ctx context.Context, name string, cond queue.Condition, edit func(old queue.TopicConfig, exists bool) (queue.TopicConfig, error)) (info queue.TopicInfo, created bool, err error)
+	Topic(ctx context.Context, name string) (queue.TopicInfo, error)
+	// Topics returns up to limit topics with names after the given one, by name.
+	Topics(ctx context.Context, after string, limit int) ([]queue.TopicInfo, error)
+	DeleteTopic(ctx context.Context, name string, force bool, cond queue.Condition) error
+}
+
+// Records publishes and reads.
+type Records interface {
+	// Publish appends all messages or none, waiting up to wait for room in the backlog. It does not keep their bytes after it returned without an error.
+	Publish(ctx context.Context, topic string, msgs []queue.Message, wait time.Duration) (places []queue.Place, created []string, err error)
+	Read(ctx context.Context, r queue.ReadRequest) (queue.ReadResult, error)
+	ReadOne(ctx context.Context, topic string, partition int, at queue.Offset) (queue.Record, error)
+}
+
+// Groups changes and shows groups.
+type Groups interface {
+	// PutGroup makes or changes a group; edit gets what is there, or the defaults, and returns what is to be. Its errors come back as they are.
+	PutGroup(ctx context.Context, name string, cond queue.Condition, edit func(old queue.GroupChange, exists bool) (queue.GroupChange, error)) (info queue.GroupInfo, created bool, err error)
+	Group(ctx context.Context, name string) (queue.GroupInfo, error)
+	// Groups returns up to limit groups with names after the given one, by name.
+	Groups(ctx context.Context, after string, limit int) ([]queue.GroupInfo, error)
+	DeleteGroup(ctx context.Context, name string, force bool, cond queue.Condition) error
+}
+
+// Leases hands records out and takes them back.
+type Leases interface {
+	// Lease waits as long as the request says; it returns early and empty when the server shuts down.
+	Lease(ctx context.Context, group string, req queue.LeaseRequest) (ds []queue.Delivery, created []string, err error)
+	// GiveBack ends leases nobody heard of, at once and uncounted.
+	GiveBack(group string, ds []queue.Delivery)
+	// Settle returns a *queue.SettleError when none of the receipts was settled.
+	Settle(ctx context.Context, group string, actions []queue.Action) (queue.SettleResult, error)
+}
+
+// Process tells how the server is.
+type Process interface {
+	// Ready is nil while the store is open and the server is not shutting down.
+	Ready() error
+	Info() queue.Info
+	// Stopping is closed when shutdown begins.
+	Stopping() <-chan struct{}
+}

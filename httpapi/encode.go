@@ -1,0 +1,266 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/record"
+)
+
+// encoding says in which form values are answered.
+type encoding uint8
+
+const (
+	encodeAuto   encoding = iota // value if the bytes are JSON, else text if they are UTF-8, else value_base64
+	encodeText                   // text if the bytes are UTF-8, else value_base64
+	encodeBase64                 // value_base64
+)
+
+// queryEncoding returns the form that the query asks for.
+func (x *exchange) queryEncoding() (encoding, error) {
+	switch v := x.query.Get("encoding"); {
+	case !x.query.Has("encoding"):
+		return encodeAuto, nil
+	case v == "text":
+		return encodeText, nil
+	case v == "base64":
+		return encodeBase64, nil
+	default:
+		return 0, invalid("encoding: must be text or base64, not %q; leave it out for JSON where a value is JSON", cut(v))
+	}
+}
+
+// encoder appends answers that carry records.
+type encoder struct {
+	b      []byte
+	values encoding
+	stamp  time.Time // the last time written, and
+	at     int       // where: the records of an answer often share theirs
+}
+
+func (e *encoder) raw(s string) { e.b = append(e.b, s...) }
+
+func (e *encoder) int(n int64) { e.b = strconv.AppendInt(e.b, n, 10) }
+
+// string appends a string of JSON; s must be UTF-8.
+func (e *encoder) string(s string) { e.b = appendString(e.b, s) }
+
+const stampLen = len("2006-01-02T15:04:05.000Z")
+
+func (e *encoder) time(t time.Time) {
+	e.b = append(e.b, '"')
+	if e.at > 0 && t.Equal(e.stamp) {
+		e.b = append(e.b, e.b[e.at:e.at+stampLen]...)
+	} else {
+		at := len(e.b)
+		e.b = t.UTC().AppendFormat(e.b, api.TimeFormat)
+		if len(e.b)-at == stampLen {
+			e.at, e.stamp = at, t
+		}
+	}
+	e.b = append(e.b, '"')
+}
+
+// record appends the fields that all answers give of a record, without braces, from its key on.
+func (e *encoder) record(r *record.Record) {
+	if r.Key != nil {
+		if utf8.Valid(r.Key) {
+			e.raw(`"key":`)
+			e.b = appendString(e.b, r.Key)
+		} else {
+			e.raw(`"key_base64":`)
+			e.base64(r.Key)
+		}
+		e.raw(",")
+	}
+	if len(r.Headers) > 0 {
+		e.headers(r.Headers)
+	}
+	e.value(r.Value)
+	e.raw(`,"timestamp":`)
+	e.time(r.Timestamp)
+}
+
+// headers appends what headers there are of text, then those of other bytes.
+func (e *encoder) headers(headers []record.Header) {
+	e.headersIf(`"headers":{`, headers, func(v []byte) bool { return utf8.Valid(v) }, func(v []byte) { e.b = appendString(e.b, v) })
+	e.headersIf(`"headers_base64":{`, headers, func(v []byte) bool { return !utf8.Valid(v) }, e.base64)
+}
+
+func (e *encoder) headersIf(open string, headers []record.Header, which func(v []byte) bool, write func(v []byte)) {
+	any := false
+	for _, h := range headers {
+		if !which(h.Value) {
+			continue
+		}
+		if any {
+			e.raw(",")
+		} else {
+			e.raw(open)
+			any = true
+		}
+		e.string(h.Name)
+		e.raw(":")
+		write(h.Value)
+	}
+	if any {
+		e.raw("},")
+	}
+}
+
+// value appends a value in one of its four forms.
+func (e *encoder) value(v []byte) {
+	switch {
+	case v == nil:
+		e.raw(`"tombstone":true`)
+	case e.values == encodeAuto && validJSON(v):
+		e.raw(`"value":`)
+		e.b = append(e.b, v...)
+	case e.values != encodeBase64 && utf8.Valid(v):
+		e.raw(`"text":`)
+		e.b = appendString(e.b, v)
+	default:
+		e.raw(`"value_base64":`)
+		e.base64(v)
+	}
+}
+
+func (e *encoder) base64(v []byte) {
+	e.b = append(e.b, '"')
+	e.b = base64.StdEncoding.AppendEncode(e.b, v)
+	e.b = append(e.b, '"')
+}
+
+func (e *encoder) strings(list []string) {
+	e.raw("[")
+	for i, s := range list {
+		if i > 0 {
+			e.raw(",")
+		}
+		e.string(s)
+	}
+	e.raw("]")
+}
+
+// created appends what a call made on the way, if anything.
+func (e *encoder) created(names []string) {
+	if len(names) > 0 {
+		e.raw(`,"created":`)
+		e.strings(names)
+	}
+}
+
+// appendString appends s as a string of JSON. Only what must be escaped is.
+func appendString[T ~string | ~[]byte](b []byte, s T) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	from := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[from:i]...)
+		from = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+	}
+	b = append(b, s[from:]...)
+	return append(b, '"')
+}
+
+// appendPublished appends the answer of a publish.
+func appendPublished(b []byte, places []queue.Place, created []string) []byte {
+	e := encoder{b: b}
+	e.raw(`{"records":[`)
+	for i, p := range places {
+		if i > 0 {
+			e.raw(",")
+		}
+		e.raw(`{"partition":`)
+		e.int(int64(p.Partition))
+		e.raw(`,"offset":`)
+		e.int(int64(p.Offset))
+		e.raw(`,"timestamp":`)
+		e.time(p.Timestamp)
+		if p.Duplicate {
+			e.raw(`,"duplicate":true`)
+		}
+		e.raw("}")
+	}
+	e.raw("]")
+	e.created(created)
+	e.raw("}\n")
+	return e.b
+}
+
+// appendRead appends one record as reads give it.
+func (e *encoder) appendRead(partition int, r *record.Record) {
+	e.raw(`{"partition":`)
+	e.int(int64(partition))
+	e.raw(`,"offset":`)
+	e.int(int64(r.Offset))
+	e.raw(",")
+	e.record(r)
+	e.raw("}")
+}
+
+// appendDelivery appends one record as a lease gives it.
+func (e *encoder) appendDelivery(d *queue.Delivery) {
+	e.raw(`{"receipt":`)
+	e.string(d.Receipt)
+	e.raw(`,"topic":`)
+	e.string(d.Topic)
+	e.raw(`,"partition":`)
+	e.int(int64(d.Partition))
+	e.raw(`,"offset":`)
+	e.int(int64(d.Record.Offset))
+	e.raw(",")
+	e.record(&d.Record)
+	e.raw(`,"attempt":`)
+	e.int(int64(d.Attempt))
+	e.raw(`,"deliveries":`)
+	e.int(int64(d.Deliveries))
+	e.raw(`,"expires_at":`)
+	e.time(d.ExpiresAt)
+	e.raw(`,"expires_in_ms":`)
+	e.int(d.ExpiresIn.Milliseconds())
+	e.raw("}")
+}
+
+// appendSettled appends the answer of a settle.
+func appendSettled(b []byte, r queue.SettleResult) []byte {
+	e := encoder{b: b}
+	e.raw(`{"settled":`)
+	e.int(int64(r.Settled))
+	if len(r.Failed) > 0 {
+		e.raw(`,"failed":[`)
+		for i, f := range r.Failed {
+			if i > 0 {
+				e.raw(",")
+			}
+			e.raw(`{"receipt":`)
+			e.string(cut(f.Receipt))
+			e.raw(`,"code":`)
+			e.string(string(failureCode(f.Err)))
+			e.raw("}")
+		}
+		e.raw("]")
+	}
+	e.raw("}\n")
+	return e.b
+}

@@ -1,0 +1,316 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/queue/catalog"
+)
+
+// exchange is one request and its answer.
+type exchange struct {
+	api    *API
+	route  *route
+	w      http.ResponseWriter
+	r      *http.Request
+	id     string
+	status int     // of the answer; 0 = none yet
+	buf    *[]byte // the body's, back to the pool at the end
+	held   int64   // of api.held
+	query  url.Values
+}
+
+// serve runs a route's handler and sees to everything that all routes share.
+func (a *API) serve(rt *route, w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	x := &exchange{api: a, route: rt, w: w, r: r, id: a.ids.of(r)}
+	w.Header().Set("X-Request-Id", x.id)
+	defer func() {
+		if p := recover(); p != nil {
+			x.panicked(p)
+		}
+		x.release()
+		rt.timed.observe(x.status, time.Since(start))
+	}()
+	err := x.admit()
+	if err == nil {
+		err = rt.handler(x)
+	}
+	if err != nil {
+		x.fail(err)
+	}
+}
+
+// admit refuses what no route takes.
+func (x *exchange) admit() error {
+	if !x.api.hosts.allow(x.r.Host) {
+		return newFault(http.StatusMisdirectedRequest, api.UnknownHost, "this server does not go by the name %q; start it with that name among its hosts", cut(x.r.Host))
+	}
+	if n := headerBytes(x.r); n > x.api.cfg.MaxHeader {
+		f := newFault(http.StatusRequestHeaderFieldsTooLarge, api.HeadersTooLarge, "the request's headers take %d bytes, at most %d; send a record's key and headers in a JSON body", n, x.api.cfg.MaxHeader)
+		f.hangUp = true
+		return f
+	}
+	if err := x.api.origin.Check(x.r); err != nil {
+		return newFault(http.StatusForbidden, api.Forbidden, "a page of another site made this request; add its origin to the trusted ones if that is meant")
+	}
+	if x.stopping() && !x.route.late {
+		return unavailable(api.ShuttingDown, "the server is shutting down: nothing was done; repeat it on a new connection")
+	}
+	if e := x.r.Header.Get("Content-Encoding"); e != "" && e != "identity" && x.r.ContentLength != 0 {
+		return newFault(http.StatusUnsupportedMediaType, api.UnsupportedMediaType, "Content-Encoding %q is not supported: send the body as it is", cut(e))
+	}
+	return nil
+}
+
+func (x *exchange) stopping() bool {
+	select {
+	case <-x.api.broker.Stopping():
+		return true
+	default:
+		return false
+	}
+}
+
+func (x *exchange) ctx() context.Context { return x.r.Context() }
+
+func (x *exchange) header() http.Header { return x.w.Header() }
+
+// fail answers an error.
+func (x *exchange) fail(err error) {
+	if x.status != 0 { // the answer had begun: the client must see that it is not whole
+		x.api.cfg.Log.Warn("answer broken off", "request_id", x.id, "route", x.route.name, "err", err)
+		panic(http.ErrAbortHandler)
+	}
+	if errors.Is(err, errGone) || x.ctx().Err() != nil {
+		x.status = statusGone
+		return
+	}
+	f := faultOf(err)
+	if f.status >= 500 && f.cause != nil {
+		x.api.cfg.Log.Warn("request not served", "request_id", x.id, "route", x.route.name, "code", f.code, "err", f.cause)
+	}
+	if f.retry > 0 {
+		x.header().Set("Retry-After", retryAfter(f.retry))
+	}
+	if f.hangUp {
+		x.header().Set("Connection", "close")
+	}
+	if err := x.write(f.status, "application/problem+json", f.problem(x.id)); err != nil {
+		x.status = statusGone
+	}
+}
+
+// panicked answers a panic of a handler as 500 and logs it, and passes on the one that net/http knows.
+func (x *exchange) panicked(p any) {
+	if p == http.ErrAbortHandler {
+		x.release()
+		panic(p)
+	}
+	x.api.cfg.Log.Error("panic in a handler", "request_id", x.id, "route", x.route.name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if x.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	f := newFault(http.StatusInternalServerError, api.Internal, "something went wrong within the server; its log has more under this request_id")
+	f.hangUp = true
+	x.fail(f)
+}
+
+// write sends an answer. Its error says that the client is gone.
+func (x *exchange) write(status int, contentType string, body []byte) error {
+	h := x.header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if x.stopping() {
+		h.Set("Connection", "close")
+	}
+	x.status = status
+	x.allowWrite(len(body))
+	x.w.WriteHeader(status)
+	_, err := x.w.Write(body)
+	return err
+}
+
+// json sends a struct of client/api.
+func (x *exchange) json(status int, v any) error {
+	buf := x.api.buffer()
+	defer x.api.giveBack(buf)
+	out := bytes.NewBuffer(*buf)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	*buf = out.Bytes()
+	return x.sent(x.write(status, "application/json", *buf))
+}
+
+// sent turns an error of writing into errGone's handling: nothing is left to answer.
+func (x *exchange) sent(err error) error {
+	if err != nil {
+		x.status = statusGone
+	}
+	return nil
+}
+
+func (x *exchange) noContent() error {
+	x.header().Set("Cache-Control", "no-store")
+	if x.stopping() {
+		x.header().Set("Connection", "close")
+	}
+	x.status = http.StatusNoContent
+	x.allowWrite(0)
+	x.w.WriteHeader(x.status)
+	return nil
+}
+
+// nameRule is what names must look like.
+const nameRule = `a name has 1 to 200 characters (a group's 196) of A-Z, a-z, 0-9, "_", "." and "-", and does not begin with "." or "-"`
+
+// name returns the topic or group of the path.
+func (x *exchange) name(param string) (string, error) {
+	s, err := x.param(param)
+	if err != nil {
+		return "", err
+	}
+	if !catalog.ValidName(s) || param == "group" && !catalog.ValidGroupName(s) {
+		return "", invalid("%q cannot name a %s: %s", cut(s), param, nameRule)
+	}
+	return s, nil
+}
+
+// number returns a partition or an offset of the path.
+func (x *exchange) number(param string) (int64, error) {
+	s, err := x.param(param)
+	if err != nil {
+		return 0, err
+	}
+	return whole(param, s, 0, 1<<63-1)
+}
+
+// param returns a part of the path, decoded: chi matches the path as it was sent if it has escapes that matter.
+func (x *exchange) param(name string) (string, error) {
+	s := chi.URLParam(x.r, name)
+	if x.r.URL.RawPath == "" {
+		return s, nil
+	}
+	s, err := url.PathUnescape(s)
+	if err != nil {
+		return "", invalid("the path has a broken escape: %v", err)
+	}
+	return s, nil
+}
+
+// params parses the query, which may have the given parameters, each once.
+func (x *exchange) params(allowed ...string) error {
+	if x.r.URL.RawQuery == "" {
+		return nil
+	}
+	q, err := url.ParseQuery(x.r.URL.RawQuery)
+	if err != nil {
+		return invalid("the query is broken: %v", err)
+	}
+	for name, values := range q {
+		switch {
+		case !contains(allowed, name) && len(allowed) == 0:
+			return invalid("no such query parameter: %q; this call takes none", cut(name))
+		case !contains(allowed, name):
+			return invalid("no such query parameter: %q; this call takes %v", cut(name), allowed)
+		case len(values) > 1:
+			return invalid("the query parameter %q is given twice", name)
+		}
+	}
+	x.query = q
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+// queryInt returns a whole number of the query, def if it is not there.
+func (x *exchange) queryInt(name string, def, lo, hi int64) (int64, error) {
+	if !x.query.Has(name) {
+		return def, nil
+	}
+	return whole(name, x.query.Get(name), lo, hi)
+}
+
+func (x *exchange) queryBool(name string) (bool, error) {
+	switch v := x.query.Get(name); {
+	case !x.query.Has(name), v == "false":
+		return false, nil
+	case v == "true":
+		return true, nil
+	default:
+		return false, invalid("%s: must be true or false, not %q", name, cut(v))
+	}
+}
+
+// queryWait returns the wait of the query; 0 if it is not there.
+func (x *exchange) queryWait() (time.Duration, error) {
+	if !x.query.Has("wait") {
+		return 0, nil
+	}
+	d, f := parseDuration(x.query.Get("wait"), 0, x.api.limits.MaxWait)
+	if f != nil {
+		f.detail = "wait: " + f.detail
+		return 0, f
+	}
+	return d, nil
+}
+
+func whole(name, text string, lo, hi int64) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < lo || n > hi {
+		return 0, invalid("%s: must be a whole number from %d to %d, not %q", name, lo, hi, cut(text))
+	}
+	return n, nil
+}
+
+// requestIDs makes ids that differ between requests and between starts of the server.
+type requestIDs struct {
+	prefix string
+	last   atomic.Uint64
+}
+
+func newRequestIDs() requestIDs { return requestIDs{prefix: rand.Text()[:10] + "-"} }
+
+// of returns the request's own id if it is sane: 1 to 128 printable characters of ASCII without space, quotes and backslash.
+func (ids *requestIDs) of(r *http.Request) string {
+	if own := r.Header.Get("X-Request-Id"); saneID(own) {
+		return own
+	}
+	return ids.prefix + strconv.FormatUint(ids.last.Add(1), 36)
+}
+
+func saneID(s string) bool {
+	if s == "" || len(s) > 128 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\'' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,174 @@
+package httpapi
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/queue"
+)
+
+// API is the handler of all routes.
+type API struct {
+	broker  Broker
+	cfg     Config
+	limits  queue.Limits
+	mux     *chi.Mux
+	methods []string // that some route has
+	hosts   hosts
+	origin  *http.CrossOriginProtection
+	metrics *metrics
+	ids     requestIDs
+	buffers sync.Pool    // of *[]byte: bodies and answers
+	batches sync.Pool    // of *batch
+	held    atomic.Int64 // bytes of large bodies under way, against cfg.MaxBodies
+}
+
+// New makes the API over a broker. Errors: what is wrong with the configuration.
+func New(b Broker, cfg Config) (*API, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configuration of the HTTP API: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	a := &API{
+		broker: b, cfg: cfg, limits: b.Info().Limits, mux: chi.NewMux(), hosts: newHosts(cfg.Hosts),
+		origin: http.NewCrossOriginProtection(), ids: newRequestIDs(),
+	}
+	for _, o := range cfg.TrustedOrigins {
+		if err := a.origin.AddTrustedOrigin(o); err != nil {
+			return nil, fmt.Errorf("trusted origin %q: %w", o, err)
+		}
+	}
+	m, err := newMetrics(b)
+	if err != nil {
+		return nil, err
+	}
+	a.metrics = m
+	a.register()
+	return a, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+// NewServer makes a server with the limits of cfg around a handler. The caller listens and calls Serve, and Shutdown once the broker is stopping.
+func NewServer(handler http.Handler, cfg Config) *http.Server {
+	cfg = cfg.withDefaults()
+	limit := connLimit{max: int64(cfg.MaxConns)}
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: cfg.HeaderTimeout,
+		IdleTimeout:       cfg.IdleTimeout,
+		// The API itself answers headers over the limit with a problem; this is where net/http stops reading.
+		MaxHeaderBytes: 4 * cfg.MaxHeader,
+		ConnState:      limit.changed,
+	}
+}
+
+// connLimit closes connections over a maximum as soon as they are accepted.
+type connLimit struct {
+	max  int64
+	open atomic.Int64
+}
+
+func (l *connLimit) changed(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		if l.open.Add(1) > l.max {
+			c.Close() // the server sees it and goes on to StateClosed
+		}
+	case http.StateClosed, http.StateHijacked:
+		l.open.Add(-1)
+	}
+}
+
+// handler serves one route. An error it returns is answered as a problem, if nothing was written yet.
+type handler func(x *exchange) error
+
+// route is one method of one pattern.
+type route struct {
+	name    string // "POST /v1/topics/{topic}/records", in metrics and logs
+	handler handler
+	late    bool // served during a shutdown, too
+	timed   *timings
+}
+
+// table of what is served. HEAD goes with every GET: net/http leaves the body out.
+func (a *API) table() []route {
+	routes := []route{
+		{name: "GET /healthz", handler: a.healthz, late: true},
+		{name: "GET /readyz", handler: a.readyz, late: true},
+		{name: "GET /metrics", handler: a.scrape, late: true},
+		{name: "GET /v1/info", handler: a.info},
+
+		{name: "GET /v1/topics", handler: a.listTopics},
+		{name: "PUT /v1/topics/{topic}", handler: a.putTopic},
+		{name: "GET /v1/topics/{topic}", handler: a.getTopic},
+		{name: "DELETE /v1/topics/{topic}", handler: a.deleteTopic},
+		{name: "POST /v1/topics/{topic}/records", handler: a.publish},
+		{name: "GET /v1/topics/{topic}/partitions/{partition}/records", handler: a.read},
+		{name: "GET /v1/topics/{topic}/partitions/{partition}/records/{offset}", handler: a.readOne},
+
+		{name: "GET /v1/groups", handler: a.listGroups},
+		{name: "PUT /v1/groups/{group}", handler: a.putGroup},
+		{name: "GET /v1/groups/{group}", handler: a.getGroup},
+		{name: "DELETE /v1/groups/{group}", handler: a.deleteGroup},
+		{name: "POST /v1/groups/{group}/pause", handler: a.pause},
+		{name: "POST /v1/groups/{group}/resume", handler: a.resume},
+		{name: "POST /v1/groups/{group}/lease", handler: a.lease},
+		{name: "POST /v1/groups/{group}/settle", handler: a.settle, late: true},
+	}
+	for _, v := range verbs {
+		routes = append(routes, route{name: "POST /v1/groups/{group}/" + v.name, handler: a.settleOne(v), late: true})
+	}
+	for _, rt := range routes {
+		if path, ok := strings.CutPrefix(rt.name, "GET "); ok {
+			routes = append(routes, route{name: "HEAD " + path, handler: rt.handler, late: rt.late})
+		}
+	}
+	return routes
+}
+
+// register puts the table into the router.
+func (a *API) register() {
+	for _, rt := range a.table() {
+		method, pattern, _ := strings.Cut(rt.name, " ")
+		a.mux.Method(method, pattern, a.serving(rt))
+		if !slices.Contains(a.methods, method) {
+			a.methods = append(a.methods, method)
+		}
+	}
+	slices.Sort(a.methods)
+	a.mux.NotFound(a.serving(route{name: "none", handler: notFound}))
+	a.mux.MethodNotAllowed(a.serving(route{name: "none", handler: a.methodNotAllowed}))
+}
+
+func (a *API) serving(rt route) http.HandlerFunc {
+	rt.timed = a.metrics.route(rt.name)
+	return func(w http.ResponseWriter, r *http.Request) { a.serve(&rt, w, r) }
+}
+
+func notFound(x *exchange) error {
+	return newFault(http.StatusNotFound, api.NotFound, "there is nothing at %s; the routes are in docs/HTTP-API.md", cut(x.r.URL.Path))
+}
+
+func (a *API) methodNotAllowed(x *exchange) error {
+	path := x.r.URL.Path
+	if x.r.URL.RawPath != "" {
+		path = x.r.URL.RawPath
+	}
+	var allow []string
+	for _, m := range a.methods {
+		if a.mux.Match(chi.NewRouteContext(), m, path) {
+			allow = append(allow, m)
+		}
+	}
+	x.header().Set("Allow", strings.Join(allow, ", "))
+	return newFault(http.StatusMethodNotAllowed, api.MethodNotAllowed, "%s is not for this path; it takes %s", cut(x.r.Method), strings.Join(allow, ", "))
+}
