@@ -275,6 +275,16 @@ func (b *Broker) Info() Info {
 	return Info{Version: b.cfg.Version, Engine: b.store.Health().Engine, Limits: b.cfg.Limits}
 }
 
+// Running returns how many leases run.
+func (b *Broker) Running() (n int) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, g := range b.groups {
+		n += g.Running("")
+	}
+	return n
+}
+
 // Health returns what the store knows of itself.
 func (b *Broker) Health() store.Health { return b.store.Health() }
 

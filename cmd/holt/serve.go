@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/holtmq/holt/httpapi"
+	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/store/badger"
+)
+
+// A shutdown takes at most settleGrace + closeGrace, and what the last commit needs.
+const (
+	settleGrace = 5 * time.Second // for settles on open connections while leases run
+	closeGrace  = 3 * time.Second // for answers under way
+)
+
+func (a *app) newServeCommand() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use: "serve", Short: "Run the server", Args: cobra.NoArgs,
+		Long: "Run the server. It prints one line with its address when it is ready.\n\n" +
+			"Every option also has a name in the environment (--min-free is HOLT_MIN_FREE) and in a YAML file (min_free);\n" +
+			"a flag wins over the environment, that over the file, that over the default.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			own := cmd.LocalNonPersistentFlags()
+			own.SortFlags = true
+			cfg, err := loadServeConfig(own, configPath(path))
+			if err != nil {
+				return &usageError{err.Error()}
+			}
+			return a.serve(cmd.Context(), cfg)
+		},
+	}
+	serveFlags(c.Flags())
+	c.Flags().StringVar(&path, "config", "", "YAML `file` with options (also HOLT_CONFIG)")
+	return c
+}
+
+// serve runs the server until ctx is done or the store fails.
+func (a *app) serve(ctx context.Context, cfg *serveConfig) error {
+	log := newLogger(a.stderr, cfg)
+	st, err := badger.Open(ctx, badger.Config{
+		Dir: cfg.Data, MinFree: cfg.minFree, AcceptDataLoss: cfg.AcceptDataLoss, Logger: log, Verify: verifyInChild,
+	})
+	if err != nil {
+		return err
+	}
+	broker, err := queue.Open(ctx, st, queue.Config{NoAutoCreate: !cfg.AutoCreate, Logger: log, Version: ownVersion().Version})
+	if err != nil {
+		return errors.Join(err, st.Close())
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return errors.Join(err, broker.Close(), st.Close())
+	}
+	s, err := newServer(broker, listener, cfg, log)
+	if err != nil {
+		return errors.Join(err, listener.Close(), broker.Close(), st.Close())
+	}
+	fmt.Fprintf(a.stdout, "holt listens on http://%s\n", listener.Addr())
+	log.Info("ready", "address", listener.Addr().String(), "data", cfg.Data, "version", ownVersion().Version)
+	err = s.run(ctx)
+	closed := errors.Join(broker.Close(), st.Close())
+	log.Info("closed")
+	return errors.Join(err, closed)
+}
+
+// server is a broker behind HTTP.
+type server struct {
+	broker   *queue.Broker
+	http     *http.Server
+	listener *countedListener
+	log      *slog.Logger
+}
+
+func newServer(b *queue.Broker, l net.Listener, cfg *serveConfig, log *slog.Logger) (*server, error) {
+	hc := httpapi.Config{Hosts: cfg.Hosts, TrustedOrigins: cfg.TrustedOrigins, Log: log}
+	handler, err := httpapi.New(b, hc)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{broker: b, http: httpapi.NewServer(handler, hc), listener: &countedListener{Listener: l}, log: log}
+	s.http.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
+	return s, nil
+}
+
+// run serves until ctx is done (nil), or the store fails (why).
+func (s *server) run(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.Serve(s.listener) }()
+	var cause error
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-s.broker.Dead():
+		cause = s.broker.Cause()
+	case <-s.broker.Health().Dead:
+		cause = s.broker.Health().Cause
+	case <-ctx.Done():
+	}
+	if cause != nil {
+		s.log.Error("the store has failed; the process ends, and its restart recovers", "error", cause)
+		_ = s.http.Close()
+		return fmt.Errorf("the store has failed: %w", cause)
+	}
+	s.shutDown()
+	return nil
+}
+
+// shutDown takes no new connections, ends parked calls, and lets workers on open connections settle what they hold.
+func (s *server) shutDown() {
+	s.log.Info("shutting down")
+	_ = s.listener.Close()
+	s.broker.Stop()
+	s.awaitSettles()
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
+		_ = s.http.Close()
+	}
+}
+
+// awaitSettles returns when nobody is connected who could settle, no lease runs, or the grace is over.
+func (s *server) awaitSettles() {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(settleGrace)
+	for s.listener.open.Load() > 0 && s.broker.Running() > 0 {
+		select {
+		case <-tick.C:
+		case <-end:
+			return
+		}
+	}
+}
+
+// countedListener knows how many connections are open.
+type countedListener struct {
+	net.Listener
+	open atomic.Int64
+}
+
+func (l *countedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.open.Add(1)
+	return &countedConn{Conn: c, listener: l}, nil
+}
+
+type countedConn struct {
+	net.Conn
+	listener *countedListener
+	once     sync.Once
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(func() { c.listener.open.Add(-1) })
+	return c.Conn.Close()
+}
+
+var logLevels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+// newLogger logs to w: text on a terminal, JSON otherwise, unless the configuration says which.
+func newLogger(w io.Writer, cfg *serveConfig) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: logLevels[cfg.LogLevel]}
+	f, isFile := w.(*os.File)
+	if cfg.LogFormat == "text" || cfg.LogFormat == "auto" && isFile && term.IsTerminal(int(f.Fd())) {
+		return slog.New(slog.NewTextHandler(w, opts))
+	}
+	return slog.New(slog.NewJSONHandler(w, opts))
+}
