@@ -137,10 +137,13 @@ func (b *batch) lines(r *http.Request, body []byte) error {
 // headerPrefix leads the HTTP headers that carry a raw value's other fields.
 const headerPrefix = "Holt-"
 
+// clientHeader names the program that calls, on any route; it is no field of a record.
+const clientHeader = "Holt-Client"
+
 // noHoltHeaders refuses record fields in HTTP headers beside a JSON body, which has fields for them.
 func noHoltHeaders(r *http.Request) error {
 	for name := range r.Header {
-		if strings.HasPrefix(name, headerPrefix) {
+		if strings.HasPrefix(name, headerPrefix) && name != clientHeader {
 			return invalid("the header %s goes with a body that is one value; in JSON it is a field of the record", cut(name))
 		}
 	}
@@ -175,7 +178,7 @@ func (b *batch) raw(r *http.Request, body []byte) error {
 func holtHeaders(r *http.Request) []string {
 	var names []string
 	for name := range r.Header {
-		if strings.HasPrefix(name, headerPrefix) {
+		if strings.HasPrefix(name, headerPrefix) && name != clientHeader {
 			names = append(names, name)
 		}
 	}
