@@ -102,8 +102,8 @@ func (e *Error) unknown() bool {
 	return e.Status >= 500 && e.Code != api.ShuttingDown && e.Code != api.StorageFull
 }
 
-// passing reports whether err may be gone at the next try: the server is away, restarting, full or overloaded.
-func passing(err error) bool {
+// Temporary reports whether err may be gone at the next try: the server is away, restarting, full or overloaded.
+func Temporary(err error) bool {
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Status >= 500 || e.Status == http.StatusTooManyRequests

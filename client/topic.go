@@ -15,8 +15,14 @@ type PutOption func(http.Header)
 // IfNew makes a PUT create only: what exists is ErrPreconditionFailed.
 func IfNew() PutOption { return func(h http.Header) { h.Set("If-None-Match", "*") } }
 
-// IfMatch makes a PUT change only the version that a GET gave this ETag.
-func IfMatch(etag string) PutOption { return func(h http.Header) { h.Set("If-Match", etag) } }
+// IfMatch makes a PUT change only the version that a GET gave this ETag; "" is no condition.
+func IfMatch(etag string) PutOption {
+	return func(h http.Header) {
+		if etag != "" {
+			h.Set("If-Match", etag)
+		}
+	}
+}
 
 // Topic is a topic and the version of it.
 type Topic struct {

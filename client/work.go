@@ -137,7 +137,7 @@ func (w *worker) leaseUntilEnd() error {
 		switch {
 		case err == nil:
 			pause.reset()
-		case !passing(err):
+		case !Temporary(err):
 			return fmt.Errorf("work %s: %w", w.group, err)
 		case w.ctx.Err() == nil:
 			w.onError(fmt.Errorf("lease: %w", err))
@@ -305,7 +305,7 @@ func (w *worker) settle(r *Record, result error) {
 		switch {
 		case err == nil:
 			return
-		case !passing(err):
+		case !Temporary(err):
 			w.onError(fmt.Errorf("settle %s: %w", place(r), err))
 			return
 		}

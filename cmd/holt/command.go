@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"github.com/holtmq/holt/client"
+	"github.com/holtmq/holt/client/api"
+)
+
+const (
+	exitReject   = 65              // EX_DATAERR of sysexits.h: the record is bad, no use in trying again
+	killDelay    = 5 * time.Second // from SIGTERM to SIGKILL, when the lease is lost
+	pipeDelay    = 2 * time.Second // for what a command left behind to close its output
+	maxErrorLine = 1 << 10
+)
+
+// command runs a program for each record.
+type command struct {
+	group  string
+	path   string
+	args   []string // with the name
+	stdout *sharedWriter
+	stderr *sharedWriter
+}
+
+// handle is a client.Handler.
+func (c *command) handle(ctx context.Context, r *client.Record) error {
+	// The kernel ties a child's parent-death signal to the thread that made it, so that thread waits for it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := exec.CommandContext(ctx, c.path)
+	cmd.Args = c.args
+	cmd.Env = append(cleanEnvironment(os.Environ()), environment(c.group, r)...)
+	cmd.Stdin = bytes.NewReader(r.Value)
+	stdout, stderr := &lineWriter{to: c.stdout}, &lineWriter{to: c.stderr}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.SysProcAttr = childAttributes()
+	cmd.WaitDelay = killDelay
+	cmd.Cancel = func() error { return terminate(cmd.Process) }
+	err := cmd.Start()
+	if err == nil {
+		err = wait(cmd)
+	}
+	stdout.flush()
+	stderr.flush()
+	return outcome(err, cmd.ProcessState, stderr.last)
+}
+
+// wait is cmd.Wait that does not mind a command that read none or a part of its input.
+func wait(cmd *exec.Cmd) error {
+	err := cmd.Wait()
+	if cmd.ProcessState != nil && cmd.ProcessState.Success() {
+		return nil // a broken pipe, or output held open by a process left behind
+	}
+	return err
+}
+
+// outcome is what a command's end means for its record.
+func outcome(err error, state *os.ProcessState, lastLine string) error {
+	if err == nil {
+		return nil
+	}
+	if state == nil { // it could not be started
+		return &api.WorkerError{Type: "start", Message: err.Error()}
+	}
+	failure := &api.WorkerError{Type: state.String(), Message: lastLine}
+	if lastLine == "" {
+		failure.Message = state.String()
+	}
+	if state.ExitCode() == exitReject {
+		return client.Reject(failure)
+	}
+	return failure
+}
+
+// environment is what a command is told of its record.
+func environment(group string, r *client.Record) []string {
+	env := []string{
+		"HOLT_GROUP=" + group,
+		"HOLT_TOPIC=" + r.Topic,
+		fmt.Sprintf("HOLT_PARTITION=%d", r.Partition),
+		fmt.Sprintf("HOLT_OFFSET=%d", r.Offset),
+		"HOLT_TIMESTAMP=" + showTime(api.Time(r.Timestamp)),
+		fmt.Sprintf("HOLT_ATTEMPT=%d", r.Attempt),
+		fmt.Sprintf("HOLT_DELIVERIES=%d", r.Deliveries),
+		"HOLT_RECEIPT=" + r.Receipt,
+	}
+	if r.Key != nil {
+		env = append(env, variable("HOLT_KEY", string(r.Key)))
+	}
+	if r.Value == nil {
+		env = append(env, "HOLT_TOMBSTONE=1")
+	}
+	for name, value := range r.Headers {
+		env = append(env, variable(headerPrefix+variableName(name), value))
+	}
+	return env
+}
+
+const headerPrefix = "HOLT_HEADER_"
+
+// variable is name=value, in base64 when the value is no text that an environment can hold.
+func variable(name, value string) string {
+	if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
+		return name + "_BASE64=" + base64.StdEncoding.EncodeToString([]byte(value))
+	}
+	return name + "=" + value
+}
+
+// variableName is a header's name as shells can say it.
+func variableName(header string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, strings.ToUpper(header))
+}
+
+// cleanEnvironment is env without what an outer worker said of its own record.
+func cleanEnvironment(env []string) (out []string) {
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		switch name {
+		case "HOLT_GROUP", "HOLT_TOPIC", "HOLT_PARTITION", "HOLT_OFFSET", "HOLT_TIMESTAMP", "HOLT_ATTEMPT", "HOLT_DELIVERIES",
+			"HOLT_RECEIPT", "HOLT_KEY", "HOLT_KEY_BASE64", "HOLT_TOMBSTONE":
+		default:
+			if !strings.HasPrefix(name, headerPrefix) {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// terminate asks a command to end; exec kills it when WaitDelay is over.
+func terminate(p *os.Process) error {
+	err := p.Signal(syscall.SIGTERM)
+	if errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	if err != nil { // where there is no SIGTERM
+		return p.Kill()
+	}
+	return nil
+}

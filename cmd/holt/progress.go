@@ -1,0 +1,77 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+const progressAfter = time.Second // work shorter than this shows none
+
+// progress shows long work on a terminal's standard error; elsewhere it does nothing.
+type progress struct {
+	on    bool
+	title string
+	start time.Time
+	app   *app
+	bar   *progressbar.ProgressBar
+	done  int64
+	total int64
+}
+
+// newProgress shows the progress of what reads standard input, by bytes when its size is known.
+func (a *app) newProgress(on bool, title string) *progress {
+	p := &progress{on: on && isTerminal(a.stderr) && !isTerminal(a.stdin), title: title, start: time.Now(), app: a, total: -1}
+	if f, ok := a.stdin.(*os.File); ok {
+		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+			p.total = st.Size()
+		}
+	}
+	return p
+}
+
+func (p *progress) add(records, bytes int) {
+	if !p.on {
+		return
+	}
+	n := int64(records)
+	if p.total >= 0 {
+		n = int64(bytes)
+	}
+	p.done += n
+	if p.bar == nil {
+		if time.Since(p.start) < progressAfter {
+			return
+		}
+		p.bar = p.newBar()
+		n = p.done
+	}
+	_ = p.bar.Add64(n)
+}
+
+func (p *progress) newBar() *progressbar.ProgressBar {
+	opts := []progressbar.Option{
+		progressbar.OptionSetWriter(p.app.stderr),
+		progressbar.OptionSetDescription(p.title),
+		progressbar.OptionThrottle(100 * time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionShowCount(),
+		progressbar.OptionEnableColorCodes(false),
+	}
+	if p.total >= 0 {
+		opts = append(opts, progressbar.OptionShowBytes(true))
+	} else {
+		opts = append(opts, progressbar.OptionShowIts(), progressbar.OptionSetItsString("records"))
+	}
+	return progressbar.NewOptions64(p.total, opts...)
+}
+
+// finish takes the bar away.
+func (p *progress) finish() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+		p.bar = nil
+	}
+	p.on = false
+}

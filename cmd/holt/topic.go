@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holtmq/holt/client"
+	"github.com/holtmq/holt/client/api"
+)
+
+var topicSettings = []setting{
+	{"partitions", "partitions", "number of partitions; only grows (default 4)", asInt},
+	{"priorities", "priorities", "number of priorities, 1 to 10; only grows (default 1)", asInt},
+	{"retention", "retention.age", "how long settled records stay, 0s = for ever (default 168h)", asDuration},
+	{"retention-bytes", "retention.bytes", "bytes a partition keeps, 0 = no limit (default 0)", asInt},
+	{"keep-unsettled", "retention.keep_unsettled", "keep what a share group has not settled (default true)", asBool},
+	{"cleanup", "cleanup", "delete or compact (default delete)", asText},
+	{"dedupe-window", "dedupe_window", "how long record ids are remembered, 0s = off (default 10m)", asDuration},
+	{"max-record-bytes", "max_record_bytes", "largest value (default 1048576)", asInt},
+	{"max-backlog", "max_backlog.records", "unsettled records at which publishes are refused, 0 = no limit (default 0)", asInt},
+	{"max-backlog-bytes", "max_backlog.bytes", "the same in bytes (default 0)", asInt},
+	{"schema", "schema", "JSON Schema for values, from a file", asFile},
+}
+
+func (a *app) newTopicCommand() *cobra.Command {
+	return newNoun("topic", "List, show, create, edit and delete topics",
+		a.newTopicLs(), a.newTopicShow(), a.newTopicCreate(), a.newTopicEdit(), a.newTopicRm())
+}
+
+func (a *app) newTopicLs() *cobra.Command {
+	return &cobra.Command{
+		Use: "ls", Aliases: []string{"list"}, Short: "List topics", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			p := a.newPrinter("TOPIC", "PARTITIONS", "RECORDS", "BYTES", "GROUPS", "CREATED")
+			for t, err := range c.Topics(cmd.Context()) {
+				if err != nil {
+					return err
+				}
+				if err := p.add(topicRow(t)); err != nil {
+					return err
+				}
+			}
+			if p.count == 0 && a.format == formatTable {
+				a.say("no topics")
+			}
+			return p.end()
+		},
+	}
+}
+
+func topicRow(t api.Topic) row {
+	var records, bytes int64
+	for _, p := range t.Partitions {
+		records += p.EndOffset - p.StartOffset
+		bytes += p.Bytes
+	}
+	var groups []string
+	for _, g := range t.Groups {
+		groups = append(groups, g.Group)
+	}
+	return row{t.Name, t, []string{
+		t.Name, showNumber(len(t.Partitions)), showNumber(records), showBytes(bytes), showList(groups), showTime(t.CreatedAt),
+	}}
+}
+
+func (a *app) newTopicShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show TOPIC", Short: "Show a topic, its partitions and groups", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeTopics(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			t, err := c.Topic(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.one(topicRow(t.Topic), func() error { return a.showTopic(t.Topic) })
+		},
+	}
+}
+
+func (a *app) showTopic(t api.Topic) error {
+	c := t.Config
+	schema := "-"
+	if len(c.Schema) > 0 && string(c.Schema) != "null" {
+		schema = string(c.Schema)
+	}
+	err := a.fields(
+		"topic", t.Name,
+		"created", showTime(t.CreatedAt),
+		"partitions", showNumber(c.Partitions),
+		"priorities", showNumber(c.Priorities),
+		"retention", fmt.Sprintf("%v, %s, keep unsettled %t", c.Retention.Age, showLimit(c.Retention.Bytes, showBytes), c.Retention.KeepUnsettled),
+		"cleanup", c.Cleanup,
+		"dedupe window", c.DedupeWindow.String(),
+		"max record", showBytes(c.MaxRecordBytes),
+		"max backlog", showLimit(c.MaxBacklog.Records, showNumber[int64])+" records, "+showLimit(c.MaxBacklog.Bytes, showBytes),
+		"schema", short(schema),
+	)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, p := range t.Partitions {
+		rows = append(rows, []string{
+			showNumber(p.Partition), showNumber(p.Lane), showNumber(p.StartOffset), showNumber(p.EndOffset), showBytes(p.Bytes),
+		})
+	}
+	if err := a.section([]string{"PARTITION", "LANE", "START", "END", "BYTES"}, rows); err != nil {
+		return err
+	}
+	rows = nil
+	for _, g := range t.Groups {
+		rows = append(rows, []string{g.Group, g.Kind, showNumber(g.Lag), showBytes(g.HoldsBytes), showTimePointer(g.OldestUnsettledAt)})
+	}
+	return a.section([]string{"GROUP", "KIND", "LAG", "HOLDS", "OLDEST UNSETTLED"}, rows)
+}
+
+// section is a further table of a show, after an empty line.
+func (a *app) section(header []string, rows [][]string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(a.stdout); err != nil {
+		return err
+	}
+	return a.table(header, rows)
+}
+
+func showLimit(n int64, show func(int64) string) string {
+	if n == 0 {
+		return "no limit"
+	}
+	return show(n)
+}
+
+func (a *app) newTopicCreate() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "create TOPIC", Short: "Create a topic", Args: cobra.ExactArgs(1),
+		Example: "  holt topic create emails --partitions 8 --retention 7d\n" +
+			"  holt topic show emails --json | holt topic create emails2 -f -",
+	}
+	ch := newChange(cmd, topicSettings)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.putTopic(cmd, args[0], ch, true)
+	}
+	return cmd
+}
+
+func (a *app) newTopicEdit() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "edit TOPIC", Short: "Change a topic's configuration", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeTopics(false),
+		Example:           "  holt topic edit emails --retention 30d --set max_backlog.records=100000",
+	}
+	ch := newChange(cmd, topicSettings)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.putTopic(cmd, args[0], ch, false)
+	}
+	return cmd
+}
+
+func (a *app) putTopic(cmd *cobra.Command, name string, ch *change, create bool) error {
+	body, empty, err := ch.body(a.stdin)
+	if err != nil {
+		return err
+	}
+	delete(body, "name") // a document may be another topic's
+	if empty && !create {
+		return usagef("nothing to change: flags, --set or --file say what")
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	only := client.IfNew()
+	if !create {
+		old, err := c.Topic(cmd.Context(), name)
+		if err != nil {
+			return err
+		}
+		only = client.IfMatch(old.ETag)
+	}
+	t, err := c.PutTopic(cmd.Context(), name, body, only)
+	if err != nil {
+		return conflict(err, "topic", name, create)
+	}
+	return a.one(topicRow(t.Topic), func() error { return a.showTopic(t.Topic) })
+}
+
+func (a *app) newTopicRm() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use: "rm TOPIC…", Aliases: []string{"delete"}, Short: "Delete topics and their records",
+		Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeTopics(true),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			for _, name := range args {
+				if err := c.DeleteTopic(cmd.Context(), name, force); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+			}
+			a.say("deleted %s", strings.Join(args, ", "))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "also while groups read it")
+	return cmd
+}
