@@ -85,8 +85,8 @@ func (l *launcher) stop() {
 	<-l.done
 }
 
-// binary builds the server once per test run.
-var binary = sync.OnceValues(func() (string, error) {
+// built makes the binary once per test run.
+var built = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(workDir, "holt")
 	args := []string{"build", "-o", path}
 	if os.Getenv(raceVariable) != "" {
@@ -150,7 +150,7 @@ func (s *server) start(t testing.TB) {
 }
 
 func (s *server) tryStart() error {
-	path, err := binary()
+	path, err := built()
 	if err != nil {
 		return err
 	}
