@@ -185,9 +185,6 @@ func (s *Store) publish(g *group) {
 			if d.dropped {
 				delete(s.logs, d.st.id)
 			}
-			if d.trimmed {
-				s.work.add(garbage{log: d.st.id, trim: true})
-			}
 		}
 		for _, x := range g.garbage {
 			s.work.add(x)
@@ -199,7 +196,6 @@ func (s *Store) publish(g *group) {
 	if err := s.side.advance(s.seq); err != nil {
 		s.fail(err) // what was committed stands, but nothing would tell of the next loss
 	}
-	s.work.wake()
 }
 
 // publish moves the log's state on. The caller holds Store.mu.

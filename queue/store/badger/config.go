@@ -33,6 +33,9 @@ type Config struct {
 	// free asks the file system of dir for its size and free bytes. nil: the operating system.
 	free func(dir string) (size, free int64, err error)
 
+	// openFiles tells how many files the process has open. nil: the operating system.
+	openFiles func() (uint64, error)
+
 	// fileLimit raises the limit of open files and returns it. nil: the operating system.
 	fileLimit func() (uint64, error)
 }
@@ -64,6 +67,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.free == nil {
 		c.free = freeSpace
+	}
+	if c.openFiles == nil {
+		c.openFiles = lowestFreeFile
 	}
 	if c.fileLimit == nil {
 		c.fileLimit = raiseFileLimit

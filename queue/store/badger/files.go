@@ -13,24 +13,25 @@ const (
 	// MinOpenFiles is the lowest limit of open files with which a store starts, beyond the files that it already has.
 	MinOpenFiles = 512
 
-	fileShare = 80 // percent of the limit from which on Health().Low is set
-	fileStop  = 95 // percent of the limit at which the store stops
+	maxMaps   = 60_000 // a little below Linux's default
+	fileShare = 80     // percent of the limit from which on Health().Low is set
+	fileStop  = 95     // percent of the limit at which the store stops
 )
 
-// checkFileLimit refuses a limit of open files that leaves no room to grow.
-func checkFileLimit(dir string, limit func() (uint64, error)) error {
-	n, err := limit()
-	if err != nil {
-		return err
+// checkFileLimit raises the limit of open files and refuses one that leaves no room to grow.
+func checkFileLimit(dir string, raise func() (uint64, error)) (limit uint64, err error) {
+	if limit, err = raise(); err != nil {
+		return 0, err
 	}
 	names, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if need := uint64(len(names) + MinOpenFiles); n < need {
-		return fmt.Errorf("%w: %d, need %d", ErrFewFiles, n, need)
+	if need := uint64(len(names) + MinOpenFiles); limit < need {
+		return 0, fmt.Errorf("%w: %d, need %d", ErrFewFiles, limit, need)
 	}
-	return nil
+	// Each file is mapped as well, and the system bounds maps of a process, too.
+	return min(limit, maxMaps), nil
 }
 
 // owner names the process that has the directory, as far as Badger's note of it tells.

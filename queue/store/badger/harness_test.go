@@ -1,3 +1,5 @@
+//go:build linux
+
 package badger
 
 import (
@@ -8,6 +10,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/store/storetest"
 )
 
 // testConfig is a configuration that does not depend on how full the machine's disk is.
@@ -58,25 +64,58 @@ func copyFile(t testing.TB, from, to string) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	buf, zero := make([]byte, 64<<10), make([]byte, 64<<10)
-	var at int64
-	for {
-		n, err := in.Read(buf)
-		if n > 0 && string(buf[:n]) != string(zero[:n]) {
-			if _, err := out.WriteAt(buf[:n], at); err != nil {
-				t.Fatal(err)
-			}
-		}
-		at += int64(n)
-		if err == io.EOF {
+	fi, err := in.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := fi.Size()
+	for from := int64(0); from < at; {
+		data, err := unix.Seek(int(in.Fd()), from, unix.SEEK_DATA)
+		if err == unix.ENXIO {
 			break
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		hole, err := unix.Seek(int(in.Fd()), data, unix.SEEK_HOLE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.NewOffsetWriter(out, data), io.NewSectionReader(in, data, hole-data)); err != nil {
+			t.Fatal(err)
+		}
+		from = hole
 	}
 	if err := out.Truncate(at); err != nil {
 		t.Fatal(err)
 	}
 }
 
+// harness lets the suite restart a store and crash it.
+type harness struct {
+	s *Store
+}
+
+func newHarness(t *testing.T) storetest.Harness {
+	h := &harness{mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))}
+	t.Cleanup(func() { _ = h.s.Close() })
+	return h
+}
+
+func (h *harness) Store() store.Store { return h.s }
+
+func (h *harness) Reopen(t *testing.T) store.Store {
+	_ = h.s.Close()
+	h.s = mustOpen(t, h.s.cfg)
+	return h.s
+}
+
+func (h *harness) Crash(t *testing.T) store.Store {
+	cfg := h.s.cfg
+	cfg.Dir = copyDir(t, cfg.Dir)
+	_ = h.s.Close()
+	h.s = mustOpen(t, cfg)
+	return h.s
+}
+
+func TestConformance(t *testing.T) { storetest.Run(t, newHarness) }

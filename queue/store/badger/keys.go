@@ -19,6 +19,7 @@ const (
 	kindGarbage  = 'g' // g log id                a journal (id 0: a whole log) whose keys are still to be deleted
 	kindMeta     = 'm' // m name                  a definition
 	kindRedo     = 'u' // u sequence              a unit too large for one transaction, until it has been carried out
+	kindPadding  = 'z' // z number                nothing: it fills a table so that Badger writes it out
 )
 
 // journalID names a journal within its log. It is never reused while keys of its former bearer are left, so that a

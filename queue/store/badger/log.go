@@ -268,9 +268,12 @@ func (l *log) Replay(ctx context.Context, fn func(store.Entry) error) error {
 }
 
 func (l *log) replay(ctx context.Context, fn func(store.Entry) error) error {
-	l.s.mu.Lock()
-	names := l.st.names()
-	l.s.mu.Unlock()
+	var names []store.Journal
+	seq, err := l.s.beginRead(func() { names = l.st.names() })
+	if err != nil {
+		return err
+	}
+	l.s.endRead(seq)
 	for _, name := range names {
 		r := replayer{ctx: ctx, log: l.st.id, name: name, fn: fn}
 		// A second try goes on after the last entry that the first one has handed out.

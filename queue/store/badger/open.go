@@ -49,7 +49,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if err := makeDir(dir); err != nil {
 		return err
 	}
-	if err := checkFileLimit(dir, s.cfg.fileLimit); err != nil {
+	if s.fileLimit, err = checkFileLimit(dir, s.cfg.fileLimit); err != nil {
 		return err
 	}
 	if s.lock, err = lockDir(dir); err != nil {

@@ -31,7 +31,6 @@ type draft struct {
 	nextID   journalID
 	moved    bool // head has changed
 	dropped  bool
-	trimmed  bool // start has moved
 }
 
 type draftJournal struct {
@@ -176,7 +175,7 @@ func (p *plan) edit(d *draft, e *store.Edit, txn *badgerdb.Txn) error {
 	}
 	if e.Drop {
 		d.dropped = true
-		p.garbage = append(p.garbage, garbage{log: e.Log})
+		p.garbage = append(p.garbage, garbage{kind: dropped, log: e.Log})
 		return nil
 	}
 	before := d.head.end
@@ -187,7 +186,8 @@ func (p *plan) edit(d *draft, e *store.Edit, txn *badgerdb.Txn) error {
 		return invalid("log %d: start %d is past the end %d", e.Log, e.Start, d.head.end)
 	}
 	if e.Start > d.head.start {
-		d.head.start, d.moved, d.trimmed = e.Start, true, true
+		d.head.start, d.moved = e.Start, true
+		p.garbage = append(p.garbage, garbage{kind: trimmed, log: e.Log})
 	}
 	if e.Rewrite != nil {
 		if err := p.rewrite(d, e.Rewrite, before, txn); err != nil {
@@ -335,7 +335,7 @@ func (p *plan) entry(d *draft, e *store.Entry) error {
 		j := d.changeJournal(e.Journal, true)
 		j.checkpoint, j.parts, j.round = e.Seq, e.Part, j.rounds
 		j.pending, j.pieces = 0, 0
-		p.garbage = append(p.garbage, garbage{log: log, name: e.Journal})
+		p.garbage = append(p.garbage, garbage{kind: checkpointed, log: log, name: e.Journal})
 	case store.Forget:
 		if old.id == 0 {
 			return nil
@@ -343,16 +343,16 @@ func (p *plan) entry(d *draft, e *store.Entry) error {
 		d.setJournal(e.Journal, nil, true)
 		key := garbageKey(log, old.id)
 		p.put(key, numbers(key))
-		p.garbage = append(p.garbage, garbage{log: log, id: old.id})
+		p.garbage = append(p.garbage, garbage{kind: forgotten, log: log, id: old.id})
 	}
 	return nil
 }
 
 func (p *plan) note(d *draft, n *store.Note) {
-	if d.journal(n.Journal) == nil && len(n.Bytes) == 0 {
-		return
-	}
 	j := d.journal(n.Journal)
+	if n.At < d.head.start || (j == nil && len(n.Bytes) == 0) {
+		return // gone already
+	}
 	if j == nil {
 		j = d.changeJournal(n.Journal, true)
 	}

@@ -44,16 +44,21 @@ func openSide(dir string) (*sideFile, error) {
 	n, _ := f.ReadAt(b[:], 0)
 	s := &sideFile{missing: missing || n == 0, f: f}
 	found := false
-	for i := range 2 {
-		if r, ok := parseSide(b[i*sideSlot : (i+1)*sideSlot]); ok && (!found || r.writes > s.rec.writes) {
-			s.rec, found = r, true
-		}
-	}
-	if n > 0 && !found {
+	if s.rec, found = parseSideFile(b[:n]); n > 0 && !found {
 		s.missing = true
 	}
 	s.acked.Store(s.rec.seq)
 	return s, nil
+}
+
+// parseSideFile returns the newer of the two records, if any is valid.
+func parseSideFile(b []byte) (newest sideRecord, found bool) {
+	for i := 0; i < 2 && len(b) >= (i+1)*sideSlot; i++ {
+		if r, ok := parseSide(b[i*sideSlot:]); ok && (!found || r.writes > newest.writes) {
+			newest, found = r, true
+		}
+	}
+	return newest, found
 }
 
 func parseSide(b []byte) (sideRecord, bool) {
@@ -84,6 +89,7 @@ func (s *sideFile) write(r sideRecord) error {
 	b = binary.BigEndian.AppendUint64(b, r.seq)
 	b = binary.BigEndian.AppendUint64(b, last)
 	b = binary.BigEndian.AppendUint32(b, checksum(nil, b))
+	b = b[:sideSlot]
 	if _, err := s.f.WriteAt(b, int64(r.writes%2)*sideSlot); err != nil {
 		return fmt.Errorf("%s: %w", sideName, err)
 	}

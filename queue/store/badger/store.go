@@ -26,6 +26,7 @@ type Store struct {
 	side *sideFile
 
 	maxCost, maxCount int // limits of one transaction
+	fileLimit         uint64
 
 	token chan struct{} // one slot
 	seq   uint64        // the newest commit's, under the token
@@ -49,8 +50,6 @@ type Store struct {
 }
 
 var _ store.Store = (*Store)(nil)
-
-// Commit sequences count from 1.
 
 // Open implements store.Store. There is one owner, this process; a second Open of a log voids checkpoints that were begun.
 func (s *Store) Open(ctx context.Context, id store.LogID) (store.Log, error) {
@@ -85,9 +84,8 @@ func (s *Store) openLog(ctx context.Context, id store.LogID) (*state, error) {
 	}
 	s.mu.Lock()
 	s.logs[id] = st
-	s.work.addAll(st)
+	s.work.addLog(st)
 	s.mu.Unlock()
-	s.work.wake()
 	return st, nil
 }
 

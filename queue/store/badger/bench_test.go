@@ -1,0 +1,241 @@
+//go:build linux
+
+package badger
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+	"golang.org/x/sys/unix"
+)
+
+// BenchmarkCommit measures what the engine takes beyond what the disk does: 64 producers publish to eight logs, and a
+// committer makes one call of what arrived while the last one ran. The same committer then appends the same bytes to
+// one file and syncs it. raw/s and ratio are the file's rate and the engine's share of it, both from this run.
+func BenchmarkCommit(b *testing.B) {
+	for _, c := range []struct{ records, size int }{{1, 100}, {10, 100}, {100, 1024}} {
+		b.Run(fmt.Sprintf("records=%d/bytes=%d", c.records, c.size), func(b *testing.B) {
+			var engine, raw []float64
+			for b.Loop() {
+				for range 3 { // in turns, so that both meet the same moods of the disk
+					engine = append(engine, rate(c.records, c.size, newEngineSink(b)))
+					raw = append(raw, rate(c.records, c.size, newFileSink(b)))
+				}
+			}
+			slices.Sort(engine)
+			slices.Sort(raw)
+			e, r := engine[len(engine)/2], raw[len(raw)/2]
+			b.ReportMetric(e*float64(c.records), "records/s")
+			b.ReportMetric(r*float64(c.records), "raw/s")
+			b.ReportMetric(e/r, "ratio")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+const (
+	benchProducers = 64
+	benchLogs      = 8
+	benchTime      = 2 * time.Second
+)
+
+// sink makes groups of publishes durable.
+type sink interface {
+	commit(group []*publish) error
+	close()
+}
+
+// publish is one producer's records on their way.
+type publish struct {
+	log  store.LogID
+	vals []record.Record
+	done chan error
+}
+
+// rate returns how many publishes a second come back durable.
+func rate(records, size int, s sink) float64 {
+	defer s.close()
+	in := make(chan *publish, benchProducers)
+	go committer(in, s)
+	var wg sync.WaitGroup
+	var n [benchProducers]int
+	began := time.Now()
+	for i := range benchProducers {
+		wg.Go(func() {
+			p := &publish{log: store.LogID(1 + i%benchLogs), done: make(chan error, 1)}
+			for range records {
+				v := make([]byte, size)
+				for k := range v {
+					v[k] = byte(i*k + k>>3)
+				}
+				p.vals = append(p.vals, record.Record{Value: v})
+			}
+			for time.Since(began) < benchTime {
+				in <- p
+				if err := <-p.done; err != nil {
+					panic(err)
+				}
+				n[i]++
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(began)
+	close(in)
+	total := 0
+	for _, k := range n {
+		total += k
+	}
+	return float64(total) / took.Seconds()
+}
+
+// committer gathers what arrived while the last sync ran.
+func committer(in chan *publish, s sink) {
+	for p := range in {
+		group := []*publish{p}
+		for more := true; more; {
+			select {
+			case q, ok := <-in:
+				if !ok {
+					more = false
+					break
+				}
+				group = append(group, q)
+			default:
+				more = false
+			}
+		}
+		err := s.commit(group)
+		for _, p := range group {
+			p.done <- err
+		}
+	}
+}
+
+// merger makes batches of a group as the broker does: small publishes of a log share one.
+type merger struct {
+	builders [benchLogs + 1]record.Builder
+	ends     [benchLogs + 1]store.Offset
+}
+
+func (m *merger) merge(group []*publish, put func(store.LogID, store.Batch)) error {
+	const maxMerged = 64 << 10
+	at := time.UnixMilli(time.Now().UnixMilli())
+	flush := func(l store.LogID) error {
+		b := &m.builders[l]
+		if b.Len() == 0 {
+			return nil
+		}
+		enc, err := b.Encode(nil, record.None)
+		if err != nil {
+			return err
+		}
+		put(l, store.Batch{Base: m.ends[l], Last: b.Last(), MaxTime: at, Bytes: enc})
+		m.ends[l] = b.Last() + 1
+		b.Reset(m.ends[l])
+		return nil
+	}
+	for _, p := range group {
+		b := &m.builders[p.log]
+		for _, r := range p.vals {
+			r.Timestamp = at
+			b.Append(r)
+		}
+		if b.Size() >= maxMerged {
+			if err := flush(p.log); err != nil {
+				return err
+			}
+		}
+	}
+	for l := range m.builders {
+		if err := flush(store.LogID(l)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newMerger() *merger {
+	m := new(merger)
+	for i := range m.builders {
+		m.builders[i].Reset(0)
+	}
+	return m
+}
+
+type engineSink struct {
+	*merger
+	s *Store
+}
+
+func newEngineSink(b *testing.B) sink {
+	s := mustOpen(b, testConfig(benchDir(b)))
+	for i := range benchLogs {
+		mustLog(b, s, store.LogID(i+1))
+	}
+	return &engineSink{newMerger(), s}
+}
+
+func (k *engineSink) commit(group []*publish) error {
+	var units []store.Unit
+	if err := k.merge(group, func(l store.LogID, b store.Batch) {
+		units = append(units, store.Unit{{Log: l, Append: []store.Batch{b}}})
+	}); err != nil {
+		return err
+	}
+	_, err := k.s.Commit(bg, units)
+	return err
+}
+
+func (k *engineSink) close() {
+	if err := k.s.Close(); err != nil {
+		panic(err)
+	}
+	_ = os.RemoveAll(k.s.cfg.Dir)
+}
+
+type fileSink struct {
+	*merger
+	f   *os.File
+	buf []byte
+}
+
+func newFileSink(b *testing.B) sink {
+	f, err := os.Create(benchDir(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &fileSink{merger: newMerger(), f: f}
+}
+
+func (k *fileSink) commit(group []*publish) error {
+	k.buf = k.buf[:0]
+	if err := k.merge(group, func(_ store.LogID, b store.Batch) { k.buf = append(k.buf, b.Bytes...) }); err != nil {
+		return err
+	}
+	if _, err := k.f.Write(k.buf); err != nil {
+		return err
+	}
+	return unix.Fdatasync(int(k.f.Fd()))
+}
+
+func (k *fileSink) close() {
+	_ = k.f.Close()
+	_ = os.Remove(k.f.Name())
+}
+
+func benchDir(b *testing.B) string {
+	dir, err := os.MkdirTemp(os.Getenv("HOLT_BENCH_DIR"), "bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Join(dir, "data")
+}
