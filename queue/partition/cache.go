@@ -3,28 +3,48 @@ package partition
 import (
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
 )
 
-// DefaultCacheBytes is how many bytes of encoded batches the shared cache holds.
+// DefaultCacheBytes is how many bytes of encoded batches the shared cache holds: three quarters of the newest ones, a
+// quarter of what was read from the disk.
 const DefaultCacheBytes = 32 << 20
 
-// Cache holds the newest batches of all partitions as they were committed, for everybody who reads near the end. The oldest go first.
-type Cache struct {
-	max int
+// entry is a batch as it was stored, and once somebody looked for a record in it, its marks. Nobody changes its bytes.
+type entry struct {
+	store.Batch
+	marks atomic.Pointer[record.Marks]
+}
 
-	mu    sync.RWMutex
-	bytes int
-	logs  map[store.LogID][]store.Batch // in offset order, without gaps
-	order []store.LogID                 // a log's id for each batch, oldest first
-	head  int                           // of order
+// index returns the batch's marks. Errors: record.ErrCorrupt, record.ErrUnsupported.
+func (e *entry) index() (*record.Marks, error) {
+	if m := e.marks.Load(); m != nil {
+		return m, nil
+	}
+	m, err := record.Mark(e.Bytes)
+	if err == nil {
+		e.marks.Store(m)
+	}
+	return m, err
+}
+
+// cost is what an entry takes of the cache, its marks and its own overhead included.
+func (e *entry) cost() int { return len(e.Bytes) + len(e.Bytes)/100 + 192 }
+
+// Cache holds the batches of all partitions that are likely to be read next: the newest ones as they were committed, and those read from the
+// disk last. The oldest go first.
+type Cache struct {
+	mu   sync.RWMutex
+	tail shelf // in each log without gaps, up to its end
+	cold shelf
 }
 
 // NewCache returns a cache of at most maxBytes.
 func NewCache(maxBytes int) *Cache {
-	return &Cache{max: maxBytes, logs: map[store.LogID][]store.Batch{}}
+	return &Cache{tail: newShelf(maxBytes - maxBytes/4), cold: newShelf(maxBytes / 4)}
 }
 
 // add takes batches that were just committed.
@@ -32,51 +52,94 @@ func (c *Cache) add(id store.LogID, batches []store.Batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, b := range batches {
-		c.logs[id] = append(c.logs[id], b)
-		c.order = append(c.order, id)
-		c.bytes += cost(b)
-	}
-	for c.bytes > c.max && c.head < len(c.order) {
-		c.evict()
+		c.tail.put(id, &entry{Batch: b})
 	}
 }
 
-// evict lets the oldest batch go; the caller holds mu.
-func (c *Cache) evict() {
-	id := c.order[c.head]
-	c.head++
-	if c.head > 1024 && c.head > len(c.order)/2 {
-		c.order = append(c.order[:0:0], c.order[c.head:]...)
-		c.head = 0
+// keep takes batches that were read from the disk, and returns their entries.
+func (c *Cache) keep(id store.LogID, batches []store.Batch) []*entry {
+	out := make([]*entry, len(batches))
+	for i, b := range batches {
+		out[i] = &entry{Batch: b}
 	}
-	held := c.logs[id]
-	if len(held) == 0 { // dropped
-		return
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if held := c.cold.logs[id]; len(held) > 0 && held[len(held)-1].Last+1 != batches[0].Base {
+		c.cold.drop(id) // a shelf holds one stretch of a log
 	}
-	c.bytes -= cost(held[0])
-	held[0] = store.Batch{}
-	if held = held[1:]; len(held) == 0 {
-		delete(c.logs, id)
-		return
+	for _, e := range out {
+		c.cold.put(id, e)
 	}
-	c.logs[id] = held
+	return out
 }
 
 // drop forgets a log.
 func (c *Cache) drop(id store.LogID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, b := range c.logs[id] {
-		c.bytes -= cost(b)
-	}
-	delete(c.logs, id)
+	c.tail.drop(id)
+	c.cold.drop(id)
 }
 
-// read returns the batch that covers from and its successors up to about maxBytes; nil if it is not here. The bytes are shared: nobody changes them.
-func (c *Cache) read(id store.LogID, from record.Offset, maxBytes int) []store.Batch {
+// read returns the batch that covers from and its successors up to about maxBytes; nil if it is not here.
+func (c *Cache) read(id store.LogID, from record.Offset, maxBytes int) []*entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	held := c.logs[id]
+	if got := c.tail.read(id, from, maxBytes); got != nil {
+		return got
+	}
+	return c.cold.read(id, from, maxBytes)
+}
+
+// shelf holds stretches of logs; the entry that came first goes first.
+type shelf struct {
+	max, bytes int
+	logs       map[store.LogID][]*entry // in offset order, without gaps
+	order      []store.LogID            // a log's id for each entry, oldest first; entries of dropped logs included
+	head       int                      // of order
+}
+
+func newShelf(maxBytes int) shelf { return shelf{max: maxBytes, logs: map[store.LogID][]*entry{}} }
+
+func (s *shelf) put(id store.LogID, e *entry) {
+	s.logs[id] = append(s.logs[id], e)
+	s.order = append(s.order, id)
+	s.bytes += e.cost()
+	for s.bytes > s.max && s.head < len(s.order) {
+		s.evict()
+	}
+}
+
+// evict lets the oldest entry go.
+func (s *shelf) evict() {
+	id := s.order[s.head]
+	s.head++
+	if s.head > 1024 && s.head > len(s.order)/2 {
+		s.order = append([]store.LogID(nil), s.order[s.head:]...)
+		s.head = 0
+	}
+	held := s.logs[id]
+	if len(held) == 0 { // dropped
+		return
+	}
+	s.bytes -= held[0].cost()
+	held[0] = nil
+	if held = held[1:]; len(held) == 0 {
+		delete(s.logs, id)
+		return
+	}
+	s.logs[id] = held
+}
+
+func (s *shelf) drop(id store.LogID) {
+	for _, e := range s.logs[id] {
+		s.bytes -= e.cost()
+	}
+	delete(s.logs, id)
+}
+
+func (s *shelf) read(id store.LogID, from record.Offset, maxBytes int) []*entry {
+	held := s.logs[id]
 	i := sort.Search(len(held), func(i int) bool { return held[i].Last >= from })
 	if i == len(held) || held[i].Base > from {
 		return nil
@@ -86,8 +149,5 @@ func (c *Cache) read(id store.LogID, from record.Offset, maxBytes int) []store.B
 		size += len(held[end].Bytes)
 		end++
 	}
-	return append([]store.Batch(nil), held[i:end]...)
+	return append([]*entry(nil), held[i:end]...)
 }
-
-// cost is what a batch takes of the cache, its own overhead included.
-func cost(b store.Batch) int { return len(b.Bytes) + 128 }

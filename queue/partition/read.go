@@ -10,9 +10,9 @@ import (
 	"github.com/holtmq/holt/queue/store"
 )
 
-// Batches returns the batch that covers from and its successors, up to about maxBytes; none at the end. Nobody may change their bytes.
+// entries returns the batch that covers from and its successors, up to about maxBytes; none at the end.
 // Errors: store.ErrTrimmed, store.ErrOutOfRange, store.ErrCorrupt.
-func (p *Partition) Batches(ctx context.Context, from record.Offset, maxBytes int) ([]store.Batch, error) {
+func (p *Partition) entries(ctx context.Context, from record.Offset, maxBytes int) ([]*entry, error) {
 	start, end := p.Bounds()
 	if from < start {
 		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, store.ErrTrimmed)
@@ -20,14 +20,14 @@ func (p *Partition) Batches(ctx context.Context, from record.Offset, maxBytes in
 	if from == end {
 		return nil, nil
 	}
-	if batches := p.cache.read(p.ID, from, maxBytes); batches != nil {
-		return batches, nil
+	if held := p.cache.read(p.ID, from, maxBytes); held != nil {
+		return held, nil
 	}
 	batches, err := p.log.Read(ctx, from, maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
 	}
-	return batches, nil
+	return p.cache.keep(p.ID, batches), nil
 }
 
 // errStop ends a Scan without an error.
@@ -42,21 +42,29 @@ func Stop() error { return errStop }
 func (p *Partition) Scan(ctx context.Context, from record.Offset, chunk int, fn func(*record.Reader) error) error {
 	_, end := p.Bounds()
 	for from < end {
-		batches, err := p.Batches(ctx, from, chunk)
+		batches, err := p.entries(ctx, from, chunk)
 		if err != nil {
 			return err
 		}
 		for _, b := range batches {
-			if err := scanBatch(b, from, fn); err != nil {
+			if err := scanBatch(b.Batch, from, fn); err != nil {
 				if errors.Is(err, errStop) {
 					return nil
 				}
-				return fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, b.Base, err)
+				return fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, b.Base, damaged(err))
 			}
 			from = b.Last + 1
 		}
 	}
 	return nil
+}
+
+// damaged says in the store's words that a batch cannot be decoded.
+func damaged(err error) error {
+	if errors.Is(err, record.ErrCorrupt) || errors.Is(err, record.ErrUnsupported) {
+		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	}
+	return err
 }
 
 func scanBatch(b store.Batch, from record.Offset, fn func(*record.Reader) error) error {
@@ -78,19 +86,9 @@ func scanBatch(b store.Batch, from record.Offset, fn func(*record.Reader) error)
 	return r.Err()
 }
 
-// Find returns one record, or record.ErrNotFound for a hole; store.ErrTrimmed, store.ErrOutOfRange (at or past the end).
+// Find returns one record, or record.ErrNotFound for a hole; store.ErrTrimmed, store.ErrOutOfRange (at or past the end). Its bytes are shared.
 func (p *Partition) Find(ctx context.Context, at record.Offset) (record.Record, error) {
-	if _, end := p.Bounds(); at >= end {
-		return record.Record{}, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, at, store.ErrOutOfRange)
-	}
-	batches, err := p.Batches(ctx, at, 0)
-	if err != nil {
-		return record.Record{}, err
-	}
-	if len(batches[0].Bytes) == 0 {
-		return record.Record{}, record.ErrNotFound
-	}
-	return record.Find(batches[0].Bytes, at)
+	return NewCursor(p).Find(ctx, at)
 }
 
 // OffsetForTime returns the offset of the first record not before t; the end if there is none.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
 )
@@ -19,10 +20,14 @@ func (g *Group) deliver(ctx context.Context, p parcel) ([]Delivery, error) {
 		return nil, g.result(err)
 	}
 	out := make([]Delivery, 0, len(p.grants))
-	var b body
+	var from *window
+	var cursor *partition.Cursor
 	for i := range p.grants {
 		gr := &p.grants[i]
-		rec, err := b.read(ctx, gr)
+		if gr.window != from {
+			from, cursor = gr.window, partition.NewCursor(gr.window.part)
+		}
+		rec, err := cursor.Find(ctx, record.Offset(gr.Offset))
 		if err != nil {
 			if ctx.Err() != nil {
 				g.giveBack(p.grants)
@@ -58,50 +63,4 @@ func (g *Group) unreadable(gr *grant, err error) {
 		return
 	}
 	g.env.Logger.Error("a record cannot be read", "group", g.def.Name, "topic", w.part.Topic, "partition", w.part.Index, "offset", gr.Offset, "error", err)
-}
-
-// body reads records one after the other and keeps its place in a batch for the next one.
-type body struct {
-	window *window
-	batch  store.Batch
-	reader *record.Reader
-}
-
-func (b *body) read(ctx context.Context, gr *grant) (record.Record, error) {
-	at := record.Offset(gr.Offset)
-	if b.reader != nil && b.window == gr.window && at >= b.batch.Base && at <= b.batch.Last {
-		if r, ok := b.forward(at); ok {
-			return r, nil
-		}
-	}
-	batches, err := gr.window.part.Batches(ctx, at, 0)
-	if err != nil {
-		return record.Record{}, err
-	}
-	b.window, b.batch = gr.window, batches[0]
-	if len(b.batch.Bytes) == 0 {
-		b.reader = nil
-		return record.Record{}, record.ErrNotFound
-	}
-	// A compressed batch is unpacked into the reader's buffer, which records handed out before may point into: each batch gets a reader of its own.
-	if b.reader, err = record.NewReader(b.batch.Bytes); err != nil {
-		return record.Record{}, err
-	}
-	if r, ok := b.forward(at); ok {
-		return r, nil
-	}
-	if err := b.reader.Err(); err != nil {
-		return record.Record{}, err
-	}
-	return record.Record{}, record.ErrNotFound
-}
-
-// forward moves on to a record of the batch; false if it is not there, or lies behind.
-func (b *body) forward(at record.Offset) (record.Record, bool) {
-	for b.reader.Offset() < at && b.reader.Next() {
-	}
-	if b.reader.Offset() != at {
-		return record.Record{}, false
-	}
-	return b.reader.Record(), true
 }
