@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/holtmq/holt/"
+
+// floors are the packages from top to bottom. A package may import those below its own floor, and of its own floor only what stands
+// before it in mayAlso. Each line says why it stands where it does.
+var floors = []struct {
+	packages string
+	why      string
+}{
+	{"cmd/holt cmd/holt/blackbox", "wires everything by hand; and what tests the binary from outside"},
+	{"httpapi", "speaks HTTP and knows no engine"},
+	{"queue", "the facade: what its sub-packages do, for callers above"},
+	{"queue/share", "share groups act for the lease machine"},
+	{"queue/wait queue/catalog", "waiting and definitions know nothing of groups at work"},
+	{"queue/partition", "offsets, timestamps, reading"},
+	{"queue/journal queue/commit", "what is durable about a partition, and how it becomes so"},
+	{"queue/store/badger queue/store/memory queue/store/storetest", "an engine knows only the seam and its own library"},
+	{"queue/store", "the seam"},
+	{"dlq/letter", "the envelope of a dead letter is pure"},
+	{"queue/record", "the record's stored form"},
+	{"client", "a user of the client never compiles the server"},
+	{"lease client/api", "the lease machine and the wire format know nobody"},
+}
+
+// allowed are the packages from outside that a package may import, where that matters; the others may import what go.mod has.
+var allowed = map[string]string{
+	"lease":      "",
+	"client/api": "",
+	"client":     "github.com/klauspost/compress",
+	"dlq/letter": "",
+
+	"queue": "", "queue/share": "", "queue/wait": "", "queue/catalog": "", "queue/partition": "", "queue/journal": "", "queue/commit": "",
+	"queue/store": "", "queue/store/memory": "", "queue/store/badger": "github.com/dgraph-io google.golang.org/protobuf golang.org/x/sys",
+	"queue/record": "github.com/klauspost/compress github.com/pierrec/lz4",
+}
+
+// impure is what the lease machine must not reach, directly or not: it decides, others act.
+var impure = []string{"time", "os", "math/rand", "math/rand/v2", "crypto/rand", "sync", "net", "log", "log/slog", "context"}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+func TestImportsGoDownOnly(t *testing.T) {
+	floor := map[string]int{}
+	for i, f := range floors {
+		for _, p := range strings.Fields(f.packages) {
+			floor[p] = len(floors) - i
+		}
+	}
+	seen := map[string]bool{}
+	for _, p := range listPackages(t) {
+		name, ours := strings.CutPrefix(p.ImportPath, module)
+		if !ours {
+			continue
+		}
+		seen[name] = true
+		if floor[name] == 0 {
+			t.Errorf("package %s stands on no floor: give it one", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			below, ours := strings.CutPrefix(imp, module)
+			switch {
+			case ours && floor[below] >= floor[name]:
+				t.Errorf("%s imports %s, which is not below it", name, below)
+			case !ours && strings.Contains(imp, "."):
+				checkOutside(t, name, imp)
+			}
+		}
+	}
+	for name := range floor {
+		if !seen[name] {
+			t.Errorf("floors name %s, which is not there", name)
+		}
+	}
+}
+
+func checkOutside(t *testing.T, name, imp string) {
+	t.Helper()
+	only, limited := allowed[name]
+	if !limited {
+		return
+	}
+	for _, prefix := range strings.Fields(only) {
+		if strings.HasPrefix(imp, prefix) {
+			return
+		}
+	}
+	t.Errorf("%s imports %s; it may import only %q from outside", name, imp, only)
+}
+
+func TestLeaseMachineIsPure(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if p.ImportPath != module+"lease" {
+			continue
+		}
+		for _, imp := range p.Imports {
+			for _, bad := range impure {
+				if imp == bad {
+					t.Errorf("lease imports %s: no clock, I/O, goroutine, lock or randomness", imp)
+				}
+			}
+		}
+	}
+}
+
+// listPackages returns the module's packages, without their tests.
+func listPackages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
