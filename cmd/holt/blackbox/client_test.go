@@ -116,6 +116,8 @@ func setHeaders(req *http.Request, header []string) {
 			req.Host = value
 		case value == "":
 			req.Header.Del(name)
+		case strings.EqualFold(name, "Content-Type"):
+			req.Header.Set(name, value)
 		default:
 			req.Header.Add(name, value)
 		}

@@ -38,7 +38,19 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	widen()
 	os.Exit(run(m))
+}
+
+// widen lets more tests run at once than there are processors, as most of them
+// wait; a -parallel on the command line counts more.
+func widen() {
+	const atOnce = "24"
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", atOnce)
+	}
 }
 
 func run(m *testing.M) int {

@@ -182,7 +182,8 @@ func TestScenario40_Backoff(t *testing.T) {
 	}{
 		"exponential": {obj{"initial": "400ms", "multiplier": 2, "jitter": 0}, []time.Duration{400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond}},
 		"cap":         {obj{"initial": "500ms", "multiplier": 10, "max": "1s", "jitter": 0}, []time.Duration{500 * time.Millisecond, time.Second, time.Second}},
-		"steps":       {obj{"steps": list{"200ms", "1s"}}, []time.Duration{200 * time.Millisecond, time.Second, time.Second}},
+		"steps":       {obj{"steps": list{"200ms", "1s"}, "jitter": 0}, []time.Duration{200 * time.Millisecond, time.Second, time.Second}},
+		"steps alone": {obj{"steps": list{"200ms", "1s"}}, []time.Duration{160 * time.Millisecond, 800 * time.Millisecond, 800 * time.Millisecond}},
 		"jitter":      {obj{"initial": "1s", "multiplier": 1, "jitter": 0.5}, []time.Duration{500 * time.Millisecond, 500 * time.Millisecond, 500 * time.Millisecond}},
 	}
 	for name, tt := range tests {
