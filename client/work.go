@@ -86,7 +86,7 @@ func (c *Client) Work(ctx context.Context, group string, h Handler, opts ...Work
 	}
 	w := &worker{
 		client: c, group: group, handler: h, workOptions: o, ctx: ctx,
-		held: make(chan struct{}, o.concurrency+o.prefetch), running: make(chan struct{}, o.concurrency),
+		held: make(chan struct{}, o.concurrency+o.prefetch), queue: make(chan task, o.concurrency+o.prefetch),
 	}
 	return w.run()
 }
@@ -100,7 +100,8 @@ type worker struct {
 
 	ctx     context.Context // Work's: its end begins the drain
 	held    chan struct{}   // a token per lease held or asked for
-	running chan struct{}   // a token per handler that runs
+	queue   chan task       // leased, not started
+	runners int             // goroutines that run handlers; Work's goroutine only
 	wg      sync.WaitGroup  // a count per lease held
 	request string          // key of the lease call without an answer; "" = none; Work's goroutine only
 
@@ -112,6 +113,7 @@ type worker struct {
 func (w *worker) run() error {
 	err := w.leaseUntilEnd()
 	w.lastPoll()
+	w.giveBack()
 	w.wg.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -258,42 +260,60 @@ func merge(a, b []*Record) []*Record {
 	return a
 }
 
-// start gives a leased record to a goroutine of its own, which frees its slot when the record is settled.
+// task is a record on its way from lease to settle.
+type task struct {
+	record *Record
+	hold   *hold
+}
+
+// start queues a leased record for the handlers, first come first served.
 func (w *worker) start(r *Record) {
 	w.mu.Lock()
 	w.length = max(w.length, r.length, minExtension)
 	w.mu.Unlock()
 	w.wg.Add(1)
-	go func() {
-		defer w.wg.Done()
-		defer w.free(1)
-		w.work(r)
-	}()
-}
-
-// work sees one record through from lease to settle.
-func (w *worker) work(r *Record) {
-	h := w.hold(r)
-	started := false
+	t := task{r, w.hold(r)}
 	select {
-	case w.running <- struct{}{}:
-		started = w.ctx.Err() == nil && h.ctx.Err() == nil
-		if !started {
-			<-w.running
-		}
-	case <-w.ctx.Done():
-	case <-h.ctx.Done():
-	}
-	result := Release()
-	if started {
-		result = w.handle(h, r)
-		<-w.running
-	}
-	if lost := h.stop(); lost != nil {
-		w.onError(fmt.Errorf("%s: %w", place(r), lost))
+	case w.queue <- t:
+	default: // only when a server gave more than was asked for
+		go w.finish(t, Release())
 		return
 	}
-	w.settle(r, result)
+	if w.runners < w.concurrency {
+		w.runners++
+		go w.runTasks()
+	}
+}
+
+// runTasks runs handlers, one after the other, until the queue is closed. Settling is not its business: with Prefetch
+// the next handler starts meanwhile.
+func (w *worker) runTasks() {
+	for t := range w.queue {
+		result := Release()
+		if w.ctx.Err() == nil && t.hold.ctx.Err() == nil {
+			result = w.handle(t.hold, t.record)
+		}
+		go w.finish(t, result)
+	}
+}
+
+// giveBack releases what no handler has started, while handlers may still run.
+func (w *worker) giveBack() {
+	close(w.queue)
+	for t := range w.queue {
+		go w.finish(t, Release())
+	}
+}
+
+// finish settles a task and frees its slot.
+func (w *worker) finish(t task, result error) {
+	defer w.wg.Done()
+	defer w.free(1)
+	if lost := t.hold.stop(); lost != nil {
+		w.onError(fmt.Errorf("%s: %w", place(t.record), lost))
+		return
+	}
+	w.settle(t.record, result)
 }
 
 // settle settles r as result asks, again and again until the server answers. After ctx ended it gives up some day.
