@@ -36,10 +36,20 @@ func (s *Store) Commit(ctx context.Context, units []store.Unit) (int, error) {
 	if f.AfterDurable != nil {
 		f.AfterDurable(call)
 	}
+	if s.crashed() {
+		n, err = 0, fmt.Errorf("%w: %w", store.ErrUnknown, errCrashed)
+	}
 	if err != nil {
 		return n, fmt.Errorf("commit: %w", err)
 	}
 	return n, nil
+}
+
+// crashed says whether the answer to a call would find nobody.
+func (s *Store) crashed() bool {
+	s.disk.mu.RLock()
+	defer s.disk.mu.RUnlock()
+	return errors.Is(s.cause, errCrashed)
 }
 
 // begin takes the logs of a call, or none of them.

@@ -61,15 +61,15 @@ func batchOfSize(base, last store.Offset, at int64, size int) store.Batch {
 
 // fill makes n bytes that do not compress and differ by seed.
 func fill(n int, seed uint64) []byte {
-	b := make([]byte, n)
+	b := make([]byte, 0, n+8)
 	x := seed*0x9e3779b97f4a7c15 + 0x1234567
-	for i := range b {
+	for len(b) < n {
 		x ^= x << 13
 		x ^= x >> 7
 		x ^= x << 17
-		b[i] = byte(x >> 24)
+		b = binary.LittleEndian.AppendUint64(b, x*0x2545f4914f6cdd1d)
 	}
-	return b
+	return b[:n]
 }
 
 // digest makes bytes printable: short ones as they are, long ones by length and checksum.

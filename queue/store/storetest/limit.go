@@ -32,7 +32,7 @@ func testEditLimits(k *kit) {
 func testUnitBytes(k *kit) {
 	k.open(1, 2)
 	k.edit(extend(1, batchOfSize(0, 999, 1, store.MaxUnitBytes)))
-	k.overLimit(store.Unit{extend(1, batchOfSize(1000, 1999, 1, store.MaxUnitBytes+1))})
+	k.tooMuch(store.Unit{extend(1, batchOfSize(1000, 1999, 1, store.MaxUnitBytes+1))})
 
 	const batches = store.MaxUnitBytes - 3*store.MaxEntryBytes - 3*store.MaxNoteBytes
 	mixed := func(more int) store.Unit {
@@ -44,13 +44,13 @@ func testUnitBytes(k *kit) {
 		}
 		return store.Unit{annotate(1, note("n", 0, "")), e}
 	}
-	k.overLimit(mixed(1))
+	k.tooMuch(mixed(1))
 	k.commit(mixed(0))
-	k.check()
+	k.checkLogs()
 	r := rewrite(1, batchOfSize(0, 999, 1, store.MaxUnitBytes+1))
-	k.overLimit(store.Unit{r})
+	k.tooMuch(store.Unit{r})
 	half := batchOfSize(2, 2, 6, store.MaxUnitBytes/2)
-	k.overLimit(store.Unit{rewrite(1, batchOfSize(0, 999, 1, store.MaxUnitBytes/2+1)), extend(2, half)})
+	k.tooMuch(store.Unit{rewrite(1, batchOfSize(0, 999, 1, store.MaxUnitBytes/2+1)), extend(2, half)})
 	k.commit(store.Unit{rewrite(1, batchOfSize(0, 999, 1, store.MaxUnitBytes/2)), extend(2, half)})
 	k.check()
 }

@@ -16,6 +16,9 @@ import (
 type model struct {
 	logs map[store.LogID]*logModel
 	defs map[string][]byte
+
+	// places is where anybody ever wanted to put a note: there is one or, after a removal or a refusal, none. All clones share it.
+	places map[store.LogID]map[place]struct{}
 }
 
 type logModel struct {
@@ -42,11 +45,11 @@ type place struct {
 }
 
 func newModel() *model {
-	return &model{logs: map[store.LogID]*logModel{}, defs: map[string][]byte{}}
+	return &model{logs: map[store.LogID]*logModel{}, defs: map[string][]byte{}, places: map[store.LogID]map[place]struct{}{}}
 }
 
 func (m *model) clone() *model {
-	c := &model{logs: make(map[store.LogID]*logModel, len(m.logs)), defs: maps.Clone(m.defs)}
+	c := &model{logs: make(map[store.LogID]*logModel, len(m.logs)), defs: maps.Clone(m.defs), places: m.places}
 	for id, l := range m.logs {
 		c.logs[id] = l.clone()
 	}
@@ -92,8 +95,21 @@ func (m *model) openLog(id store.LogID) *logModel {
 	return l
 }
 
+// remember notes the places of a unit's notes, whatever becomes of it.
+func (m *model) remember(u store.Unit) {
+	for _, e := range u {
+		if m.places[e.Log] == nil {
+			m.places[e.Log] = map[place]struct{}{}
+		}
+		for _, n := range e.Notes {
+			m.places[e.Log][place{n.Journal, n.At}] = struct{}{}
+		}
+	}
+}
+
 // apply is one unit of Commit; after an error the model is as before.
 func (m *model) apply(u store.Unit) error {
+	m.remember(u)
 	if err := store.Validate([]store.Unit{u}); err != nil {
 		return err
 	}

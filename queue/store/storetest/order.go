@@ -74,6 +74,14 @@ func testPrefix(k *kit) {
 		k.clock += 10
 		k.edit(k.grow(1, 1), k.grow(2, 3))
 	}
+	for bad := range store.Offset(4) { // now each could be applied without the others
+		var units []store.Unit
+		for i := range store.Offset(4) {
+			units = append(units, store.Unit{annotate(1, note("n", 10*bad+i, "alone"))})
+		}
+		units[bad] = append(units[bad], enter(3, delta("g", 9, "gap")))
+		k.refused(int(bad), units...)
+	}
 	k.check()
 }
 

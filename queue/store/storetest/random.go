@@ -187,7 +187,7 @@ func (r *random) reopenLog(id store.LogID) (string, error) {
 		return did, err
 	}
 	r.logs[id] = l
-	return did, sameLog(r.Context(), l, r.m.openLog(id), true)
+	return did, sameLog(r.Context(), l, r.m.openLog(id), r.m.places[id], true)
 }
 
 func (r *random) commitSome() (string, error) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"testing/synctest"
 	"time"
 
 	"github.com/holtmq/holt/queue/record"
@@ -202,4 +203,52 @@ func testDropBesideReaders(k *kit) {
 		r.done()
 	}
 	k.check()
+}
+
+// testInFlight holds a commit in the middle: readers neither wait for it nor see it, and its context counts no more.
+func testInFlight(k *kit) {
+	holder, ok := k.h.(Holder)
+	if !ok {
+		k.Skip("the harness holds no commit: commits in flight are not tested")
+	}
+	k.open(1, 2)
+	k.edit(k.grow(1, 3), enter(2, delta("g", 1, "one")))
+	release := sync.OnceFunc(holder.HoldCommit(k.T))
+	defer release()
+	next := k.grow(1, 2)
+	next.Start = 1
+	next.Rewrite = &store.Batch{}
+	*next.Rewrite = hole(0, 2, 1)
+	next.Notes = []store.Note{note("n", 3, "noted")}
+	ctx, cancel := context.WithCancel(k.Context())
+	done := make(chan error, 1)
+	go func() {
+		n, err := k.s.Commit(ctx, []store.Unit{{next}})
+		done <- errors.Join(err, wrong(n != 1, "n = %d", n))
+	}()
+	synctest.Wait()
+	select {
+	case err := <-done:
+		k.Fatalf("the commit was not held: %v", err)
+	default:
+	}
+	k.checkLogs()
+	if b, err := k.logs[1].Note(k.Context(), "n", 3); b != nil || err != nil {
+		k.Fatalf("note in flight: %q, error %v", b, err)
+	}
+	cancel()
+	synctest.Wait()
+	release()
+	k.must(<-done)
+	k.must(k.m.apply(store.Unit{next}))
+	k.checkLogs()
+	k.check()
+}
+
+// wrong is an error if cond holds.
+func wrong(cond bool, format string, args ...any) error {
+	if !cond {
+		return nil
+	}
+	return fmt.Errorf(format, args...)
 }

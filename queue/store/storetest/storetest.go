@@ -11,7 +11,7 @@ import (
 // own goroutine, inside a bubble of testing/synctest. The open function registers with t.Cleanup whatever must be
 // closed; at the end of a test the last opened store is still open, unless the test closed it.
 //
-// A harness may also be a Collector, an Injector, or both.
+// A harness may also be a Collector, an Injector, a Holder, or all of them.
 type Harness interface {
 	// Store returns the store that is open now.
 	Store() store.Store
@@ -34,6 +34,12 @@ type Injector interface {
 	// choose what becomes of the units; any number is valid, and Variants tells how many differ.
 	FailCommit(t *testing.T, variant int)
 	Variants() int
+}
+
+// Holder is a Harness whose engine can be held in the middle of a Commit.
+type Holder interface {
+	// HoldCommit makes the next Commit block before any of it is durable, until release is called.
+	HoldCommit(t *testing.T) (release func())
 }
 
 // Open makes a fresh, empty store. It is called inside the bubble of the test that it is for.
@@ -76,6 +82,7 @@ var cases = []struct {
 	{"Readers", testReaders},
 	{"SeenTogether", testSeenTogether},
 	{"DropBesideReaders", testDropBesideReaders},
+	{"InFlight", testInFlight},
 	{"Drop", testDrop},
 	{"Meta", testMeta},
 	{"MetaConcurrent", testMetaConcurrent},

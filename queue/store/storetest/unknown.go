@@ -126,7 +126,7 @@ func (k *kit) afterFailure(rest []store.Unit) ([]store.LogID, error) {
 // sameReplay compares the logs that were just opened, journals and all.
 func (k *kit) sameReplay(ids []store.LogID) error {
 	for _, id := range ids {
-		if err := sameLog(k.Context(), k.logs[id], k.m.logs[id], true); err != nil {
+		if err := sameLog(k.Context(), k.logs[id], k.m.logs[id], k.m.places[id], true); err != nil {
 			return fmt.Errorf("log %d: %w", id, err)
 		}
 	}
