@@ -257,15 +257,20 @@ func (q queue) letters() []wireRecord {
 	return all
 }
 
-// awaitLetters waits until exactly n records are dead.
+// awaitLetters waits until exactly n records are dead, in the group's count and
+// in the topic.
 func (q queue) awaitLetters(n int) []wireRecord {
 	q.t.Helper()
+	var got []wireRecord
 	eventually(q.t, soon, fmt.Sprintf("%d dead letters", n), func() bool {
-		return q.view().Totals.DeadLetters >= int64(n)
+		if q.view().Totals.DeadLetters < int64(n) {
+			return false
+		}
+		got = q.letters()
+		return len(got) >= n
 	})
-	got := q.letters()
-	if len(got) != n {
-		q.t.Fatalf("group %s has %d dead letters, want %d", q.gname, len(got), n)
+	if v := q.view(); len(got) != n || v.Totals.DeadLetters != int64(n) {
+		q.t.Fatalf("group %s has %d dead letters and counts %d, want %d", q.gname, len(got), v.Totals.DeadLetters, n)
 	}
 	return got
 }
