@@ -188,7 +188,7 @@ func edgeByEdge(ctx context.Context, s *memory.Store, units []store.Unit) (int, 
 			if _, err := s.Commit(ctx, []store.Unit{u[k : k+1]}); err != nil {
 				return i, err
 			}
-			time.Sleep(time.Microsecond) // of the bubble: lets readers run
+			time.Sleep(200 * time.Microsecond) // of the bubble: lets readers run
 		}
 	}
 	return len(units), nil

@@ -34,7 +34,7 @@ func (k *kit) read(n int, fn func(ctx context.Context, chance *rand.Rand) error)
 					return
 				}
 				if calls%8 == 7 {
-					time.Sleep(time.Millisecond)
+					time.Sleep(time.Duration(1+chance.IntN(1000)) * time.Microsecond)
 				}
 			}
 		})
