@@ -113,10 +113,10 @@ func (b *Broker) restore(ctx context.Context) error {
 		b.topics[def.Name] = t
 	}
 	groups := b.catalog.Groups("", everything)
-	parts := map[string][]share.Part{}
+	parts, letters := map[string][]share.Part{}, map[string][]*share.Letters{}
 	var stray []commit.Unit
 	for _, t := range b.topics {
-		lost, err := b.replayTopic(ctx, t, groups, parts)
+		lost, err := b.replayTopic(ctx, t, groups, parts, letters)
 		if err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (b *Broker) restore(ctx context.Context) error {
 	}
 	for _, def := range groups {
 		sortParts(def, parts[def.Name])
-		b.groups[def.Name] = share.NewGroup(b.env, def, parts[def.Name])
+		b.groups[def.Name] = share.NewGroup(b.env, def, parts[def.Name], letters[def.Name])
 	}
 	deleted, err := b.catalog.DeletedTopics(ctx)
 	if err != nil {
@@ -157,14 +157,17 @@ func sortParts(def *catalog.Group, parts []share.Part) {
 // everything is a page size without an end.
 const everything = 1 << 30
 
-// replayTopic restores the windows of all groups on a topic's partitions and adds them to parts, by group.
-func (b *Broker) replayTopic(ctx context.Context, t *topic, groups []*catalog.Group, parts map[string][]share.Part) (stray []commit.Unit, err error) {
+// replayTopic restores the windows of all groups on a topic's partitions, and the counts of their letters there, and adds
+// them to parts and letters, by group.
+func (b *Broker) replayTopic(ctx context.Context, t *topic, groups []*catalog.Group, parts map[string][]share.Part, letters map[string][]*share.Letters) (stray []commit.Unit, err error) {
 	type reader struct {
 		def *catalog.Group
 		at  catalog.Attachment
 	}
 	readers := map[store.Journal]reader{}
+	owners := map[store.Journal]string{}
 	for _, g := range groups {
+		owners[share.LettersName(g.ID)] = g.Name
 		for _, a := range g.Topics {
 			if a.ID == t.def.ID {
 				readers[share.JournalName(g.ID)] = reader{g, a}
@@ -172,10 +175,14 @@ func (b *Broker) replayTopic(ctx context.Context, t *topic, groups []*catalog.Gr
 		}
 	}
 	for _, p := range t.partitions {
-		restored := map[store.Journal]*share.Restored{}
+		restored, counts := map[store.Journal]*share.Restored{}, map[store.Journal]*share.Letters{}
 		journals, lost, err := journal.Replay(ctx, p.Log(), func(name store.Journal) journal.Machine {
 			if name == partition.SizeJournal {
 				return p.Sizes()
+			}
+			if owners[name] != "" {
+				counts[name] = share.NewLetters(p)
+				return counts[name]
 			}
 			r, ok := readers[name]
 			if !ok {
@@ -189,6 +196,10 @@ func (b *Broker) replayTopic(ctx context.Context, t *topic, groups []*catalog.Gr
 		}
 		if err := p.Recover(ctx, journals[partition.SizeJournal]); err != nil {
 			return nil, err
+		}
+		for name, l := range counts {
+			l.Recover(journals[name])
+			letters[owners[name]] = append(letters[owners[name]], l)
 		}
 		for _, name := range lost {
 			stray = append(stray, commit.Unit{share.Forget(p.ID, name)})

@@ -81,7 +81,7 @@ func (b *Broker) putGroup(ctx context.Context, name string, cond Condition, edit
 		return nil, false, err
 	}
 	if !exists {
-		g = share.NewGroup(b.env, stored, parts)
+		g = share.NewGroup(b.env, stored, parts, nil)
 		b.mu.Lock()
 		b.groups[name] = g
 		b.mu.Unlock()
@@ -198,15 +198,13 @@ func (b *Broker) startOf(ctx context.Context, p *partition.Partition, a catalog.
 
 // logsOf returns the logs of attachments' topics.
 func (b *Broker) logsOf(as []catalog.Attachment) []store.LogID {
-	var logs []store.LogID
+	var out []store.LogID
 	for _, a := range as {
 		if t, err := b.topic(a.Topic); err == nil && t.def.ID == a.ID {
-			for _, p := range t.partitions {
-				logs = append(logs, p.ID)
-			}
+			out = append(out, logs(t)...)
 		}
 	}
-	return logs
+	return out
 }
 
 // detach takes a topic that is being deleted off a group; the catalog's turn is held.
@@ -217,11 +215,7 @@ func (b *Broker) detach(ctx context.Context, g *share.Group, t *topic) error {
 	if err != nil {
 		return err
 	}
-	logs := make([]store.LogID, 0, len(t.partitions))
-	for _, p := range t.partitions {
-		logs = append(logs, p.ID)
-	}
-	g.Detach(stored, logs, true)
+	g.Detach(stored, logs(t), true)
 	return nil
 }
 
@@ -270,8 +264,8 @@ func (b *Broker) groupInfo(ctx context.Context, g *share.Group) (GroupInfo, erro
 		info.Totals.Available += p.Available
 		info.Totals.Leased += p.Leased
 		info.Totals.Deferred += p.Deferred
-		info.Totals.DeadLetters += p.Letters
 	}
+	info.Totals.DeadLetters = g.OpenLetters("")
 	for _, m := range g.Members() {
 		info.Members = append(info.Members, GroupMember{Member: m.Name, Leases: m.Leases, LastSeen: m.LastSeen})
 	}
@@ -296,7 +290,7 @@ func (b *Broker) DeleteGroup(ctx context.Context, name string, force bool, cond 
 	if n := g.Running(""); n > 0 && !force {
 		return fmt.Errorf("group %s: %d leases run; wait for them or use force: %w", name, n, ErrGroupInUse)
 	}
-	if n := letters(g); n > 0 && !force {
+	if n := g.OpenLetters(""); n > 0 && !force {
 		return fmt.Errorf("group %s: %d dead letters are open; purge them or use force: %w", name, n, ErrGroupInUse)
 	}
 	if err := b.catalog.DeleteGroup(ctx, def); err != nil {
@@ -307,6 +301,7 @@ func (b *Broker) DeleteGroup(ctx context.Context, name string, force bool, cond 
 	b.mu.Unlock()
 	g.Detach(def, b.logsOf(def.Topics), false)
 	g.Close()
+	g.ForgetLetters()
 	return b.durable(ctx)
 }
 

@@ -267,6 +267,9 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 	}
 	b.mu.Lock()
 	delete(b.topics, name)
+	for _, g := range b.groups {
+		g.LoseLetters(logs(t))
+	}
 	b.mu.Unlock()
 	for _, p := range t.partitions {
 		p.Close()
@@ -275,25 +278,24 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 	return nil
 }
 
+// logs returns the ids of a topic's logs.
+func logs(t *topic) []store.LogID {
+	ids := make([]store.LogID, len(t.partitions))
+	for i, p := range t.partitions {
+		ids[i] = p.ID
+	}
+	return ids
+}
+
 // openLetters returns a group whose open dead letters a topic holds, or "".
 func (b *Broker) openLetters(t *topic) string {
 	for _, def := range b.catalog.Groups("", everything) {
-		if !def.Config.DeadLetters || def.Config.DeadLetterTopic != t.def.Name {
-			continue
-		}
 		g, err := b.group(def.Name)
-		if err == nil && letters(g) > 0 {
+		if err == nil && g.OpenLetters(t.def.Name) > 0 {
 			return def.Name
 		}
 	}
 	return ""
-}
-
-func letters(g *share.Group) (n int64) {
-	for _, p := range g.Progress() {
-		n += p.Letters
-	}
-	return n
 }
 
 // drop gives the space of a deleted topic back and then forgets it.

@@ -136,9 +136,9 @@ func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death) error
 		return nil
 	}
 	g.inflight += w.machine.Counts().Leased - before
-	edit, _ := w.edit(uint64(len(kept)))
+	edit, _ := w.edit()
 	dest.Records = kept
-	t := tx.Commit(g.env.Committer, time.Now(), edit)
+	t := tx.Commit(g.env.Committer, time.Now(), edit, g.lettersOn(to).add(len(kept)))
 	g.counters.DeadLettered += uint64(len(kept))
 	g.free(w, t)
 	g.serve()

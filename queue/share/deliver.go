@@ -59,7 +59,7 @@ func (g *Group) unreadable(gr *grant, err error) {
 		before := w.machine.Counts().Leased
 		w.machine.SettleAt(g.env.Clock.Now(), gr.Offset, lease.Ack)
 		g.inflight += w.machine.Counts().Leased - before
-		g.free(w, g.journal(w, 0))
+		g.free(w, g.journal(w))
 		return
 	}
 	g.env.Logger.Error("a record cannot be read", "group", g.def.Name, "topic", w.part.Topic, "partition", w.part.Index, "offset", gr.Offset, "error", err)

@@ -49,7 +49,7 @@ func (g *Group) expire() (all []lapsed, dying bool) {
 			for _, e := range expired {
 				all = append(all, lapsed{w, e})
 			}
-			g.free(w, g.journal(w, 0))
+			g.free(w, g.journal(w))
 			dying = dying || after.Dying > 0
 		}
 	}

@@ -44,8 +44,9 @@ type Group struct {
 	def      *catalog.Group
 	windows  []*window // in order of attachment
 	byLog    map[store.LogID]*window
-	lanes    lanes // windows that may have something to hand out
-	inflight int   // leases running
+	letters  []*Letters // dead letters, by partition
+	lanes    lanes      // windows that may have something to hand out
+	inflight int        // leases running
 	rate     bucket
 	waiters  wait.Queue[parcel]
 	requests map[*wait.Waiter[parcel]]*LeaseRequest
@@ -84,9 +85,9 @@ type Part struct {
 func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprintf("g/%d", groupID)) }
 
 // NewGroup brings a group to life. Running leases of a restored window go on as the contract says.
-func NewGroup(env *Env, def *catalog.Group, parts []Part) *Group {
+func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters) *Group {
 	g := &Group{
-		env: env, def: def, byLog: map[store.LogID]*window{},
+		env: env, def: def, letters: letters, byLog: map[store.LogID]*window{},
 		requests: map[*wait.Waiter[parcel]]*LeaseRequest{}, histories: make(chan struct{}, 1), burying: make(chan struct{}, 1), members: newMembers(),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
@@ -129,14 +130,14 @@ func (g *Group) attach(p Part) {
 		w.machine = lease.New(cfg, 0, p.Epoch)
 		w.machine.Reset(lease.Offset(p.Start)) // makes the first delta, which holds the start
 	} else {
-		w.machine, w.letters = p.Restored.machine, p.Restored.letters
+		w.machine = p.Restored.machine
 		w.machine.Configure(cfg)
 		w.machine.Resume(g.env.Clock.Now())
 	}
 	g.windows = append(g.windows, w)
 	g.byLog[p.Partition.ID] = w
 	g.inflight += w.machine.Counts().Leased
-	g.journal(w, 0)
+	g.journal(w)
 	g.lanes.add(w)
 }
 
@@ -189,7 +190,7 @@ func (g *Group) Configure(def *catalog.Group) {
 	g.rate.set(def.Config.RatePerSecond, def.Config.RateBurst, g.env.Clock.Now())
 	for _, w := range g.windows {
 		w.machine.Configure(MachineConfig(def))
-		g.journal(w, 0)
+		g.journal(w)
 		g.lanes.add(w)
 	}
 	g.serve()
@@ -227,12 +228,12 @@ func (g *Group) Advanced(p *partition.Partition) {
 }
 
 // journal enqueues what a window's machine did since the last call; the lock is held. The ticket is zero if it did nothing.
-func (g *Group) journal(w *window, letters uint64, notes ...store.Note) commit.Ticket {
+func (g *Group) journal(w *window, notes ...store.Note) commit.Ticket {
 	if w.closed {
-		w.delta(0)
+		w.machine.TakeDelta(nil)
 		return commit.Ticket{}
 	}
-	edit, any := w.edit(letters, notes...)
+	edit, any := w.edit(notes...)
 	if !any {
 		return commit.Ticket{}
 	}
@@ -245,7 +246,7 @@ func (g *Group) journal(w *window, letters uint64, notes ...store.Note) commit.T
 
 // checkpoint encodes a window and writes it piece by piece in the background; the lock is held.
 func (g *Group) checkpoint(w *window) {
-	entries := w.journal.Checkpoint(w.checkpoint())
+	entries := w.journal.Checkpoint(w.machine.AppendCheckpoint(nil))
 	g.background(func() {
 		for _, e := range entries {
 			g.mu.Lock()

@@ -175,5 +175,5 @@ func (g *Group) journalNotes(w *window, notes []store.Note) commit.Ticket {
 			size, from = 0, i+1
 		}
 	}
-	return g.journal(w, 0, notes[from:]...)
+	return g.journal(w, notes[from:]...)
 }

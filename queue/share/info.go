@@ -18,7 +18,6 @@ type Progress struct {
 	Partition                        *partition.Partition
 	Start, End, LogEnd               record.Offset
 	Lag, Available, Leased, Deferred int64
-	Letters                          int64 // records of the partition that were dead-lettered
 }
 
 // Progress returns the group's progress on each partition, in order of attachment.
@@ -37,7 +36,7 @@ func (w *window) progress() Progress {
 	end := max(record.Offset(w.machine.End()), w.durableEnd())
 	p := Progress{
 		Partition: w.part, Start: record.Offset(w.machine.Start()), End: record.Offset(w.machine.End()), LogEnd: end,
-		Leased: int64(c.Leased), Deferred: int64(c.Deferred), Letters: int64(w.letters),
+		Leased: int64(c.Leased), Deferred: int64(c.Deferred),
 	}
 	p.Available = int64(c.Available) + int64(end-p.End)
 	p.Lag = p.Available + p.Leased + p.Deferred

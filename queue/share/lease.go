@@ -181,7 +181,7 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 	got = len(g.handouts)
 	g.inflight += after.Leased - before.Leased
 	g.rate.take(got)
-	g.journal(w, 0)
+	g.journal(w)
 	for _, h := range g.handouts {
 		p.grants = append(p.grants, grant{w, h})
 		p.bytes += int64(h.Size)
@@ -226,7 +226,7 @@ func (g *Group) fill(ctx context.Context, w *window) error {
 	}
 	if record.Offset(w.machine.End()) == from && len(recs) > 0 { // no reset came between
 		w.machine.Offer(lease.Offset(from), recs)
-		g.journal(w, 0)
+		g.journal(w)
 	}
 	g.lanes.add(w)
 	g.serve()
@@ -308,7 +308,7 @@ func (g *Group) release(grants []grant) {
 		before := w.machine.Counts().Leased
 		w.machine.Settle(now, lease.Action{Claim: gr.Claim, Verb: lease.Release})
 		g.inflight += w.machine.Counts().Leased - before
-		g.free(w, g.journal(w, 0))
+		g.free(w, g.journal(w))
 	}
 }
 

@@ -2,7 +2,6 @@ package share
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/holtmq/holt/lease"
@@ -19,7 +18,6 @@ type window struct {
 	machine *lease.Window
 	part    *partition.Partition
 	journal *journal.Journal
-	letters uint64 // records of this partition that were dead-lettered
 
 	freed   commit.Ticket // of the newest delta that made a record or a key available
 	ready   bool          // in its lane
@@ -41,27 +39,10 @@ func (w *window) durableEnd() record.Offset {
 	return end
 }
 
-// A delta of a window's journal is the number of letters added (uvarint), then the machine's delta; a checkpoint is the
-// number of letters in all (uvarint), then the machine's checkpoint.
-
-func (w *window) delta(letters uint64) []byte {
-	w.letters += letters
-	b := binary.AppendUvarint(make([]byte, 0, 64), letters)
-	b = w.machine.TakeDelta(b)
-	if letters == 0 && len(b) == 1 {
-		return nil
-	}
-	return b
-}
-
-func (w *window) checkpoint() []byte {
-	return w.machine.AppendCheckpoint(binary.AppendUvarint(nil, w.letters))
-}
-
 // edit returns what a unit does to the window's log: its delta, if there is one, and the notes.
-func (w *window) edit(letters uint64, notes ...store.Note) (commit.Part, bool) {
+func (w *window) edit(notes ...store.Note) (commit.Part, bool) {
 	p := commit.Part{Log: w.part.ID, Notes: notes}
-	if b := w.delta(letters); b != nil {
+	if b := w.machine.TakeDelta(nil); len(b) > 0 {
 		p.Entries = []store.Entry{w.journal.Delta(b)}
 	}
 	return p, len(p.Entries)+len(notes) > 0
@@ -72,7 +53,6 @@ type Restored struct {
 	cfg     lease.Config
 	epoch   uint32
 	machine *lease.Window
-	letters uint64
 }
 
 // NewRestored begins the replay of a window attached at an epoch.
@@ -82,26 +62,17 @@ func NewRestored(cfg lease.Config, epoch uint32) *Restored {
 
 // Restore implements journal.Machine.
 func (r *Restored) Restore(checkpoint []byte) error {
-	letters, n := binary.Uvarint(checkpoint)
-	if n <= 0 {
-		return fmt.Errorf("count of letters: %w", store.ErrCorrupt)
-	}
-	m, err := lease.Restore(r.cfg, checkpoint[n:])
+	m, err := lease.Restore(r.cfg, checkpoint)
 	if err != nil {
 		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	}
-	r.machine, r.letters = m, letters
+	r.machine = m
 	return nil
 }
 
 // Replay implements journal.Machine.
 func (r *Restored) Replay(delta []byte) error {
-	letters, n := binary.Uvarint(delta)
-	if n <= 0 {
-		return fmt.Errorf("count of letters: %w", store.ErrCorrupt)
-	}
-	r.letters += letters
-	if err := r.machine.Replay(delta[n:]); err != nil {
+	if err := r.machine.Replay(delta); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	}
 	return nil

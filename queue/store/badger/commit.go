@@ -134,10 +134,10 @@ func (s *Store) write(ops []op) error {
 	if err := s.room(ops); err != nil {
 		return s.unknown(err)
 	}
-	seq := s.seq + 1
+	seq := s.next()
 	txn := s.db.NewTransactionAt(s.seq, true)
 	defer txn.Discard()
-	ops = append(ops, op{sequenceKey, numbers(sequenceKey, seq, s.opens)})
+	ops = append(ops, op{sequenceKey, commitRecord{seq, s.seq, s.opens}.encode()})
 	for i := range ops {
 		if err := set(txn, &ops[i]); err != nil {
 			return s.unknown(err)
@@ -161,6 +161,9 @@ func (s *Store) write(ops []op) error {
 	s.seq = seq
 	return nil
 }
+
+// next returns the sequence of the next commit. One that was acknowledged is never used again, not even if it is lost.
+func (s *Store) next() uint64 { return max(s.seq, s.side.rec.seq) + 1 }
 
 func set(txn *badgerdb.Txn, o *op) error {
 	if o.value == nil {

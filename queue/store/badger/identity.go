@@ -35,9 +35,18 @@ func makeDir(dir string) error {
 	return nil
 }
 
-// checkIdentity says whether the directory is one to begin in; it refuses one that is not Holt's, and one whose list of
-// tables is gone: Badger would begin a new one and delete the tables.
+// checkIdentity says whether the directory is one to begin in, and marks it so; it refuses one that is not Holt's.
 func checkIdentity(dir string) (fresh bool, err error) {
+	fresh, err = isFresh(dir)
+	if err != nil || !fresh {
+		return false, err
+	}
+	return true, writeFile(dir, newIdentityName, identity)
+}
+
+// isFresh says whether nothing in the directory was acknowledged yet. A directory whose list of tables is gone is an
+// error: Badger would begin a new one and delete the tables.
+func isFresh(dir string) (fresh bool, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, identityName))
 	if err == nil {
 		if string(b) != identity {
@@ -63,7 +72,7 @@ func checkIdentity(dir string) (fresh bool, err error) {
 			return false, fmt.Errorf("%w: there is %s but no %s", ErrForeign, n.Name(), identityName)
 		}
 	}
-	return true, writeFile(dir, newIdentityName, identity)
+	return true, nil
 }
 
 // isData says whether a file holds data of a store.
@@ -103,6 +112,6 @@ func writeFile(dir, name, content string) error {
 }
 
 func firstLine(b []byte) string {
-	line, _, _ := strings.Cut(string(b[:min(len(b), 80)]), "\n")
+	line, _, _ := strings.Cut(string(b[:min(len(b), 200)]), "\n")
 	return line
 }

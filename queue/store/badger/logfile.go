@@ -93,9 +93,9 @@ func parsePointer(b []byte) (p pointer, ok bool) {
 
 // wal is what one .mem file holds.
 type wal struct {
-	name     string
-	entries  []logEntry // of whole transactions only, in order of writing
-	versions []uint64   // of transactions, in order
+	name    string
+	entries []logEntry     // of whole transactions only, in order of writing
+	commits []commitRecord // of transactions, in order
 }
 
 // parseWAL reads a .mem file as Badger replays it: up to the first entry that is not valid, whole transactions only.
@@ -119,13 +119,25 @@ func parseWAL(name string, b []byte) *wal {
 			if err != nil || (len(txn) > 0 && v != y.ParseTs(txn[0].key)) {
 				return w
 			}
-			w.entries, w.versions, txn = append(w.entries, txn...), append(w.versions, v), txn[:0]
+			w.entries, w.commits, txn = append(w.entries, txn...), append(w.commits, commitOf(txn, v)), txn[:0]
 		case len(txn) > 0:
 			return w
 		default: // moved by the rewriting of a value log file
 			w.entries = append(w.entries, e)
 		}
 	}
+}
+
+// commitOf returns what a transaction says of itself.
+func commitOf(txn []logEntry, version uint64) commitRecord {
+	for _, e := range txn {
+		if bytes.Equal(y.ParseKey(e.key), sequenceKey) {
+			if c, err := parseCommit(e.value); err == nil && c.seq == version {
+				return c
+			}
+		}
+	}
+	return commitRecord{seq: version, before: version} // follows nothing: it is not one of the store's
 }
 
 // validEnd returns where the valid entries of a value log file end.

@@ -70,7 +70,7 @@ func (m meta) Put(ctx context.Context, name string, value []byte, rev uint64) (u
 			}
 			key := metaKey(name)
 			v := make([]byte, 0, 8+len(value)+sumLen)
-			v = binary.BigEndian.AppendUint64(v, m.s.seq+1)
+			v = binary.BigEndian.AppendUint64(v, m.s.next())
 			return []op{{key, seal(key, append(v, value...))}}, nil
 		})
 	}

@@ -2,14 +2,11 @@ package badger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
-	"github.com/dgraph-io/ristretto/v2/z"
 
 	"github.com/holtmq/holt/queue/store"
 )
@@ -100,9 +97,12 @@ func (s *Store) verify(ctx context.Context) error {
 }
 
 func (s *Store) openBadger(fresh bool) (err error) {
-	if s.db, err = openDB(s.cfg.Dir, &watcher{fail: s.fail, log: s.log}); err != nil {
+	w := &watcher{fail: s.fail, log: s.log}
+	w.lenient.Store(s.cfg.AcceptDataLoss) // Badger opens without a table that is damaged
+	if s.db, err = openDB(s.cfg.Dir, w); err != nil {
 		return err
 	}
+	w.lenient.Store(false)
 	defer func() {
 		if err != nil {
 			_ = s.db.Close()
@@ -143,24 +143,23 @@ func (s *Store) openBadger(fresh bool) (err error) {
 func (s *Store) readSequence() error {
 	txn := s.db.NewTransactionAt(^uint64(0), false)
 	defer txn.Discard()
+	var c commitRecord
 	v, err := getValue(txn, sequenceKey)
 	if err == nil && v != nil {
-		err = parseNumbers(sequenceKey, v, &s.seq, &s.opens)
+		c, err = parseCommit(v)
 	}
 	if err != nil {
-		return corruptIf(err)
+		return fmt.Errorf("commit sequence: %w", corruptIf(err))
 	}
-	newest := s.db.MaxVersion()
-	if newest != s.seq && !s.cfg.AcceptDataLoss {
-		return fmt.Errorf("%w: the newest commit is %d, but %d was written", ErrLost, s.seq, newest)
-	}
-	if s.seq < s.side.rec.seq {
+	s.seq, s.opens = c.seq, c.opens
+	newest := max(s.db.MaxVersion(), s.side.rec.seq)
+	if s.seq < newest {
 		if !s.cfg.AcceptDataLoss {
-			return fmt.Errorf("%w: the newest commit is %d, but %d was acknowledged", ErrLost, s.seq, s.side.rec.seq)
+			return fmt.Errorf("%w: the newest commit is %d, but there was %d", ErrLost, s.seq, newest)
 		}
-		s.log.Warn("acknowledged commits are lost", "sequence", s.seq, "acknowledged", s.side.rec.seq)
+		s.log.Warn("acknowledged commits are lost", "sequence", s.seq, "acknowledged", newest)
+		s.seq = s.db.MaxVersion() // what lies there must be below the next commit
 	}
-	s.seq = max(s.seq, newest, s.side.rec.seq) // never reuse a sequence
 	s.durable = s.seq
 	return nil
 }
@@ -185,33 +184,22 @@ func badgerOptions(dir string) badgerdb.Options {
 	return o
 }
 
-// openDB opens Badger. A crash right after a file was made leaves it empty, which Badger refuses once, having given it its size.
+// openDB opens Badger. A crash right after Badger made a file leaves it empty, and Badger would refuse to open; nothing is in it,
+// because whatever lacks is found by verification, so it goes.
 func openDB(dir string, logger badgerdb.Logger) (*badgerdb.DB, error) {
-	o := badgerOptions(dir).WithLogger(logger)
-	empty, err := emptyFiles(dir)
-	if err != nil {
-		return nil, err
-	}
-	db, err := badgerdb.OpenManaged(o)
-	if err != nil && len(empty) > 0 && errors.Is(err, z.NewFile) {
-		db, err = badgerdb.OpenManaged(o)
-	}
-	return db, err
-}
-
-// emptyFiles returns the empty files that Badger writes by mapping them.
-func emptyFiles(dir string) ([]string, error) {
-	var out []string
-	for _, pattern := range []string{"*.mem", "*.vlog"} {
-		names, err := filepath.Glob(filepath.Join(dir, pattern))
+	for _, ext := range []string{".mem", ".vlog"} {
+		files, err := numberedFiles(dir, ext)
 		if err != nil {
 			return nil, err
 		}
-		for _, n := range names {
-			if fi, err := os.Stat(n); err == nil && fi.Size() == 0 {
-				out = append(out, n)
+		for _, f := range files {
+			if f.size > 0 {
+				continue
+			}
+			if err := os.Remove(f.path); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return out, nil
+	return badgerdb.OpenManaged(badgerOptions(dir).WithLogger(logger))
 }

@@ -37,23 +37,17 @@ type valueFile struct {
 }
 
 // openRaw reads the list of tables, opens and checks every table, and reads the logs. What is wrong is store.ErrCorrupt.
-func openRaw(ctx context.Context, dir string) (r *raw, err error) {
-	r = &raw{dir: dir, values: map[uint32]*valueFile{}}
-	defer func() {
-		if err != nil {
+func openRaw(ctx context.Context, dir string) (*raw, error) {
+	r := &raw{dir: dir, values: map[uint32]*valueFile{}}
+	for _, step := range []func() error{
+		func() error { return r.openTables(ctx) }, r.openWALs, r.openValues, r.readRedo,
+	} {
+		if err := step(); err != nil {
 			r.close()
+			return nil, err
 		}
-	}()
-	if err := r.openTables(ctx); err != nil {
-		return nil, err
 	}
-	if err := r.openWALs(); err != nil {
-		return nil, err
-	}
-	if err := r.openValues(); err != nil {
-		return nil, err
-	}
-	return r, r.readRedo()
+	return r, nil
 }
 
 func (r *raw) close() {
@@ -170,10 +164,7 @@ func (r *raw) openWALs() error {
 	if err != nil {
 		return corrupt("%v", err)
 	}
-	for i, f := range files {
-		if f.size == 0 && i < len(files)-1 {
-			return corrupt("%s is empty", filepath.Base(f.path))
-		}
+	for _, f := range files {
 		b, err := os.ReadFile(f.path)
 		if err != nil {
 			return err
@@ -308,13 +299,14 @@ func (r *raw) value(s *stored) ([]byte, error) {
 
 var errFound = errors.New("found")
 
-// sequence returns the newest commit, with or without what lies in the logs only; 0 if there is none.
-func (r *raw) sequence(wals bool) (seq, opens uint64, err error) {
-	err = r.walk(context.Background(), sequenceKey, wals, func(s *stored) error {
+// sequence returns the newest commit that the tables hold; 0 if there is none.
+func (r *raw) sequence() (seq uint64, err error) {
+	var c commitRecord
+	err = r.walk(context.Background(), sequenceKey, false, func(s *stored) error {
 		if !bytes.Equal(s.key, sequenceKey) {
 			return errFound
 		}
-		if err := parseNumbers(s.key, s.inline, &seq, &opens); err != nil {
+		if c, err = parseCommit(s.inline); err != nil {
 			return corrupt("commit sequence: %v", err)
 		}
 		return errFound
@@ -322,7 +314,7 @@ func (r *raw) sequence(wals bool) (seq, opens uint64, err error) {
 	if errors.Is(err, errFound) {
 		err = nil
 	}
-	return seq, opens, err
+	return c.seq, err
 }
 
 // readRedo finds a unit that a crash has interrupted, and lays its operations over everything else.

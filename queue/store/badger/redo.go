@@ -18,7 +18,7 @@ func (s *Store) redo(ops []op) error {
 	if len(b) > maxRedo {
 		return invalid("unit of %d bytes with its keys, limit %d", len(b), maxRedo)
 	}
-	key := redoKey(s.seq + 1)
+	key := redoKey(s.next())
 	if err := s.write([]op{{key, seal(key, b)}}); err != nil {
 		return err
 	}

@@ -67,6 +67,20 @@ type head struct {
 	maxTime    int64  // milliseconds; of the newest batch, or noTime
 }
 
+// commitRecord is what every transaction writes under sequenceKey.
+type commitRecord struct {
+	seq    uint64 // the commit's own sequence, its version in Badger
+	before uint64 // the one it follows: seq − 1, except after an opening that accepted a loss
+	opens  uint64 // openings of the store
+}
+
+func (c commitRecord) encode() []byte { return numbers(sequenceKey, c.seq, c.before, c.opens) }
+
+func parseCommit(sealed []byte) (c commitRecord, err error) {
+	err = parseNumbers(sequenceKey, sealed, &c.seq, &c.before, &c.opens)
+	return c, err
+}
+
 // noTime is earlier than any time of a batch.
 const noTime = math.MinInt64
 

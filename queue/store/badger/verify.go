@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
 )
 
 // Verify checks a data directory without changing it, and without Badger, which repairs some damage by deleting what is
@@ -30,6 +32,9 @@ func Verify(ctx context.Context, dir string) error {
 	if _, err := r.checkSequence(side); err != nil {
 		return err
 	}
+	if err := checkRegistry(dir); err != nil {
+		return err
+	}
 	return r.walk(ctx, nil, true, func(s *stored) error {
 		if !s.pointed {
 			return nil
@@ -40,20 +45,20 @@ func Verify(ctx context.Context, dir string) error {
 
 // checkSequence checks that no commit is missing: the logs go on where the tables end, without a gap, up to what was acknowledged.
 func (r *raw) checkSequence(side sideRecord) (newest uint64, err error) {
-	newest, _, err = r.sequence(false)
+	newest, err = r.sequence()
 	if err != nil {
 		return 0, err
 	}
-	var last uint64 // of the logs
+	first := true
 	for _, w := range r.wals {
-		for _, v := range w.versions {
-			if (last == 0 && v > newest+1) || (last > 0 && v != last+1) {
-				return 0, fmt.Errorf("%w: %s goes on with %d after %d", ErrLost, w.name, v, max(last, newest))
+		for _, c := range w.commits {
+			// Logs may begin with what the tables have already.
+			if (first && c.before > newest) || (!first && c.before != newest) {
+				return 0, fmt.Errorf("%w: %s goes on with %d, which follows %d, after %d", ErrLost, w.name, c.seq, c.before, newest)
 			}
-			last = v
+			first, newest = false, c.seq
 		}
 	}
-	newest = max(newest, last)
 	if newest < side.seq {
 		return 0, fmt.Errorf("%w: the newest commit is %d, but %d was acknowledged", ErrLost, newest, side.seq)
 	}
@@ -78,4 +83,21 @@ func readSide(dir string) (sideRecord, error) {
 	}
 	r, _ := parseSideFile(b)
 	return r, nil
+}
+
+// checkRegistry checks Badger's registry of keys, which says that nothing is encrypted: 16 random bytes and a text. Badger
+// refuses to open with a wrong one, and makes a new one if it is missing.
+func checkRegistry(dir string) error {
+	const random, text = 16, "Hello Badger"
+	b, err := os.ReadFile(filepath.Join(dir, badgerdb.KeyRegistryFileName))
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(b) < random+len(text) || string(b[random:random+len(text)]) != text {
+		return corrupt("%s is damaged; it may be removed, for nothing is encrypted", badgerdb.KeyRegistryFileName)
+	}
+	return nil
 }

@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 )
 
 // watcher is Badger's logger. Some storage errors Badger only logs and then goes on acknowledging; so what it logs as an
 // error ends the store, except what it logs about single reads, which find out for themselves.
 type watcher struct {
-	fail func(error)
-	log  *slog.Logger
+	fail    func(error)
+	log     *slog.Logger
+	lenient atomic.Bool // errors are logged and borne
 }
 
 // harmless begins messages that Badger logs as errors although nothing is wrong with the store: a reader whose value was
@@ -27,6 +29,10 @@ func (w *watcher) Errorf(format string, args ...any) {
 			w.log.Debug("badger", "message", clean(format, args))
 			return
 		}
+	}
+	if w.lenient.Load() {
+		w.log.Warn("badger", "message", clean(format, args))
+		return
 	}
 	w.fail(fmt.Errorf("badger: %s", clean(format, args)))
 }

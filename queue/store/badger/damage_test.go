@@ -1,0 +1,248 @@
+//go:build linux
+
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/holtmq/holt/queue/store"
+)
+
+// childEnv makes this test's binary a child process: damage can end a process.
+const childEnv = "HOLT_BADGER_CHILD"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(childEnv) {
+	case "":
+		os.Exit(m.Run())
+	case "verify":
+		err := Verify(bg, os.Args[len(os.Args)-1])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(VerifyExit(err))
+	case "die":
+		panic("damage")
+	case "open":
+		os.Exit(childOpen(os.Args[len(os.Args)-1]))
+	}
+}
+
+// What a child found in a damaged directory.
+const (
+	childRight   = 0
+	childLess    = 10 // data is missing or wrong, and nothing said so
+	childRefused = 11
+	childCorrupt = 12
+)
+
+func childOpen(dir string) int {
+	s, err := Open(bg, testConfig(dir))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return childRefused
+	}
+	defer s.Close()
+	err = checkDamaged(s)
+	switch {
+	case err == nil:
+		return childRight
+	case errors.Is(err, store.ErrCorrupt):
+		return childCorrupt
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return childLess
+}
+
+// damageStore fills a store with some of everything; checkDamaged finds out whether it is still all there.
+func damageStore(t *testing.T, dir string) *Store {
+	s := mustOpen(t, testConfig(dir))
+	fill(t, s, 1, 1500, 3000) // values in the value log …
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, testConfig(dir))
+	fill(t, s, 1, 1500, 3000) // … in two files of it
+	fill(t, s, 2, 500, 10)    // values in tables
+	for i := range 50 {
+		mustCommit(t, s, store.Unit{{Log: 1,
+			Entries: []store.Entry{{Journal: "g/1", Kind: store.Delta, Seq: uint64(i + 1), Bytes: fmt.Appendf(nil, "delta %d", i+1)}},
+			Notes:   []store.Note{{Journal: "g/1", At: store.Offset(i), Bytes: fmt.Appendf(nil, "note %d", i)}}}})
+		if _, err := s.Meta().Put(bg, fmt.Sprintf("t/%02d", i), fmt.Appendf(nil, "topic %d", i), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func checkDamaged(s *Store) error {
+	if err := errors.Join(checkLog(s, 1, 3000), checkLog(s, 2, 500)); err != nil {
+		return err
+	}
+	l, err := s.Open(bg, 1)
+	if err != nil {
+		return err
+	}
+	next := uint64(1)
+	if err := l.Replay(bg, func(e store.Entry) error {
+		if e.Seq != next || string(e.Bytes) != fmt.Sprintf("delta %d", next) {
+			return fmt.Errorf("delta %d: %d %q", next, e.Seq, e.Bytes)
+		}
+		next++
+		return nil
+	}); err != nil {
+		return err
+	}
+	if next != 51 {
+		return fmt.Errorf("%d deltas, want 50", next-1)
+	}
+	for i := range 50 {
+		if n, err := l.Note(bg, "g/1", store.Offset(i)); err != nil || string(n) != fmt.Sprintf("note %d", i) {
+			return errors.Join(err, fmt.Errorf("note %d: %q", i, n))
+		}
+	}
+	defs, err := s.Meta().List(bg, "t/")
+	if err == nil && len(defs) != 50 {
+		err = fmt.Errorf("%d definitions, want 50", len(defs))
+	}
+	return err
+}
+
+func flip(t *testing.T, path string, at int64) {
+	t.Helper()
+	change(t, path, func(b []byte) []byte {
+		b[at] ^= 0x10
+		return b
+	})
+}
+
+func change(t *testing.T, path string, fn func([]byte) []byte) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, fn(b), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// damages are what happens to one file. at runs over its written part.
+var damages = []struct {
+	name string
+	do   func(t *testing.T, path string, at int64)
+}{
+	{"flip", flip},
+	{"cut", func(t *testing.T, path string, at int64) {
+		if err := os.Truncate(path, at); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"zero", func(t *testing.T, path string, at int64) {
+		change(t, path, func(b []byte) []byte {
+			clear(b[at:min(at+512, int64(len(b)))])
+			return b
+		})
+	}},
+	{"remove", func(t *testing.T, path string, _ int64) {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}},
+}
+
+// TestDamageIsLoud damages each file of a directory, closed and killed, in each way: afterwards all data is right, or the start is
+// refused, or what is damaged is reported. It is never silently less.
+func TestDamageIsLoud(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := damageStore(t, dir)
+	killed := copyDir(t, dir)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const seed = 7
+	random := rand.New(rand.NewPCG(seed, 0))
+	seen := map[string]map[int]int{}
+	for state, from := range map[string]string{"closed": dir, "killed": killed} {
+		names, err := os.ReadDir(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range names {
+			written := writtenPart(t, filepath.Join(from, n.Name()))
+			if n.Name() == ballastName || n.Name() == "LOCK" || n.Name() == "HOLT.lock" || written == 0 {
+				continue
+			}
+			for _, d := range damages {
+				turns := 3
+				if d.name == "remove" {
+					turns = 1
+				}
+				for range turns {
+					at := random.Int64N(written)
+					name := fmt.Sprintf("%s %s of %s at %d", state, d.name, n.Name(), at)
+					got := damageOne(t, from, n.Name(), at, d.do, name)
+					kind := state + " " + filepath.Ext(n.Name()) + " " + d.name
+					if seen[kind] == nil {
+						seen[kind] = map[int]int{}
+					}
+					seen[kind][got]++
+				}
+			}
+		}
+	}
+	for kind, m := range seen {
+		t.Logf("%-24s right %d, refused %d, corrupt %d", kind, m[childRight], m[childRefused], m[childCorrupt])
+	}
+}
+
+func damageOne(t *testing.T, from, name string, at int64, do func(*testing.T, string, int64), what string) int {
+	t.Helper()
+	dir := copyDir(t, from)
+	defer os.RemoveAll(dir)
+	do(t, filepath.Join(dir, name), at)
+	rep, ierr := Inspect(bg, dir, nil)
+	cmd := exec.Command(os.Args[0], dir)
+	cmd.Env = append(os.Environ(), childEnv+"=open")
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	switch code := cmd.ProcessState.ExitCode(); code {
+	case childRight:
+		return code
+	case childRefused, childCorrupt:
+		if ierr == nil && len(rep.Faults) == 0 && name != sideName {
+			t.Errorf("%s: Inspect found nothing; the child: %s", what, out)
+		}
+		return code
+	case childLess:
+		t.Errorf("%s: silently less: %s", what, out)
+		return code
+	default:
+		t.Errorf("%s: the process ended with %d: %.300s", what, code, out)
+		return code
+	}
+}
+
+// writtenPart returns how many bytes of a file are not the zeros behind what was written.
+func writtenPart(t *testing.T, path string) int64 {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			t.Fatal(err)
+		}
+		return 0
+	}
+	return int64(len(strings.TrimRight(string(b), "\x00")))
+}
