@@ -173,12 +173,7 @@ func (g *Group) origin(w *window, d lease.Death, h history) letter.Origin {
 	if len(h) > 0 {
 		o.FirstAt = g.env.Clock.Time(h[0].At)
 		last := h[len(h)-1]
-		o.Member = last.Member
-		if last.Error != nil {
-			o.Error = last.Error.Message
-		} else if last.Outcome == "expired" {
-			o.Error = "the lease expired"
-		}
+		o.Member, o.Error = last.Member, h.lastError()
 	}
 	return o
 }

@@ -72,7 +72,7 @@ func (g *Group) noteExpired(all []lapsed) {
 			}
 		}
 		h = h.add(Attempt{
-			Attempt: l.Attempt, Delivery: l.Delivery, At: l.LeasedAt, Took: l.Deadline - l.LeasedAt, Member: l.Member, Outcome: "expired",
+			Attempt: l.Attempt, Delivery: l.Delivery, At: l.LeasedAt, Took: l.Deadline - l.LeasedAt, Member: l.Member, Outcome: outcomeExpired,
 		})
 		g.mu.Lock()
 		w := l.window

@@ -27,6 +27,15 @@ type Attempt struct {
 	Error    *WorkerError `json:"error,omitempty"`
 }
 
+// What the failed attempts ended with.
+const (
+	outcomeNacked   = "nacked"
+	outcomeRejected = "rejected"
+	outcomeExpired  = "expired"
+
+	expiredError = "the lease expired" // of an attempt nobody said anything about
+)
+
 // history is what a note keeps: the last attempts of a record, oldest first.
 type history []Attempt
 
@@ -68,9 +77,9 @@ func (h history) note(j store.Journal, at lease.Offset) store.Note {
 
 // failure describes the attempt that a nack or reject ended.
 func (g *Group) failure(now int64, c *claimed, r lease.Result, v lease.View) Attempt {
-	a := Attempt{Attempt: r.Attempt, Delivery: c.claim.Delivery, At: v.LeasedAt, Took: now - v.LeasedAt, Member: v.Member, Outcome: "nacked", Error: trimError(c.Error)}
+	a := Attempt{Attempt: r.Attempt, Delivery: c.claim.Delivery, At: v.LeasedAt, Took: now - v.LeasedAt, Member: v.Member, Outcome: outcomeNacked, Error: trimError(c.Error)}
 	if c.Verb == lease.Reject {
-		a.Outcome = "rejected"
+		a.Outcome = outcomeRejected
 	}
 	if v.LeasedAt == 0 { // a hand-out that a crash forgot
 		a.At, a.Took = now, 0

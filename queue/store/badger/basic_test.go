@@ -129,3 +129,5 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatalf("health: %+v", h)
 	}
 }
+
+func isTrimmed(err error) bool { return errors.Is(err, store.ErrTrimmed) }

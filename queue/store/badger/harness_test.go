@@ -4,7 +4,9 @@ package badger
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -33,28 +35,55 @@ func mustOpen(t testing.TB, cfg Config) *Store {
 	return s
 }
 
-// copyDir copies a data directory as a crash would leave it: what the kernel has of each file at that moment. Holes stay holes.
+// copyDir copies a data directory as a crash would leave it, while its store may be at work. Files are copied in an
+// order in which what is copied later may only know more; holes stay holes.
 func copyDir(t testing.TB, from string) string {
 	t.Helper()
-	to := filepath.Join(t.TempDir(), "crash")
-	if err := os.Mkdir(to, 0o700); err != nil {
-		t.Fatal(err)
+	for {
+		to := filepath.Join(t.TempDir(), "crash")
+		if err := os.Mkdir(to, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		copyAll(t, from, to, sideName)
+		for _, pattern := range []string{"*.mem", "MANIFEST", "*.sst", "*.vlog", "*"} {
+			copyAll(t, from, to, pattern)
+		}
+		was, err := os.ReadFile(filepath.Join(to, "MANIFEST"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		is, err := os.ReadFile(filepath.Join(from, "MANIFEST"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(was) == string(is) { // no table that it names was removed meanwhile
+			return to
+		}
 	}
-	names, err := os.ReadDir(from)
+}
+
+// copyAll copies the files that match and are not there yet.
+func copyAll(t testing.TB, from, to, pattern string) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(from, pattern))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range names {
-		if n.Name() != ballastName {
-			copyFile(t, filepath.Join(from, n.Name()), filepath.Join(to, n.Name()))
+	for _, p := range paths {
+		target := filepath.Join(to, filepath.Base(p))
+		if _, err := os.Stat(target); err == nil || filepath.Base(p) == ballastName {
+			continue
 		}
+		copyFile(t, p, target)
 	}
-	return to
 }
 
 func copyFile(t testing.TB, from, to string) {
 	t.Helper()
 	in, err := os.Open(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return // it was removed meanwhile
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -404,6 +404,8 @@ const (
 // collect takes one turn of giving back space; it rewrites at most one file of the value log. It runs beside commits.
 func (s *Store) collect() error {
 	switch stage := s.stage(); {
+	case stage == flushed && s.young():
+		return s.flushTable() // again, until there are enough tables for a compaction
 	case stage != waiting:
 		return s.compact(stage)
 	case s.due():
@@ -434,6 +436,16 @@ func (s *Store) due() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.work.freed >= max(minFreed, tree) || (low && s.work.freed > 0)
+}
+
+// young says whether the tree is so small that all of it lies in its top level, where Badger leaves it.
+func (s *Store) young() bool {
+	for _, l := range s.db.Levels() {
+		if l.Level > 0 && l.NumTables > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // compact has Badger merge its tables, which tells it what of each file is deleted, and rewrite a file that is so by half.

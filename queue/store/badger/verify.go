@@ -49,16 +49,18 @@ func (r *raw) checkSequence(side sideRecord) (newest uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	first := true
+	var last uint64 // of the logs
 	for _, w := range r.wals {
 		for _, c := range w.commits {
-			// Logs may begin with what the tables have already.
-			if (first && c.before > newest) || (!first && c.before != newest) {
-				return 0, fmt.Errorf("%w: %s goes on with %d, which follows %d, after %d", ErrLost, w.name, c.seq, c.before, newest)
+			// Logs may begin with what the tables have already, and then go on without a gap.
+			if (last == 0 && c.before > newest) || (last > 0 && c.before != last) {
+				return 0, fmt.Errorf("%w: in %s commit %d, which follows %d, comes after %d",
+					ErrLost, w.name, c.seq, c.before, max(last, newest))
 			}
-			first, newest = false, c.seq
+			last = c.seq
 		}
 	}
+	newest = max(newest, last)
 	if newest < side.seq {
 		return 0, fmt.Errorf("%w: the newest commit is %d, but %d was acknowledged", ErrLost, newest, side.seq)
 	}

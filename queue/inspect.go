@@ -1,0 +1,142 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/share"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Names of the share package's types that inspection needs.
+type (
+	GroupPlace  = share.Place
+	GroupEntry  = share.Entry
+	GroupRecord = share.Detail
+	RecordState = lease.State
+	Attempt     = share.Attempt
+	Verb        = lease.Verb
+)
+
+// The states of a record in a group.
+const (
+	Available = lease.Available
+	Leased    = lease.Leased
+	Deferred  = lease.Deferred
+	Dying     = lease.Dying
+	Settled   = lease.Settled
+)
+
+// GroupRecords returns up to limit unsettled records of a group in one state from a place on, and where to go on; nil at
+// the end. Errors: ErrGroupNotFound, ErrCorrupt.
+func (b *Broker) GroupRecords(ctx context.Context, name string, state RecordState, from GroupPlace, limit int) ([]GroupEntry, *GroupPlace, error) {
+	g, err := b.group(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return g.Records(ctx, state, from, limit)
+}
+
+// GroupRecord returns one record with what it waits for and its last attempts. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrPartitionNotFound, ErrRecordNotFound.
+func (b *Broker) GroupRecord(ctx context.Context, name string, at GroupPlace) (GroupRecord, error) {
+	g, err := b.groupAt(name, at)
+	if err != nil {
+		return GroupRecord{}, err
+	}
+	d, err := g.Record(ctx, at)
+	return d, b.atPlace(name, at, err)
+}
+
+// SettleAt settles one record of a group by place: Release, Ack or Reject; a running lease is lost. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrPartitionNotFound,
+// ErrRecordNotFound, ErrAlreadySettled, ErrUnknown.
+func (b *Broker) SettleAt(ctx context.Context, name string, at GroupPlace, v Verb) error {
+	g, err := b.groupAt(name, at)
+	if err != nil {
+		return err
+	}
+	return b.atPlace(name, at, g.SettleAt(ctx, at, v))
+}
+
+// groupAt returns a group that reads the place's partition.
+func (b *Broker) groupAt(name string, at GroupPlace) (*share.Group, error) {
+	g, err := b.group(name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := b.partition(at.Topic, at.Partition); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (b *Broker) atPlace(name string, at GroupPlace, err error) error {
+	if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) || errors.Is(err, store.ErrOutOfRange) {
+		return fmt.Errorf("group %s, %s/%d at %d: %w", name, at.Topic, at.Partition, at.Offset, ErrRecordNotFound)
+	}
+	return b.ofGroup(name, err)
+}
+
+// ResetRequest moves a group's start offsets.
+type ResetRequest struct {
+	To        Position
+	Topics    []string // nil = all the group reads
+	Partition *int     // nil = all
+	DryRun    bool
+}
+
+// ResetMove is what a reset does, or would do, to one partition.
+type ResetMove struct {
+	Topic     string
+	Partition int
+	From, To  Offset
+}
+
+// Reset moves a share group: records from there on are delivered afresh, running leases are lost, and going forward what is
+// skipped counts as settled. Targets are clamped to what exists. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrPartitionNotFound, ErrUnknown.
+func (b *Broker) Reset(ctx context.Context, name string, req ResetRequest) ([]ResetMove, error) {
+	g, err := b.group(name)
+	if err != nil {
+		return nil, err
+	}
+	attached := g.Definition().Names()
+	for _, t := range req.Topics {
+		if !slices.Contains(attached, t) {
+			return nil, fmt.Errorf("group %s does not read topic %s: %w", name, t, ErrTopicNotFound)
+		}
+	}
+	var moves []share.Move
+	out := []ResetMove{}
+	for _, p := range g.Progress() {
+		if len(req.Topics) > 0 && !slices.Contains(req.Topics, p.Partition.Topic) || req.Partition != nil && *req.Partition != p.Partition.Index {
+			continue
+		}
+		to, err := clamped(ctx, p.Partition, req.To)
+		if err != nil {
+			return nil, err
+		}
+		moves = append(moves, share.Move{Partition: p.Partition, From: p.Start, To: to})
+		out = append(out, ResetMove{Topic: p.Partition.Topic, Partition: p.Partition.Index, From: p.Start, To: to})
+	}
+	if req.Partition != nil && len(out) == 0 {
+		return nil, fmt.Errorf("group %s reads no partition %d: %w", name, *req.Partition, ErrPartitionNotFound)
+	}
+	if req.DryRun {
+		return out, nil
+	}
+	return out, b.ofGroup(name, g.Reset(ctx, moves))
+}
+
+// clamped returns the offset a position stands for, within what the partition holds.
+func clamped(ctx context.Context, p *partition.Partition, at Position) (Offset, error) {
+	to, err := position(ctx, p, at)
+	if err != nil {
+		return 0, err
+	}
+	start, end := p.Bounds()
+	return min(max(to, start), end), nil
+}

@@ -1,0 +1,285 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Place names one record of the topics that a group reads.
+type Place struct {
+	Topic     string
+	Partition int
+	Offset    record.Offset
+}
+
+// Entry is one unsettled record as operators see it.
+type Entry struct {
+	Place
+	Key        []byte // nil = none
+	State      lease.State
+	Attempt    int // the one running, or the next one
+	Deliveries int
+	Member     string    // of a leased one
+	ExpiresAt  time.Time // of a leased one
+	DueAt      time.Time // of a deferred one
+	Error      string    // of its last failed attempt
+}
+
+// Why says what a record waits for; Code is one of the constants.
+type Why struct {
+	Code   WhyCode
+	Detail string
+	Behind record.Offset // of WaitsKey
+}
+
+// WhyCode is what a record waits for.
+type WhyCode string
+
+// What a record can wait for.
+const (
+	WaitsNothing  WhyCode = "nothing" // somebody has only to lease it
+	WaitsLease    WhyCode = "lease"
+	WaitsBackoff  WhyCode = "backoff"
+	WaitsKey      WhyCode = "key"
+	WaitsRate     WhyCode = "rate"
+	WaitsPaused   WhyCode = "paused"
+	WaitsInflight WhyCode = "inflight"
+	IsSettled     WhyCode = "settled"
+)
+
+// Detail is one record with what it waits for and its last attempts.
+type Detail struct {
+	Entry
+	Outcome lease.Outcome // of a settled one; 0 = not known any more
+	Why     Why
+	History []Attempt
+}
+
+// Records returns up to limit unsettled records in a state from a place on, by topic, partition and offset, and where to go on; nil at the end. With
+// lease.Available also records that the group never considered yet. Errors: the store's.
+func (g *Group) Records(ctx context.Context, state lease.State, from Place, limit int) (out []Entry, next *Place, err error) {
+	for _, w := range g.windowsFrom(from) {
+		at := record.Offset(0)
+		if w.part.Topic == from.Topic && w.part.Index == from.Partition {
+			at = from.Offset
+		}
+		views := g.views(w, state, at, limit+1-len(out))
+		for _, v := range views {
+			place := Place{w.part.Topic, w.part.Index, record.Offset(v.Offset)}
+			if len(out) == limit {
+				return out, &place, nil
+			}
+			e, err := g.entry(ctx, w, v)
+			if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
+				continue
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			out = append(out, e)
+		}
+	}
+	return out, nil, nil
+}
+
+// windowsFrom returns the windows from a place on, by topic and partition.
+func (g *Group) windowsFrom(from Place) []*window {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := slices.DeleteFunc(slices.Clone(g.windows), func(w *window) bool {
+		return w.part.Topic < from.Topic || w.part.Topic == from.Topic && w.part.Index < from.Partition
+	})
+	slices.SortFunc(out, func(a, b *window) int {
+		if a.part.Topic != b.part.Topic {
+			if a.part.Topic < b.part.Topic {
+				return -1
+			}
+			return 1
+		}
+		return a.part.Index - b.part.Index
+	})
+	return out
+}
+
+// views returns up to most records of a window in a state.
+func (g *Group) views(w *window, state lease.State, from record.Offset, most int) []lease.View {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := w.machine.Views(lease.Offset(from), state, most, nil)
+	if state != lease.Available {
+		return out
+	}
+	for at := max(lease.Offset(from), w.machine.End()); len(out) < most && record.Offset(at) < w.durableEnd(); at++ {
+		if v := w.machine.View(at); v.State == lease.Available {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// entry adds what the machine does not know: key, last error.
+func (g *Group) entry(ctx context.Context, w *window, v lease.View) (Entry, error) {
+	e := Entry{
+		Place: Place{w.part.Topic, w.part.Index, record.Offset(v.Offset)},
+		State: v.State, Attempt: v.Attempt, Deliveries: v.Deliveries,
+	}
+	if v.State == lease.Leased {
+		e.Member, e.ExpiresAt = v.Member, g.env.Clock.Time(v.Deadline)
+	}
+	if v.State == lease.Deferred {
+		e.DueAt = g.env.Clock.Time(v.Due)
+	}
+	r, err := w.part.Find(ctx, e.Offset)
+	if err != nil {
+		return e, err
+	}
+	e.Key = r.Key
+	if v.Attempt > 1 {
+		h, err := w.history(ctx, v.Offset)
+		if err != nil {
+			return e, err
+		}
+		e.Error = h.lastError()
+	}
+	return e, nil
+}
+
+// lastError returns what the last failed attempt ended with.
+func (h history) lastError() string {
+	if len(h) == 0 {
+		return ""
+	}
+	last := h[len(h)-1]
+	switch {
+	case last.Error != nil:
+		return last.Error.Message
+	case last.Outcome == outcomeExpired:
+		return expiredError
+	}
+	return ""
+}
+
+// Record returns one record with what it waits for. Errors: ErrNotAttached, record.ErrNotFound, store.ErrTrimmed, store.ErrOutOfRange.
+func (g *Group) Record(ctx context.Context, at Place) (Detail, error) {
+	g.mu.Lock()
+	w := g.windowAt(at)
+	if w == nil {
+		g.mu.Unlock()
+		return Detail{}, fmt.Errorf("group %s, %s/%d: %w", g.def.Name, at.Topic, at.Partition, ErrNotAttached)
+	}
+	v := w.machine.View(lease.Offset(at.Offset))
+	why := g.why(w, v)
+	g.mu.Unlock()
+	e, err := g.entry(ctx, w, v)
+	if err != nil {
+		return Detail{}, err
+	}
+	h, err := w.history(ctx, v.Offset)
+	return Detail{Entry: e, Outcome: v.Outcome, Why: why, History: h}, err
+}
+
+// why says what a record waits for; the lock is held.
+func (g *Group) why(w *window, v lease.View) Why {
+	now := g.env.Clock.Now()
+	switch {
+	case v.State == lease.Settled:
+		return Why{Code: IsSettled, Detail: "it is settled in this group"}
+	case v.State == lease.Leased:
+		return Why{Code: WaitsLease, Detail: fmt.Sprintf("member %q holds it until %s", v.Member, g.env.Clock.Time(v.Deadline).Format(time.RFC3339))}
+	case v.State == lease.Dying:
+		return Why{Code: WaitsLease, Detail: "it was given up, and its dead letter is being written"}
+	case v.State == lease.Deferred:
+		return Why{Code: WaitsBackoff, Detail: fmt.Sprintf("its next attempt is due at %s", g.env.Clock.Time(v.Due).Format(time.RFC3339))}
+	case v.BehindKey:
+		return Why{Code: WaitsKey, Detail: fmt.Sprintf("the record at offset %d of the same key is not finished", v.Behind), Behind: record.Offset(v.Behind)}
+	case g.def.Config.Paused:
+		return Why{Code: WaitsPaused, Detail: "the group is paused"}
+	case g.inflight >= g.def.Config.MaxInflight:
+		return Why{Code: WaitsInflight, Detail: fmt.Sprintf("%d leases run, as many as max_inflight allows", g.inflight)}
+	case g.rate.available(now, 1) == 0:
+		return Why{Code: WaitsRate, Detail: "the group's rate is used up for the moment"}
+	case w.machine.Full() && v.Offset >= w.machine.End():
+		return Why{Code: WaitsInflight, Detail: fmt.Sprintf("%d records of the partition are unsettled, as many as a group keeps track of", lease.MaxUnresolved)}
+	}
+	return Why{Code: WaitsNothing, Detail: "the next lease can have it"}
+}
+
+// windowAt returns the window of a place, or nil; the lock is held.
+func (g *Group) windowAt(at Place) *window {
+	i := slices.IndexFunc(g.windows, func(w *window) bool { return w.part.Topic == at.Topic && w.part.Index == at.Partition })
+	if i < 0 {
+		return nil
+	}
+	return g.windows[i]
+}
+
+// SettleAt settles one record by place, for operators: lease.Release makes a deferred one available and ends a lease, lease.Ack and lease.Reject take any
+// unsettled one. Errors: ErrNotAttached, ErrAlreadySettled, store.ErrOutOfRange, store.ErrUnknown.
+func (g *Group) SettleAt(ctx context.Context, at Place, v lease.Verb) error {
+	dying, err := g.settleAt(ctx, at, v)
+	if err != nil {
+		return err
+	}
+	if dying {
+		g.buryDying()
+	}
+	return g.result(g.env.Committer.Wait(ctx, g.env.Committer.Last()))
+}
+
+func (g *Group) settleAt(ctx context.Context, at Place, v lease.Verb) (dying bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	w := g.windowAt(at)
+	if w == nil {
+		return false, fmt.Errorf("group %s, %s/%d: %w", g.def.Name, at.Topic, at.Partition, ErrNotAttached)
+	}
+	if start, end := w.part.Bounds(); at.Offset < start || at.Offset >= end {
+		return false, fmt.Errorf("group %s, %s/%d at %d: %w", g.def.Name, at.Topic, at.Partition, at.Offset, store.ErrOutOfRange)
+	}
+	before := w.machine.Counts().Leased
+	r := w.machine.SettleAt(g.env.Clock.Now(), lease.Offset(at.Offset), v)
+	g.inflight += w.machine.Counts().Leased - before
+	g.free(w, g.journal(w))
+	g.serve()
+	if r.Code == lease.AlreadySettled {
+		return false, ErrAlreadySettled
+	}
+	if r.Code == lease.NotOffered {
+		return false, fmt.Errorf("group %s: too many records ahead of the group are settled by place: %w", g.def.Name, ErrTooManyWaiting)
+	}
+	return w.machine.Counts().Dying > 0, nil
+}
+
+// Move is a reset of one partition.
+type Move struct {
+	Partition *partition.Partition
+	From, To  record.Offset
+}
+
+// Reset moves start offsets: records from there on come afresh, running leases are lost, what is skipped counts as settled. Errors: store.ErrUnknown.
+func (g *Group) Reset(ctx context.Context, moves []Move) error {
+	g.buryDying() // what was given up keeps its dead letter
+	g.mu.Lock()
+	for _, m := range moves {
+		w := g.byLog[m.Partition.ID]
+		if w == nil {
+			continue
+		}
+		g.inflight -= w.machine.Counts().Leased
+		w.machine.Reset(lease.Offset(m.To))
+		w.deaths = nil
+		g.free(w, g.journal(w))
+		g.lanes.add(w)
+	}
+	g.serve()
+	g.mu.Unlock()
+	return g.result(g.env.Committer.Wait(ctx, g.env.Committer.Last()))
+}

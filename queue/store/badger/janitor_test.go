@@ -1,0 +1,322 @@
+//go:build linux
+
+package badger
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holtmq/holt/queue/store"
+)
+
+// TestTrimGivesSpaceBack fills three files of the value log, trims, and lets the janitor do its turns in fake time.
+func TestTrimGivesSpaceBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))
+		defer s.Close()
+		fill(t, s, 1, 2000, 100_000)
+		before := diskUse(s.cfg.Dir)
+		mustCommit(t, s, store.Unit{{Log: 1, Start: 1985}})
+		wantShrunk(t, s, before, before/2)
+		l := mustLog(t, s, 1)
+		if start, end := l.Bounds(); start != 1985 || end != 2000 {
+			t.Fatalf("bounds %d–%d", start, end)
+		}
+		if err := checkLog(s, 1, 2000); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestDropGivesSpaceBack does the same with a log that is dropped beside one that stays.
+func TestDropGivesSpaceBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+		s := mustOpen(t, cfg)
+		fill(t, s, 1, 100, 2000)
+		fill(t, s, 2, 2000, 100_000)
+		before := diskUse(cfg.Dir)
+		mustCommit(t, s, store.Unit{{Log: 2, Drop: true}})
+		if err := s.Close(); err != nil { // the restart takes the work over
+			t.Fatal(err)
+		}
+		s = mustOpen(t, cfg)
+		defer s.Close()
+		wantShrunk(t, s, before, before/2)
+		if err := checkLog(s, 1, 100); err != nil {
+			t.Fatal(err)
+		}
+		if start, end := mustLog(t, s, 2).Bounds(); start != 0 || end != 0 {
+			t.Fatalf("the dropped log has %d–%d", start, end)
+		}
+	})
+}
+
+func wantShrunk(t *testing.T, s *Store, before, want int64) {
+	t.Helper()
+	for range 60 {
+		time.Sleep(s.cfg.CollectEvery)
+		synctest.Wait()
+		if diskUse(s.cfg.Dir) <= want {
+			return
+		}
+	}
+	t.Fatalf("the directory takes %d MiB of %d, want %d", diskUse(s.cfg.Dir)>>20, before>>20, want>>20)
+}
+
+// keysOf counts the live keys of each kind.
+func keysOf(t *testing.T, s *Store) map[byte]int {
+	t.Helper()
+	txn := s.db.NewTransactionAt(s.seq, false)
+	defer txn.Discard()
+	it := forward(txn, nil)
+	defer it.Close()
+	n := map[byte]int{}
+	for it.Rewind(); it.Valid(); it.Next() {
+		n[it.Item().Key()[0]]++
+	}
+	return n
+}
+
+// TestSweepDeletesWhatIsOfNoUse looks at the keys that are left.
+func TestSweepDeletesWhatIsOfNoUse(t *testing.T) {
+	s := mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	defer s.Close()
+	fill(t, s, 1, 100, 10)
+	for seq := uint64(1); seq <= 40; seq++ {
+		mustCommit(t, s, store.Unit{{Log: 1,
+			Entries: []store.Entry{{Journal: "a", Kind: store.Delta, Seq: seq}, {Journal: "b", Kind: store.Delta, Seq: seq}},
+			Notes:   []store.Note{{Journal: "a", At: store.Offset(seq), Bytes: []byte("x")}}}})
+	}
+	checkpoint := func(seq uint64) {
+		mustCommit(t, s, store.Unit{{Log: 1, Entries: []store.Entry{
+			{Journal: "a", Kind: store.Piece, Seq: seq, Bytes: []byte("p")},
+			{Journal: "a", Kind: store.Piece, Seq: seq, Part: 1, Bytes: []byte("q")},
+			{Journal: "a", Kind: store.Checkpoint, Seq: seq, Part: 2}}}})
+	}
+	checkpoint(10)
+	checkpoint(30)
+	mustCommit(t, s, store.Unit{{Log: 1, Start: 35, Entries: []store.Entry{{Journal: "b", Kind: store.Forget}}}})
+	if err := s.sweep(bg); err != nil {
+		t.Fatal(err)
+	}
+	got := keysOf(t, s)
+	for kind, want := range map[byte]int{
+		kindBatch:   7,  // 30–39, in which the start lies, to 90–99
+		kindDeltas:  10, // 31 to 40 of a
+		kindPiece:   2,  // of the second checkpoint
+		kindNote:    6,  // 35 to 40
+		kindJournal: 1,
+		kindGarbage: 0,
+		kindHead:    1,
+	} {
+		if got[kind] != want {
+			t.Errorf("%d keys of kind %q, want %d", got[kind], kind, want)
+		}
+	}
+	if !s.idle() {
+		t.Error("there is work left")
+	}
+	mustCommit(t, s, store.Unit{{Log: 1, Start: 100}}, store.Unit{{Log: 1, Drop: true}})
+	if err := s.sweep(bg); err != nil {
+		t.Fatal(err)
+	}
+	got = keysOf(t, s)
+	delete(got, kindSequence)
+	if len(got) != 0 {
+		t.Errorf("keys left after the drop: %v", got)
+	}
+}
+
+// TestSweepIsBounded deletes more keys than one transaction of the janitor takes.
+func TestSweepIsBounded(t *testing.T) {
+	s := mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	defer s.Close()
+	mustLog(t, s, 1)
+	notes := func(from, n int) (out []store.Note) {
+		for i := range n {
+			out = append(out, store.Note{Journal: "a", At: store.Offset(from + i), Bytes: []byte("n")})
+		}
+		return out
+	}
+	for i := range 3 {
+		mustCommit(t, s, store.Unit{{Log: 1, Notes: notes(i*900, 900)}})
+	}
+	mustCommit(t, s, store.Unit{{Log: 1, Entries: []store.Entry{{Journal: "a", Kind: store.Forget}}}})
+	seq := s.seq
+	for turn := 1; ; turn++ {
+		more, err := s.sweepOnce(bg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := keysOf(t, s)[kindNote]; left != max(0, 2700-turn*maxDeletes) {
+			t.Fatalf("%d notes left after %d turns", left, turn)
+		}
+		if !more {
+			break
+		}
+	}
+	if s.seq != seq+3 {
+		t.Fatalf("%d transactions, want 3", s.seq-seq)
+	}
+}
+
+// TestReadersBesideCollection reads while batches are appended, trimmed and moved by collection: never a fault.
+func TestReadersBesideCollection(t *testing.T) {
+	s := mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	defer s.Close()
+	fill(t, s, 2, 300, 100_000) // stays, between what goes
+	l := mustLog(t, s, 1)
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for _, id := range []store.LogID{1, 2} {
+		wg.Go(func() {
+			l := mustLog(t, s, id)
+			for !stop.Load() {
+				start, end := l.Bounds()
+				for at := start; at < end && !stop.Load(); {
+					bs, err := l.Read(bg, at, 1<<20)
+					if isTrimmed(err) {
+						break
+					}
+					if err != nil {
+						t.Errorf("read log %d at %d: %v", id, at, err)
+						return
+					}
+					at = bs[len(bs)-1].Last + 1
+				}
+			}
+		})
+	}
+	for round := range 6 {
+		fill(t, s, 1, 300, 100_000)
+		fill(t, s, 2, 10, 100_000)
+		_, end := l.Bounds()
+		mustCommit(t, s, store.Unit{{Log: 1, Start: end - 20}})
+		if err := s.sweep(bg); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := s.collect(); err != nil {
+				t.Fatalf("round %d: %v", round, err)
+			}
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+	if err := checkLog(s, 2, 360); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLargeUnits commits units with more keys than a transaction takes, and crashes between their parts.
+func TestLargeUnits(t *testing.T) {
+	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	s := mustOpen(t, cfg)
+	mustLog(t, s, 1)
+	const n = 20_000
+	unit := store.Unit{{Log: 1, Append: []store.Batch{testBatch(0, n, 1)}}}
+	for i := range n {
+		unit[0].Notes = append(unit[0].Notes, store.Note{Journal: "a", At: store.Offset(i), Bytes: fmt.Appendf(nil, "note %d", i)})
+	}
+	before := s.seq
+	mustCommit(t, s, unit)
+	if s.seq-before < 3 {
+		t.Fatalf("%d transactions: the unit fits into one", s.seq-before)
+	}
+	check := func(s *Store) {
+		t.Helper()
+		l := mustLog(t, s, 1)
+		for i := 0; i < n; i += 37 {
+			if b, err := l.Note(bg, "a", store.Offset(i)); err != nil || string(b) != fmt.Sprintf("note %d", i) {
+				t.Fatalf("note %d: %q, %v", i, b, err)
+			}
+		}
+	}
+	check(s)
+
+	// The same again on another log, as a crash right after the record became durable leaves it.
+	mustLog(t, s, 2)
+	unit[0].Log = 2
+	g := newGroup()
+	p, err := s.plan(g, unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.add(p)
+	ops := g.close()
+	key := redoKey(s.next())
+	if err := s.write([]op{{key, seal(key, encodeOps(ops))}}); err != nil {
+		t.Fatal(err)
+	}
+	crashes := []string{copyDir(t, cfg.Dir)}
+	if err := s.write(ops[:5000]); err != nil { // … and after the first part
+		t.Fatal(err)
+	}
+	crashes = append(crashes, copyDir(t, cfg.Dir))
+	_ = s.Close()
+	for _, dir := range crashes {
+		if rep, err := Inspect(bg, dir, nil); err != nil || len(rep.Faults) > 0 || rep.Notes != 2*n {
+			t.Fatalf("inspect: %d notes, %v, %v", rep.Notes, rep.Faults, err)
+		}
+		s := mustOpen(t, testConfig(dir))
+		if _, end := mustLog(t, s, 2).Bounds(); end != n {
+			t.Fatalf("the unit is not whole: end %d", end)
+		}
+		if b, err := mustLog(t, s, 2).Note(bg, "a", n-1); err != nil || string(b) != fmt.Sprintf("note %d", n-1) {
+			t.Fatalf("last note: %q, %v", b, err)
+		}
+		if keysOf(t, s)[kindRedo] != 0 {
+			t.Fatal("the record is still there")
+		}
+		_ = s.Close()
+	}
+}
+
+// TestCrashImages copies the directory while commits run: whatever was acknowledged before the copy is in it.
+func TestCrashImages(t *testing.T) {
+	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	s := mustOpen(t, cfg)
+	var acked atomic.Int64
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		mustLog(t, s, 1)
+		for at := store.Offset(0); ; at += 10 {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := s.Commit(bg, []store.Unit{{{Log: 1, Append: []store.Batch{testBatch(at, 10, 2000)}}}}); err != nil {
+				t.Error(err)
+				return
+			}
+			acked.Store(int64(at) + 10)
+		}
+	})
+	for range 8 {
+		want := acked.Load()
+		dir := copyDir(t, cfg.Dir)
+		c := mustOpen(t, testConfig(dir))
+		_, end := mustLog(t, c, 1).Bounds()
+		if int64(end) < want {
+			t.Errorf("the image ends at %d, %d was acknowledged", end, want)
+		}
+		if err := checkLog(c, 1, end); err != nil {
+			t.Error(err)
+		}
+		_ = c.Close()
+		if rep, err := Inspect(bg, dir, nil); err != nil || len(rep.Faults) > 0 {
+			t.Errorf("inspect: %v, %v", rep.Faults, err)
+		}
+	}
+	close(stop)
+	wg.Wait()
+	_ = s.Close()
+}
