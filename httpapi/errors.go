@@ -50,9 +50,6 @@ var table = []row{
 // statusGone stands in metrics for a request whose client left before the answer.
 const statusGone = 499
 
-// errGone is returned by handlers when nobody is there to read an answer.
-var errGone = errors.New("the client is gone")
-
 // faultOf gives an error its answer.
 func faultOf(err error) *fault {
 	var f *fault

@@ -84,6 +84,14 @@ func (x *exchange) stopping() bool {
 	}
 }
 
+// hangUpAtStop closes the connection after this answer if the server is stopping, unless the route is one of those that
+// are served to the end: a worker may have more to settle, and new connections are not taken.
+func (x *exchange) hangUpAtStop() {
+	if !x.route.late && x.stopping() {
+		x.header().Set("Connection", "close")
+	}
+}
+
 func (x *exchange) ctx() context.Context { return x.r.Context() }
 
 func (x *exchange) header() http.Header { return x.w.Header() }
@@ -94,12 +102,11 @@ func (x *exchange) fail(err error) {
 		x.api.cfg.Log.Warn("answer broken off", "request_id", x.id, "route", x.route.name, "err", err)
 		panic(http.ErrAbortHandler)
 	}
-	if errors.Is(err, errGone) || x.ctx().Err() != nil {
-		x.status = statusGone
-		return
-	}
+	// A client that is gone gets an answer all the same: it may have closed its own direction only, and must not read the
+	// 200 that net/http sends for handlers that say nothing.
+	gone := x.ctx().Err() != nil && errors.Is(err, context.Canceled)
 	f := faultOf(err)
-	if f.status >= 500 && f.cause != nil {
+	if f.status >= 500 && f.cause != nil && !gone {
 		x.api.cfg.Log.Warn("request not served", "request_id", x.id, "route", x.route.name, "code", f.code, "err", f.cause)
 	}
 	if f.retry > 0 {
@@ -108,7 +115,7 @@ func (x *exchange) fail(err error) {
 	if f.hangUp {
 		x.header().Set("Connection", "close")
 	}
-	if err := x.write(f.status, "application/problem+json", f.problem(x.id)); err != nil {
+	if err := x.write(f.status, "application/problem+json", f.problem(x.id)); err != nil || gone {
 		x.status = statusGone
 	}
 }
@@ -135,9 +142,7 @@ func (x *exchange) write(status int, contentType string, body []byte) error {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if x.stopping() {
-		h.Set("Connection", "close")
-	}
+	x.hangUpAtStop()
 	x.status = status
 	x.allowWrite(len(body))
 	x.w.WriteHeader(status)
@@ -159,7 +164,7 @@ func (x *exchange) json(status int, v any) error {
 	return x.sent(x.write(status, "application/json", *buf))
 }
 
-// sent turns an error of writing into errGone's handling: nothing is left to answer.
+// sent takes note of an error of writing: nothing is left to answer.
 func (x *exchange) sent(err error) error {
 	if err != nil {
 		x.status = statusGone
@@ -169,9 +174,7 @@ func (x *exchange) sent(err error) error {
 
 func (x *exchange) noContent() error {
 	x.header().Set("Cache-Control", "no-store")
-	if x.stopping() {
-		x.header().Set("Connection", "close")
-	}
+	x.hangUpAtStop()
 	x.status = http.StatusNoContent
 	x.allowWrite(0)
 	x.w.WriteHeader(x.status)
@@ -281,7 +284,7 @@ func (x *exchange) queryWait() (time.Duration, error) {
 
 func whole(name, text string, lo, hi int64) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < lo || n > hi {
+	if err != nil || n < lo || n > hi || text[0] == '+' {
 		return 0, invalid("%s: must be a whole number from %d to %d, not %q", name, lo, hi, cut(text))
 	}
 	return n, nil

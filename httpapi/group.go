@@ -152,6 +152,9 @@ func topicNames(s *scanner) []string {
 		if s.err == nil && !catalog.ValidName(name) {
 			s.fail(invalid("%q cannot name a topic: %s", cut(name), nameRule))
 		}
+		if catalog.Reserved(name) {
+			s.fail(invalid("%q: names that begin with \"__\" are the server's own", name))
+		}
 		names = append(names, name)
 	})
 	return names

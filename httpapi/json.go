@@ -20,6 +20,7 @@ type scanner struct {
 	err   *fault
 	path  string // of err: the field it is about
 	here  int    // of err: the byte it is about; −1 when the path says enough
+	alien bool   // err is about a field that should not be there, not about the value of one
 }
 
 // newScanner starts at the beginning of a body. A body of nothing but white space reads as {} (see object).
@@ -42,6 +43,14 @@ func (s *scanner) syntax(format string, args ...any) {
 func (s *scanner) fail(f *fault) {
 	if s.err == nil {
 		s.err, s.here = f, -1
+	}
+}
+
+// stray records that a field should not be there.
+func (s *scanner) stray(what string) {
+	if s.err == nil {
+		s.fail(invalid("%s", what))
+		s.alien = true
 	}
 }
 
@@ -180,12 +189,12 @@ func (s *scanner) object(field func(name []byte) bool) {
 		}
 		for _, n := range seen {
 			if bytes.Equal(n, name) {
-				s.fail(invalid("given twice"))
+				s.stray("given twice")
 			}
 		}
 		seen = append(seen, name) // few: what is not known ends the loop
 		if s.err == nil && !field(name) {
-			s.fail(invalid("no such field; see docs/HTTP-API.md for what this call takes"))
+			s.stray("no such field; docs/HTTP-API.md has what this call takes")
 		}
 		if s.err != nil {
 			s.under(cut(string(name)))

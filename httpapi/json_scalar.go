@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holtmq/holt/client/api"
@@ -148,7 +149,7 @@ func (s *scanner) timeOf(text string) time.Time {
 
 func parseDuration(text string, lo, hi time.Duration) (time.Duration, *fault) {
 	d, err := api.ParseDuration(text)
-	if err != nil {
+	if err != nil || !strings.ContainsRune("smhd", rune(text[len(text)-1])) { // the package time takes "0" without a unit
 		return 0, invalid("%q: %v", cut(text), api.ErrDuration)
 	}
 	if d < lo || d > hi {

@@ -137,9 +137,12 @@ func (s *scanner) skipEscape() {
 	s.i += 2
 }
 
-// validJSON tells whether b is one JSON text in UTF-8 of at most maxDepth levels.
+// valueDepth is how many levels a publish of several records puts around a value.
+const valueDepth = 3
+
+// validJSON tells whether b is one JSON text in UTF-8 that can be published as a value: not nested too deeply for that.
 func validJSON(b []byte) bool {
-	s := scanner{b: b}
+	s := scanner{b: b, depth: valueDepth}
 	s.skip()
 	s.space()
 	return s.err == nil && s.i == len(b)

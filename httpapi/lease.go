@@ -41,8 +41,8 @@ func (a *API) lease(x *exchange) error {
 			a.broker.GiveBack(group, ds)
 		}
 	}()
-	if x.ctx().Err() != nil {
-		return errGone
+	if err := x.ctx().Err(); err != nil {
+		return err
 	}
 	buf := a.buffer()
 	defer a.giveBack(buf)

@@ -63,21 +63,23 @@ func (x *exchange) body() ([]byte, error) {
 	x.buf = x.api.buffer()
 	control := http.NewResponseController(x.w)
 	start := time.Now()
-	if err := x.grow(min(max(x.r.ContentLength+1, 512), smallBody)); err != nil { // + 1: room for the read that finds the end
+	room := min(max(x.r.ContentLength+1, 512), smallBody) // + 1: for the read that finds the end
+	if err := x.grow(room); err != nil {
 		return nil, err
 	}
 	// A recorder in a test has no deadlines: the error is of no use.
 	_ = control.SetReadDeadline(start.Add(x.api.cfg.BodyTimeout))
 	for {
 		b := *x.buf
-		if len(b) == cap(b) {
-			if err := x.grow(min(2*int64(cap(b)), limit+1)); err != nil {
+		if int64(len(b)) == room {
+			room = min(2*room, limit+1)
+			if err := x.grow(room); err != nil {
 				return nil, err
 			}
 			b = *x.buf
 			_ = control.SetReadDeadline(start.Add(x.api.cfg.BodyTimeout + time.Duration(len(b))*time.Second/minRate))
 		}
-		n, err := from.Read(b[len(b):cap(b)])
+		n, err := from.Read(b[len(b):room])
 		*x.buf = b[:len(b)+n]
 		if err == io.EOF {
 			break
@@ -93,10 +95,6 @@ func (x *exchange) body() ([]byte, error) {
 
 // grow makes the body's buffer at least n bytes large, if the memory for large bodies allows it.
 func (x *exchange) grow(n int64) error {
-	b := *x.buf
-	if int64(cap(b)) >= n {
-		return nil
-	}
 	if n > smallBody {
 		more := n - x.held
 		if x.api.held.Add(more) > x.api.cfg.MaxBodies {
@@ -106,6 +104,10 @@ func (x *exchange) grow(n int64) error {
 			return f
 		}
 		x.held = n
+	}
+	b := *x.buf
+	if int64(cap(b)) >= n {
+		return nil
 	}
 	bigger := append(make([]byte, 0, n), b...)
 	old := b

@@ -25,10 +25,10 @@ func merged(body []byte, fields func(m merger, name string) bool) error {
 	return m.done()
 }
 
-// config reads one field and turns what is wrong with its value, unless that is its JSON, into invalid_config.
+// config reads one field and turns what is wrong with its value, unless that is its JSON or a field within it, into invalid_config.
 func (m merger) config(name []byte, fields func(m merger, name string) bool) bool {
 	known := fields(m, string(name))
-	if m.err != nil && m.here < 0 && m.err.status == http.StatusBadRequest {
+	if m.err != nil && m.here < 0 && !m.alien && m.err.status == http.StatusBadRequest {
 		m.err.code = api.InvalidConfig
 	}
 	return known

@@ -71,6 +71,9 @@ const (
 
 // bodyForm tells by the content type how a body is written.
 func bodyForm(r *http.Request, topic string) (form, error) {
+	if n := len(r.Header["Content-Type"]); n > 1 {
+		return 0, newFault(http.StatusUnsupportedMediaType, api.UnsupportedMediaType, "the Content-Type is given %d times: give it once", n)
+	}
 	header := r.Header.Get("Content-Type")
 	switch header { // the usual ones without a look at parameters
 	case "":

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/holtmq/holt/queue"
@@ -108,6 +110,9 @@ func (a *API) readOne(x *exchange) error {
 		return err
 	}
 	r, err := a.broker.ReadOne(x.ctx(), topic, int(partition), queue.Offset(offset))
+	if out := (*queue.RangeError)(nil); errors.As(err, &out) { // the path names a record, not a place to read from
+		err = fmt.Errorf("offset %d: %w: the partition holds offsets from %d up to, not including, %d", offset, queue.ErrRecordNotFound, out.Start, out.End)
+	}
 	if err != nil {
 		return err
 	}

@@ -92,10 +92,13 @@ func appendAction(s *scanner, actions []queue.Action, a queue.Action) []queue.Ac
 	return append(actions, a)
 }
 
-// action reads one element of a verb's list: a receipt, or an object with the receipt and what goes with the verb.
+// bare tells whether nothing goes with the verb: its list is of receipts, else of objects with a receipt.
+func (v verb) bare() bool { return !v.delay && !v.error && !v.forward }
+
+// action reads one element of a verb's list.
 func (v verb) action(s *scanner, limits *queue.Limits) queue.Action {
 	a := queue.Action{Verb: v.verb}
-	if s.peek() == '"' {
+	if v.bare() {
 		a.Receipt = s.string()
 		return a
 	}

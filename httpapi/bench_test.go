@@ -1,0 +1,124 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store/memory"
+)
+
+// benchRecord is a usual record: a key, a header, a small object.
+const benchRecord = `{"key":"customer-4711","headers":{"trace-id":"4bf92f3577b34da6a3ce929d0e0e4736"},"value":{"order":4711,"items":[{"sku":"a-1","n":2},{"sku":"b-7","n":1}],"total":129.95,"note":"leave it at the door"}}`
+
+func BenchmarkDecodePublish(b *testing.B) {
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprint("records=", n), func(b *testing.B) {
+			body := []byte(`{"records":[` + strings.TrimSuffix(strings.Repeat(benchRecord+",", n), ",") + `]}`)
+			a := &API{limits: *testLimits()}
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				batch := a.batch()
+				s := newScanner(body)
+				batch.oneOrMany(s)
+				if err := s.done(); err != nil {
+					b.Fatal(err)
+				}
+				a.done(batch)
+			}
+		})
+	}
+}
+
+func BenchmarkEncodeLease(b *testing.B) {
+	now := time.Now().UTC()
+	for _, n := range []int{1, 100} {
+		ds := make([]queue.Delivery, n)
+		for i := range ds {
+			ds[i] = queue.Delivery{
+				Receipt: strings.Repeat("r", 72), Topic: "orders", Partition: 3, Attempt: 1, Deliveries: 1, ExpiresAt: now.Add(time.Minute), ExpiresIn: time.Minute,
+				Record: queue.Record{
+					Offset: queue.Offset(i), Timestamp: now, Key: []byte("customer-4711"), Headers: []record.Header{{Name: "trace-id", Value: []byte("4bf92f3577b34da6a3ce929d0e0e4736")}},
+					Value: []byte(`{"order":4711,"items":[{"sku":"a-1","n":2},{"sku":"b-7","n":1}],"total":129.95,"note":"leave it at the door"}`),
+				},
+			}
+		}
+		b.Run(fmt.Sprint("records=", n), func(b *testing.B) {
+			var buf []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				buf = appendLeased(buf[:0], encodeAuto, ds, nil)
+			}
+			b.SetBytes(int64(len(buf)))
+		})
+	}
+}
+
+func BenchmarkDecodeSettle(b *testing.B) {
+	var receipts []string
+	for i := range 100 {
+		receipts = append(receipts, fmt.Sprintf("%072d", i))
+	}
+	body := []byte(`{"ack":["` + strings.Join(receipts, `","`) + `"]}`)
+	limits := testLimits()
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := parseSettle(limits, body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// discard is a ResponseWriter that keeps nothing.
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(int)             {}
+
+// nothing is a broker that publishes into nothing: what is left is the cost of this package and of the router.
+type nothing struct {
+	Broker
+	places []queue.Place
+}
+
+func (n *nothing) Publish(_ context.Context, _ string, msgs []queue.Message, _ time.Duration) ([]queue.Place, []string, error) {
+	return n.places[:len(msgs)], nil, nil
+}
+
+func BenchmarkServePublish(b *testing.B) {
+	broker, err := queue.Open(b.Context(), memory.New(memory.Config{}), queue.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer broker.Close()
+	a, err := New(&nothing{broker, make([]queue.Place, 1)}, Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "http://localhost:4658/v1/topics/orders/records", nil)
+	r.Header.Set("Content-Type", "application/json")
+	r.ContentLength = int64(len(benchRecord))
+	body := strings.NewReader(benchRecord)
+	b.ReportAllocs()
+	for b.Loop() {
+		body.Reset(benchRecord)
+		r.Body = struct {
+			*strings.Reader
+			nopCloser
+		}{body, nopCloser{}}
+		a.ServeHTTP(&discard{http.Header{}}, r)
+	}
+}
+
+type nopCloser struct{}
+
+func (nopCloser) Close() error { return nil }
