@@ -38,7 +38,7 @@ type Store interface {
 
 	// Commit returns once units[:n] are on stable storage, in order; each unit is atomic, the call is not. One call at
 	// a time may be in flight per log (the caller's duty); calls on disjoint logs may overlap. ctx is looked at only
-	// before work starts. The engine keeps no reference to the units after it returned.
+	// before work starts. The engine keeps no reference to the units after it returned. All logs named must be open (else ErrInvalid).
 	//
 	// n < len(units) comes with an error that says what became of the rest: ErrFenced or ErrInvalid (certainly nothing of units[n:]
 	// was applied) or ErrUnknown (each of them wholly or not at all). After ErrFenced and ErrUnknown the logs named by units[n:] are dead: Open them
@@ -62,11 +62,12 @@ type Log interface {
 	Bounds() (start, end Offset)
 
 	// Read returns the batch that covers from and its successors, at least one, up to about maxBytes (the first comes whatever its size).
-	// from = end returns none. Errors: ErrTrimmed (from < start), ErrOutOfRange (from > end), ErrCorrupt (the chain of
+	// from = end returns none; a hole is a batch with empty Bytes. Errors: ErrTrimmed (from < start), ErrOutOfRange (from > end), ErrCorrupt (the chain of
 	// batches or a checksum is broken at from).
 	Read(ctx context.Context, from Offset, maxBytes int) ([]Batch, error)
 
-	// OffsetForTime returns the first offset of the first batch whose MaxTime is not before t; end if there is none.
+	// OffsetForTime returns the first offset of the first batch whose MaxTime is not before t (the log's start, if that lies
+	// inside the batch); end if there is none.
 	// The caller looks inside that batch for the record.
 	OffsetForTime(ctx context.Context, t time.Time) (Offset, error)
 
@@ -114,11 +115,12 @@ type Health struct {
 // at most MaxUnitBytes.
 type Unit []Edit
 
-// Edit changes one log. Its parts are applied together; zero parts change nothing.
+// Edit changes one log. Its parts are applied together, as if in the order Append, Start, Rewrite, Entries, Notes; Rewrite names
+// batches that were there before. Zero parts change nothing.
 type Edit struct {
 	Log     LogID
 	Append  []Batch // each one's Base is the log's end (then the one before it's Last + 1)
-	Start   Offset  // if > the log's start: everything before it is gone at once, its space later
+	Start   Offset  // if > the log's start: everything before it is gone at once, its space later; at most the end
 	Rewrite *Batch  // replaces all batches in [Base, Last], whose edges are edges of batches; an empty Bytes leaves a hole there
 	Entries []Entry
 	Notes   []Note

@@ -109,6 +109,11 @@ func TestNotesBelowStart(t *testing.T) {
 	if hasNote(t, l, 0) {
 		t.Error("a note below the start is there")
 	}
+	used := s.Health().Used
+	commitOne(t, s, store.Edit{Log: 1, Notes: []store.Note{{Journal: "h", At: 0, Bytes: []byte("note")}}})
+	if got := s.Health().Used; got != used {
+		t.Errorf("used = %d after a note below the start, %d before", got, used)
+	}
 }
 
 // TestDropped reads a dropped log through the handle of before: everything in it is trimmed.
