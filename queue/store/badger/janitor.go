@@ -429,8 +429,8 @@ func (s *Store) setStage(x stage) {
 // due says whether a collection is worth its work: it rewrites the whole tree of keys.
 func (s *Store) due() bool {
 	var tree int64
-	for _, t := range s.db.Tables() {
-		tree += int64(t.OnDiskSize)
+	for _, l := range s.db.Levels() {
+		tree += l.Size
 	}
 	_, _, low := s.space.report()
 	s.mu.Lock()
