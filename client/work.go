@@ -104,6 +104,7 @@ type worker struct {
 	runners int             // goroutines that run handlers; Work's goroutine only
 	wg      sync.WaitGroup  // a count per lease held
 	request string          // key of the lease call without an answer; "" = none; Work's goroutine only
+	keyless bool            // the server takes no request keys; Work's goroutine only
 
 	mu        sync.Mutex
 	length    time.Duration // the longest lease seen: what an extension asks for
@@ -184,7 +185,7 @@ func (w *worker) free(n int) {
 // way with leases in it, the next call gets them. When ctx ends meanwhile, the call is not just cut off, for the same
 // reason: a second one with its key ends it and gets its leases.
 func (w *worker) poll(n int) ([]*Record, error) {
-	if w.request == "" {
+	if w.request == "" && !w.keyless {
 		w.request = "work-" + rand.Text()
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(w.ctx), pollWait+answerSlack, errNoAnswer)
@@ -198,15 +199,30 @@ func (w *worker) poll(n int) ([]*Record, error) {
 	}()
 	select {
 	case a := <-first:
-		if !errors.Is(a.err, ErrUnknown) {
-			w.request = ""
-		}
-		return a.records, a.err
+		return w.answered(a)
 	case <-w.ctx.Done():
 	}
-	a := w.again(n)
+	var a leaseAnswer
+	if !w.keyless {
+		a = w.again(n)
+	}
 	cancel()
 	return merge(a.records, (<-first).records), nil
+}
+
+// answered forgets the request key of a call that was answered. A server that takes no such keys (it refuses them as
+// unknown) is asked without them from then on: it gives back the leases of a call that was cut off.
+func (w *worker) answered(a leaseAnswer) ([]*Record, error) {
+	if errors.Is(a.err, ErrUnknown) {
+		return a.records, a.err
+	}
+	refused := errors.Is(a.err, ErrInvalidRequest) && w.request != ""
+	w.request = ""
+	if refused && !w.keyless {
+		w.keyless = true
+		return nil, nil
+	}
+	return a.records, a.err
 }
 
 // lastPoll gets back the leases of a call that was not answered before ctx ended.

@@ -36,6 +36,7 @@ type fakeGroup struct {
 	settle   func(api.SettleRequest) *api.Problem // called before each settle
 	noAnswer func() bool                          // called after each hand-out: break the connection instead of answering
 	refuse   *api.Problem                         // of leases
+	keyless  bool                                 // refuse request keys
 }
 
 type fakeLeased struct {
@@ -85,6 +86,11 @@ func (f *fakeGroup) lease(w http.ResponseWriter, r *http.Request) {
 	in := decode[api.LeaseRequest](f.t, r)
 	f.mu.Lock()
 	f.asked = append(f.asked, in)
+	if f.keyless && in.Request != "" {
+		refuse(w, api.Problem{Status: 400, Code: api.InvalidRequest})
+		f.mu.Unlock()
+		return
+	}
 	if f.refuse != nil {
 		refuse(w, *f.refuse)
 		f.mu.Unlock()
@@ -490,6 +496,25 @@ func TestWorkLostAnswer(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"ack a", "ack b"}, f.sorted()); diff != "" || f.handed != 2 {
 			t.Errorf("%d hand-outs, want 2; %s", f.handed, diff)
+		}
+	})
+}
+
+// TestWorkWithoutRequestKeys: a server that does not know them is asked without.
+func TestWorkWithoutRequestKeys(t *testing.T) {
+	inBubble(t, []string{"a"}, func(t *testing.T, f *fakeGroup, _ *network, c *Client) {
+		f.keyless = true
+		end := working(t, c, func(context.Context, *Record) error { return nil })
+		synctest.Wait()
+		start := time.Now()
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"ack a"}, f.sorted()); diff != "" {
+			t.Error(diff)
+		}
+		if n := len(f.asked); n != 3 || time.Since(start) > 0 {
+			t.Errorf("%d lease calls, ended in %v; want 3 (refused, answered, cut off), at once", n, time.Since(start))
 		}
 	})
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -53,11 +55,29 @@ type setting struct {
 
 func asText(s string) (any, error) { return s, nil }
 
-func asInt(s string) (any, error) { return strconv.ParseInt(s, 10, 64) }
+func asInt(s string) (any, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return nil, errors.New("not a whole number")
+	}
+	return n, nil
+}
 
-func asFloat(s string) (any, error) { return strconv.ParseFloat(s, 64) }
+func asFloat(s string) (any, error) {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil, errors.New("not a number")
+	}
+	return f, nil
+}
 
-func asBool(s string) (any, error) { return strconv.ParseBool(s) }
+func asBool(s string) (any, error) {
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return nil, errors.New("neither true nor false")
+	}
+	return b, nil
+}
 
 func asDuration(s string) (any, error) {
 	d, err := api.ParseDuration(s)
@@ -171,8 +191,9 @@ func (c *change) body(stdin io.Reader) (body map[string]any, empty bool, err err
 	if c.file == "" {
 		return c.fields, len(c.fields) == 0, nil
 	}
-	in := stdin
+	in, name := stdin, "standard input"
 	if c.file != "-" {
+		name = c.file
 		f, err := os.Open(c.file)
 		if err != nil {
 			return nil, false, err
@@ -185,11 +206,11 @@ func (c *change) body(stdin io.Reader) (body map[string]any, empty bool, err err
 		return nil, false, err
 	}
 	if len(b) > maxDocument {
-		return nil, false, fmt.Errorf("%s: longer than %d bytes", c.file, maxDocument)
+		return nil, false, fmt.Errorf("%s: longer than %d bytes", name, maxDocument)
 	}
 	body, err = document(b)
 	if err != nil {
-		return nil, false, fmt.Errorf("%s: %w", c.file, err)
+		return nil, false, fmt.Errorf("%s: %w", name, err)
 	}
 	return overlay(body, c.fields), false, nil
 }

@@ -42,7 +42,7 @@ func (a *app) newGroupCommand() *cobra.Command {
 
 func (a *app) newGroupLs() *cobra.Command {
 	return &cobra.Command{
-		Use: "ls", Aliases: []string{"list"}, Short: "List groups", Args: cobra.NoArgs,
+		Use: "ls", Aliases: []string{"list"}, Short: "List groups", Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -82,7 +82,7 @@ func groupState(g api.Group) string {
 
 func (a *app) newGroupShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show GROUP", Short: "Show a group, its progress and members", Args: cobra.ExactArgs(1),
+		Use: "show GROUP", Short: "Show a group, its progress and members", Args: takes(1, 1),
 		ValidArgsFunction: a.completeGroups(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
@@ -160,7 +160,7 @@ func shareFields(c api.GroupConfig) []string {
 func (a *app) newGroupCreate() *cobra.Command {
 	var topics []string
 	cmd := &cobra.Command{
-		Use: "create GROUP --topic TOPIC", Short: "Create a group", Args: cobra.ExactArgs(1),
+		Use: "create GROUP --topic TOPIC", Short: "Create a group", Args: takes(1, 1),
 		Example: "  holt group create mailer --topic emails --lease 2m --max-attempts 8",
 	}
 	cmd.Flags().StringSliceVarP(&topics, "topic", "t", nil, "`topic` to read; several times for several")
@@ -175,7 +175,7 @@ func (a *app) newGroupCreate() *cobra.Command {
 func (a *app) newGroupEdit() *cobra.Command {
 	var topics []string
 	cmd := &cobra.Command{
-		Use: "edit GROUP", Short: "Change a group's configuration", Args: cobra.ExactArgs(1),
+		Use: "edit GROUP", Short: "Change a group's configuration", Args: takes(1, 1),
 		ValidArgsFunction: a.completeGroups(false),
 		Example:           "  holt group edit mailer --rate 50 --burst 100",
 	}
@@ -233,7 +233,7 @@ func conflict(err error, noun, name string, create bool) error {
 // newGroupVerb is a command that does one thing to groups, one after the other.
 func (a *app) newGroupVerb(use, short, done string, do func(*cobra.Command, *client.Client, string) error) *cobra.Command {
 	return &cobra.Command{
-		Use: use + " GROUP…", Short: short, Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeGroups(true),
+		Use: use + " GROUP…", Short: short, Args: takes(1, -1), ValidArgsFunction: a.completeGroups(true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -279,7 +279,7 @@ func (a *app) newGroupReset() *cobra.Command {
 	var r api.ResetRequest
 	partition := -1
 	cmd := &cobra.Command{
-		Use: "reset GROUP --to WHERE", Short: "Move a group's progress", Args: cobra.ExactArgs(1),
+		Use: "reset GROUP --to WHERE", Short: "Move a group's progress", Args: takes(1, 1),
 		ValidArgsFunction: a.completeGroups(false),
 		Long: "Move a group's progress, back or forward. On a share group the records from there on are delivered afresh and\n" +
 			"running leases are lost. --dry-run shows what would move.",

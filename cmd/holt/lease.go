@@ -15,7 +15,7 @@ func (a *app) newLeaseCommand() *cobra.Command {
 		Short: "Lease records by hand, to be settled by ack, nack, release or reject",
 		Example: "  holt lease mailer --topic emails --max 10\n" +
 			"  holt lease mailer -o name | holt ack mailer",
-		Args:              cobra.ExactArgs(1),
+		Args:              takes(1, 1),
 		ValidArgsFunction: a.completeGroups(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.Max < 1 {

@@ -43,7 +43,7 @@ func (a *app) newPublishCommand() *cobra.Command {
 		Example: "  holt publish emails '{\"to\":\"ann@example.com\"}' -k cust-7 -H source:shop\n" +
 			"  holt publish emails < lines.txt\n" +
 			"  holt read emails -o ndjson | holt publish archive --ndjson",
-		Args:              cobra.MinimumNArgs(1),
+		Args:              takes(1, -1),
 		ValidArgsFunction: a.completeTopics(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := p.check(cmd, args); err != nil {
@@ -147,10 +147,10 @@ func (a *app) publish(ctx context.Context, topic string, values []string, p *pub
 		err = end
 	}
 	if err != nil && stream && out.count > 0 {
-		a.say("%d records were published to %s before this:", out.count, topic)
+		a.say("%s went to %s before this:", count(out.count, "record"), topic)
 	}
 	if err == nil && out.quiet {
-		a.say("published %d records to %s", out.count, topic)
+		a.say("published %s to %s", count(out.count, "record"), topic)
 	}
 	return err
 }

@@ -38,7 +38,7 @@ func (a *app) newReadCommand() *cobra.Command {
 		Example: "  holt read emails --from 2026-01-02T15:04:05Z\n" +
 			"  holt read emails -f --from latest\n" +
 			"  holt read emails --partition 0 --from 17 -n 1",
-		Args:              cobra.ExactArgs(1),
+		Args:              takes(1, 1),
 		ValidArgsFunction: a.completeTopics(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if r.max < 0 {

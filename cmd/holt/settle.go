@@ -25,7 +25,7 @@ func (a *app) newSettleCommand(name, short string, verb settleVerb) *cobra.Comma
 		Short: short,
 		Long: short + ".\n\nWithout RECEIPT they are read from standard input, a line each: receipts as 'holt lease -o name' writes\n" +
 			"them, or records as 'holt lease -o ndjson' does. Each lease stands alone; with one that was not settled the exit code is 1.",
-		Args:              cobra.MinimumNArgs(1),
+		Args:              takes(1, -1),
 		ValidArgsFunction: a.completeGroups(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			receipts := args[1:]

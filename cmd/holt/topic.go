@@ -31,7 +31,7 @@ func (a *app) newTopicCommand() *cobra.Command {
 
 func (a *app) newTopicLs() *cobra.Command {
 	return &cobra.Command{
-		Use: "ls", Aliases: []string{"list"}, Short: "List topics", Args: cobra.NoArgs,
+		Use: "ls", Aliases: []string{"list"}, Short: "List topics", Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -71,7 +71,7 @@ func topicRow(t api.Topic) row {
 
 func (a *app) newTopicShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show TOPIC", Short: "Show a topic, its partitions and groups", Args: cobra.ExactArgs(1),
+		Use: "show TOPIC", Short: "Show a topic, its partitions and groups", Args: takes(1, 1),
 		ValidArgsFunction: a.completeTopics(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
@@ -98,11 +98,11 @@ func (a *app) showTopic(t api.Topic) error {
 		"created", showTime(t.CreatedAt),
 		"partitions", showNumber(c.Partitions),
 		"priorities", showNumber(c.Priorities),
-		"retention", fmt.Sprintf("%v, %s, keep unsettled %t", c.Retention.Age, showLimit(c.Retention.Bytes, showBytes), c.Retention.KeepUnsettled),
+		"retention", fmt.Sprintf("age %s, bytes %s, keep unsettled %t", showAge(c.Retention.Age), showLimit(c.Retention.Bytes, showBytes), c.Retention.KeepUnsettled),
 		"cleanup", c.Cleanup,
 		"dedupe window", c.DedupeWindow.String(),
 		"max record", showBytes(c.MaxRecordBytes),
-		"max backlog", showLimit(c.MaxBacklog.Records, showNumber[int64])+" records, "+showLimit(c.MaxBacklog.Bytes, showBytes),
+		"max backlog", fmt.Sprintf("records %s, bytes %s", showLimit(c.MaxBacklog.Records, showNumber[int64]), showLimit(c.MaxBacklog.Bytes, showBytes)),
 		"schema", short(schema),
 	)
 	if err != nil {
@@ -135,6 +135,13 @@ func (a *app) section(header []string, rows [][]string) error {
 	return a.table(header, rows)
 }
 
+func showAge(d api.Duration) string {
+	if d == 0 {
+		return "no limit"
+	}
+	return d.String()
+}
+
 func showLimit(n int64, show func(int64) string) string {
 	if n == 0 {
 		return "no limit"
@@ -144,7 +151,7 @@ func showLimit(n int64, show func(int64) string) string {
 
 func (a *app) newTopicCreate() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "create TOPIC", Short: "Create a topic", Args: cobra.ExactArgs(1),
+		Use: "create TOPIC", Short: "Create a topic", Args: takes(1, 1),
 		Example: "  holt topic create emails --partitions 8 --retention 7d\n" +
 			"  holt topic show emails --json | holt topic create emails2 -f -",
 	}
@@ -157,7 +164,7 @@ func (a *app) newTopicCreate() *cobra.Command {
 
 func (a *app) newTopicEdit() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "edit TOPIC", Short: "Change a topic's configuration", Args: cobra.ExactArgs(1),
+		Use: "edit TOPIC", Short: "Change a topic's configuration", Args: takes(1, 1),
 		ValidArgsFunction: a.completeTopics(false),
 		Example:           "  holt topic edit emails --retention 30d --set max_backlog.records=100000",
 	}
@@ -200,7 +207,7 @@ func (a *app) newTopicRm() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use: "rm TOPIC…", Aliases: []string{"delete"}, Short: "Delete topics and their records",
-		Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeTopics(true),
+		Args: takes(1, -1), ValidArgsFunction: a.completeTopics(true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,28 @@ func needsCommand(cmd *cobra.Command, args []string) error {
 	cmd.SetOut(cmd.ErrOrStderr())
 	_ = cmd.Help()
 	return usagef("a command is missing")
+}
+
+// takes checks the number of arguments; most < 0 is no limit.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if n := len(args); n < least || most >= 0 && n > most {
+			path, _, _ := strings.Cut(cmd.CommandPath(), " "+cmd.Name())
+			return usagef("%s given: it is '%s %s'", count(n, "argument"), path, cmd.Use)
+		}
+		return nil
+	}
+}
+
+// count writes a number of things.
+func count(n int, thing string) string {
+	switch n {
+	case 0:
+		return "no " + thing
+	case 1:
+		return "one " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // newNoun returns a command that only holds verbs.

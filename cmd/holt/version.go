@@ -33,7 +33,7 @@ type serverVersion struct {
 
 func (a *app) newVersionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Show the version of this program, and of the server if there is one", Args: cobra.NoArgs,
+		Use: "version", Short: "Show the version of this program, and of the server if there is one", Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := ownVersion()
 			c, err := a.client()

@@ -84,7 +84,14 @@ func (a *app) work(ctx context.Context, group string, argv []string, w *workFlag
 		group: group, path: path, args: argv,
 		stdout: &sharedWriter{mu: &a.outMu, w: a.stdout}, stderr: &sharedWriter{mu: &a.errMu, w: a.stderr},
 	}
-	stop := context.AfterFunc(ctx, func() { a.say("holt: stopping; waiting for the commands that run") })
-	defer stop()
-	return c.Work(ctx, group, run.handle, opts...)
+	said := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(said)
+		a.say("holt: stopping; waiting for the commands that run")
+	})
+	err = c.Work(ctx, group, run.handle, opts...)
+	if !stop() {
+		<-said
+	}
+	return err
 }
