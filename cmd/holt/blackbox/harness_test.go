@@ -21,6 +21,8 @@ import (
 const (
 	// raceVariable, when not empty, builds the server with the race detector.
 	raceVariable = "HOLT_BLACKBOX_RACE"
+	// binaryVariable is a server to test instead of one built from the tree.
+	binaryVariable = "HOLT_BLACKBOX_BINARY"
 	// readyWithin is generous: a start after a crash replays the log on a
 	// machine that may be busy with everything else.
 	readyWithin = 60 * time.Second
@@ -97,8 +99,11 @@ func (l *launcher) stop() {
 	<-l.done
 }
 
-// built makes the binary once per test run.
+// built makes the binary once per test run, or takes the one that is given.
 var built = sync.OnceValues(func() (string, error) {
+	if given := os.Getenv(binaryVariable); given != "" {
+		return given, nil
+	}
 	path := filepath.Join(workDir, "holt")
 	args := []string{"build", "-o", path}
 	if os.Getenv(raceVariable) != "" {

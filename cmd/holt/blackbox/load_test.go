@@ -54,7 +54,7 @@ func seen(r wireRecord) bb.Item {
 
 // load is a set of clients that publish, lease and settle while the server dies.
 type load struct {
-	s       *server
+	addr    string
 	http    *http.Client
 	history *bb.History
 	seed    uint64
@@ -66,7 +66,7 @@ type load struct {
 
 func newLoad(s *server, history *bb.History, seed uint64) *load {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
-	return &load{s: s, history: history, seed: seed, http: &http.Client{Transport: transport, Timeout: loadCallLimit}}
+	return &load{addr: s.addr, history: history, seed: seed, http: &http.Client{Transport: transport, Timeout: loadCallLimit}}
 }
 
 // run starts the clients; finish ends them after the calls under way.
@@ -102,7 +102,7 @@ func (l *load) post(path string, body any) reply {
 		panic(err)
 	}
 	r := reply{call: l.history.Now(), out: bb.Unknown, sent: true}
-	req, err := http.NewRequestWithContext(context.Background(), "POST", "http://"+l.s.addr+path, bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(context.Background(), "POST", "http://"+l.addr+path, bytes.NewReader(data))
 	if err != nil {
 		panic(err)
 	}
