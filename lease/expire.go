@@ -123,9 +123,7 @@ func (w *Window) sweepTimers() {
 		w.slab.rec(s).flags |= isMarked
 		return true
 	})
-	for _, m := range w.timers {
-		w.slab.rec(w.find(m.offset)).flags &^= isMarked
-	}
+	w.timers.each(func(m mark) { w.slab.rec(w.find(m.offset)).flags &^= isMarked })
 }
 
 // timer gives the slot of the record an entry is about; 0 = it is stale.
@@ -142,8 +140,8 @@ func (w *Window) timer(m mark) uint32 {
 
 // nextTimer gives the record due first, its entry on top of the heap; 0 = none.
 func (w *Window) nextTimer() uint32 {
-	for len(w.timers) > 0 {
-		if s := w.timer(w.timers[0]); s != 0 {
+	for w.timers.len() > 0 {
+		if s := w.timer(w.timers.first()); s != 0 {
 			return s
 		}
 		w.timers.pop()

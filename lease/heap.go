@@ -18,9 +18,6 @@ func (a mark) before(b mark) bool {
 // and whoever pushes has them swept when they are more than half.
 type heap []mark
 
-// roomy says whether a sweep is due with so many live entries.
-func (h heap) roomy(live int) bool { return len(h) > 2*live+64 }
-
 func (h *heap) push(m mark) {
 	*h = append(*h, m)
 	s := *h
@@ -36,15 +33,14 @@ func (h *heap) push(m mark) {
 	s[i] = m
 }
 
-func (h *heap) pop() mark {
+func (h *heap) pop() {
 	s := *h
-	top, last := s[0], s[len(s)-1]
+	last := s[len(s)-1]
 	s = s[:len(s)-1]
 	*h = s
 	if len(s) > 0 {
 		s.sink(0, last)
 	}
-	return top
 }
 
 // sink puts m at i or below.
@@ -80,16 +76,5 @@ func (h *heap) sweep(live func(mark) bool) {
 	for i := (len(s) - 2) / 4; i >= 0 && len(s) > 1; i-- {
 		s.sink(i, s[i])
 	}
-	if cap(s) > 1024 && len(s) < cap(s)/8 {
-		s = append(make(heap, 0, 2*len(s)), s...)
-	}
 	*h = s
-}
-
-// emptied gives the heap without entries; a large one gives its memory back.
-func (h heap) emptied() heap {
-	if cap(h) > 4096 {
-		return nil
-	}
-	return h[:0]
 }

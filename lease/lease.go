@@ -207,7 +207,8 @@ type View struct {
 	Size       uint32
 }
 
-// Counts are a window's totals. Unresolved = Available + Leased + Deferred (Dying ones count as Leased).
+// Counts are a window's totals. Unresolved = Available + Leased + Deferred (Dying ones count as Leased, but for those rejected by place
+// past the end, which are not in the window yet).
 type Counts struct {
 	Available, Leased, Deferred, Dying int
 	Ready                              int // available ones that a Lease could hand out now (not behind a key)

@@ -150,10 +150,9 @@ func (w *Window) skipAhead(to Offset) {
 		if len(w.ahead) > 0 {
 			next = min(next, w.ahead[0].from)
 			if r := &w.ahead[0]; r.from == w.end { // to be buried: too late
-				r.from++
-				w.nAhead.dying--
-				next = w.end + 1
-				if r.from == r.to {
+				next = min(to, r.to)
+				w.nAhead.dying -= int(next - r.from)
+				if r.from = next; r.from == r.to {
 					w.ahead = w.ahead[1:]
 				}
 			}

@@ -184,7 +184,7 @@ func (p *pair) do(o op) string {
 	case doExpire:
 		return p.expire()
 	case doTick:
-		p.now += int64([]uint32{1, 5, 20, 60, 150}[o.n[0]%5] + o.n[1]%7)
+		p.now += int64([]uint32{1, 5, 20, 60, 150, 6_000}[o.n[0]%26/5] + o.n[1]%7)
 	case doBury:
 		return p.bury(o.n)
 	case doFree:
@@ -206,7 +206,7 @@ func (p *pair) do(o op) string {
 	case doMark:
 		p.mark, p.marked = p.m.clone(), len(p.deltas)
 	case doCrash:
-		return p.crash()
+		return p.crash(o.n)
 	case doCheckpoint:
 		p.start, p.deltas, p.mark = p.w.AppendCheckpoint(nil), nil, nil
 		if back := p.restore(); !bytes.Equal(back.AppendCheckpoint(nil), p.start) {
@@ -249,6 +249,9 @@ func (p *pair) lease(n [4]uint32) string {
 	q := lease.Request{Now: p.now, Length: int64(10 + n[0]%90), Max: 1 + int(n[1]%6), Member: string(rune('a' + n[2]%3)), Incarnation: p.inc}
 	if n[3]%4 == 0 {
 		q.MaxBytes = int64(n[3] % 200)
+	}
+	if n[0]>>8%8 == 0 {
+		q.Length = 15_000
 	}
 	if n[3]>>8%4 == 0 {
 		q.Have, q.HaveBytes = int(n[3]>>16%3), int64(n[3]>>16%3)*30
@@ -378,7 +381,7 @@ func (p *pair) restore() *lease.Window {
 }
 
 // crash goes back to the mark, if there is one, and on with the next incarnation.
-func (p *pair) crash() string {
+func (p *pair) crash(n [4]uint32) string {
 	if p.mark != nil {
 		p.m, p.deltas = p.mark, p.deltas[:p.marked]
 		unseen := p.mark.forgetful
@@ -388,6 +391,7 @@ func (p *pair) crash() string {
 	p.w, p.shadow = p.restore(), p.restore()
 	p.inc++
 	p.m.current, p.m.forgetful = 0, nil
+	p.now += []int64{0, 0, 50, 5_000, -400}[n[0]%5] // down for a while, or with a clock that was set
 	p.w.Resume(p.now)
 	p.m.resume(p.now)
 	return ""

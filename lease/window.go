@@ -42,9 +42,9 @@ type Window struct {
 	queues  queues
 	held    uint32 // the dead records that hold their key, a list through next and prev
 	holds   int
-	ready   [classes]heap
+	ready   [classes]line
 	nReady  [classes]int
-	timers  heap
+	timers  line
 	dying   deaths
 	counts  Counts
 	hist    [histogram]int
@@ -373,8 +373,8 @@ func (w *Window) waits(at Offset, c class) uint32 {
 // peek gives the lowest ready record of a class; 0 = none.
 func (w *Window) peek(c class) uint32 {
 	h := &w.ready[c]
-	for len(*h) > 0 {
-		if s := w.waits((*h)[0].offset, c); s != 0 {
+	for h.len() > 0 {
+		if s := w.waits(h.first().offset, c); s != 0 {
 			return s
 		}
 		h.pop()

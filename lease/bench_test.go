@@ -1,0 +1,178 @@
+package lease_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/holtmq/holt/lease"
+)
+
+// bench leases and settles batches from a window that has stuck leased records all the while.
+type bench struct {
+	w     *lease.Window
+	recs  []lease.Offered
+	out   []lease.Handout
+	delta []byte
+	now   int64
+}
+
+func newBench(cfg lease.Config, stuck int, key func(i int) uint64) *bench {
+	b := &bench{w: lease.New(cfg, 0, 1), recs: make([]lease.Offered, 512)}
+	for n := 0; n < stuck; {
+		b.offer(key)
+		got, _ := b.w.Lease(b.request(1<<30, min(stuck-n, 512)), b.out[:0])
+		n += len(got)
+		b.take()
+	}
+	return b
+}
+
+func (b *bench) request(length int64, n int) lease.Request {
+	return lease.Request{Now: b.now, Length: length, Max: n, Member: "worker-7", Incarnation: 1}
+}
+
+func (b *bench) offer(key func(int) uint64) {
+	end := b.w.End()
+	for i := range b.recs {
+		b.recs[i] = lease.Offered{Size: 200}
+		if key != nil {
+			b.recs[i].Key = key(int(end) + i)
+		}
+	}
+	b.w.Offer(end, b.recs)
+}
+
+func (b *bench) take() { b.delta = b.w.TakeDelta(b.delta[:0]) }
+
+// cycle leases n records and acks them.
+func (b *bench) cycle(n int, key func(int) uint64) int {
+	if b.w.Counts().Ready < n {
+		b.offer(key)
+	}
+	b.now++
+	b.out, _ = b.w.Lease(b.request(30_000, n), b.out[:0])
+	b.take()
+	for _, h := range b.out {
+		if r := b.w.Settle(b.now, lease.Action{Claim: h.Claim, Verb: lease.Ack}); r.Code != lease.OK {
+			panic(fmt.Sprint("an ack was refused: ", r))
+		}
+	}
+	b.take()
+	return len(b.out)
+}
+
+func (b *bench) run(t *testing.B, n int, key func(int) uint64) {
+	t.ReportAllocs()
+	t.ResetTimer()
+	done := 0
+	for done < t.N {
+		done += b.cycle(min(n, t.N-done), key)
+	}
+	t.ReportMetric(float64(done)/t.Elapsed().Seconds()/1e6, "Mrecords/s")
+}
+
+// BenchmarkCycle is one record offered, leased and acked, with its deltas.
+func BenchmarkCycle(t *testing.B) {
+	for _, n := range []int{100, 1} {
+		for _, stuck := range []int{1, 1e3, 1e5} {
+			t.Run(fmt.Sprintf("batch=%d/unresolved=%d", n, stuck), func(t *testing.B) {
+				newBench(lease.Config{MaxAttempts: 5}, stuck, nil).run(t, n, nil)
+			})
+		}
+	}
+}
+
+// BenchmarkBacklog works on the last records of a backlog of the given length whose first record is never settled: neither what lay before
+// nor the span may cost anything.
+func BenchmarkBacklog(t *testing.B) {
+	for _, backlog := range []int{1e3, 1e5, 1e7} {
+		t.Run(fmt.Sprintf("records=%d", backlog), func(t *testing.B) {
+			b := newBench(lease.Config{MaxAttempts: 5}, 1, nil)
+			for n := 0; n < backlog; {
+				n += b.cycle(512, nil)
+			}
+			b.run(t, 100, nil)
+		})
+	}
+}
+
+// BenchmarkStuckKey has a million records behind one leased record of their key; others flow beside them.
+func BenchmarkStuckKey(t *testing.B) {
+	for _, stuck := range []int{1, 1e3, 990_000} {
+		t.Run(fmt.Sprintf("behind=%d", stuck), func(t *testing.B) {
+			key := func(i int) uint64 {
+				if i <= stuck {
+					return 1
+				}
+				return uint64(i)%997 + 2
+			}
+			b := newBench(lease.Config{MaxAttempts: 5, KeyOrder: true}, 1, key)
+			for int(b.w.End()) < stuck {
+				b.offer(key)
+				b.take()
+			}
+			b.run(t, 100, key)
+		})
+	}
+}
+
+// BenchmarkExpire leases records that all run out and come again.
+func BenchmarkExpire(t *testing.B) {
+	b := newBench(lease.Config{}, 0, nil)
+	b.offer(nil)
+	var exp []lease.Expired
+	t.ReportAllocs()
+	for i := 0; i < t.N; i += len(exp) {
+		b.out, _ = b.w.Lease(b.request(10, 512), b.out[:0])
+		b.now += 10
+		exp, _, _ = b.w.Expire(b.now, exp[:0])
+		b.take()
+	}
+}
+
+// BenchmarkMemory reports the bytes a leased record takes, and what it takes with a key of its own.
+func BenchmarkMemory(t *testing.B) {
+	for _, c := range []struct {
+		name string
+		key  func(int) uint64
+		n    int
+		held bool // leave all but one available behind the key
+	}{
+		{"leased", nil, 1_000_000, false},
+		{"leased-own-key", func(i int) uint64 { return uint64(i) + 1 }, 1_000_000, false},
+		{"behind-one-key", func(int) uint64 { return 1 }, 1_000_000, true},
+	} {
+		t.Run(c.name, func(t *testing.B) {
+			for range t.N {
+				t.ReportMetric(memory(c.n, c.key, c.held), "B/record")
+			}
+		})
+	}
+}
+
+func memory(n int, key func(int) uint64, held bool) float64 {
+	before := heapBytes()
+	cfg := lease.Config{KeyOrder: key != nil}
+	stuck := n
+	if held {
+		stuck = 1
+	}
+	b := newBench(cfg, stuck, key)
+	for int(b.w.End()) < n {
+		b.offer(key)
+		b.take()
+	}
+	b.delta, b.recs, b.out = nil, nil, nil
+	after := heapBytes()
+	c := b.w.Counts()
+	return float64(after-before) / float64(c.Available+c.Leased)
+}
+
+func heapBytes() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
