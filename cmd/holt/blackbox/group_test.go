@@ -3,6 +3,7 @@ package blackbox_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -153,5 +154,41 @@ func TestManyTopicsOfOneGroup(t *testing.T) {
 	}
 	if v := q.view(); !slices.Equal(v.Topics, topics) {
 		t.Errorf("topics %v, want %v", v.Topics, topics)
+	}
+}
+
+// Of many that create the same at once, one has created it.
+func TestCreationRaces(t *testing.T) {
+	t.Parallel()
+	c := shared(t)
+	topic, group := unique("topic"), unique("group")
+	count := func(f func() string) map[string]int {
+		var mu sync.Mutex
+		got := map[string]int{}
+		inParallel(16, func(int) {
+			s := f()
+			mu.Lock()
+			defer mu.Unlock()
+			got[s]++
+		})
+		return got
+	}
+	if got := count(func() string { return fmt.Sprint(c.put("/v1/topics/"+topic, obj{"partitions": 2}).status) }); got["201"] != 1 || got["200"] != 15 {
+		t.Errorf("16 PUTs of one topic at once: %v, want one 201", got)
+	}
+	path := "/v1/groups/" + unique("group")
+	if got := count(func() string { return fmt.Sprint(c.put(path, nil, "If-None-Match", "*").status) }); got["201"] != 1 || got["412"] != 15 {
+		t.Errorf("16 PUTs with If-None-Match at once: %v, want one 201", got)
+	}
+	fresh := unique("topic")
+	if got := count(func() string { return fmt.Sprint(c.publish(fresh, obj{"value": 1}).Created) }); got["[topics/"+fresh+"]"] != 1 || got["[]"] != 15 {
+		t.Errorf("16 publishes to a new topic at once: created %v, want it named once", got)
+	}
+	if got := count(func() string {
+		var l leased
+		c.post("/v1/groups/"+group+"/lease", obj{"topics": list{topic}}).is(200).into(&l)
+		return fmt.Sprint(l.Created)
+	}); got["[groups/"+group+"]"] != 1 || got["[]"] != 15 {
+		t.Errorf("16 leases of a new group at once: created %v, want it named once", got)
 	}
 }

@@ -376,3 +376,41 @@ func TestScenario15_ClientGoneInMidPoll(t *testing.T) {
 		q.ack(r)
 	}
 }
+
+// Many workers at once never hold more than the limit between them.
+func TestScenario07_MaxInflightIsNeverExceeded(t *testing.T) {
+	t.Parallel()
+	const limit, n = 5, 300
+	q := newQueue(t, 3, obj{"max_inflight": limit})
+	for p := range 3 {
+		q.fill(p, 0, n/3)
+	}
+	var mu sync.Mutex
+	held, most, done := 0, 0, 0
+	deadline := time.Now().Add(2 * soon)
+	inParallel(12, func(int) {
+		for {
+			got := q.lease(3, "200ms")
+			mu.Lock()
+			held += len(got)
+			most = max(most, held)
+			mu.Unlock()
+			if len(got) > 0 {
+				mu.Lock()
+				held -= len(got)
+				done += len(got)
+				mu.Unlock()
+				q.ack(got...)
+			}
+			mu.Lock()
+			over := done == n || time.Now().After(deadline)
+			mu.Unlock()
+			if over {
+				return
+			}
+		}
+	})
+	if most > limit || done != n {
+		t.Errorf("%d leases at once with max_inflight %d; %d of %d records done", most, limit, done, n)
+	}
+}
