@@ -113,10 +113,10 @@ func (b *Broker) restore(ctx context.Context) error {
 		b.topics[def.Name] = t
 	}
 	groups := b.catalog.Groups("", everything)
-	parts, letters := map[string][]share.Part{}, map[string][]*share.Letters{}
+	was := restored{map[string][]share.Part{}, map[string][]*share.Letters{}, map[string][]*share.Answers{}}
 	var stray []commit.Unit
 	for _, t := range b.topics {
-		lost, err := b.replayTopic(ctx, t, groups, parts, letters)
+		lost, err := b.replayTopic(ctx, t, groups, &was)
 		if err != nil {
 			return err
 		}
@@ -127,8 +127,8 @@ func (b *Broker) restore(ctx context.Context) error {
 		b.committer.Enqueue(u)
 	}
 	for _, def := range groups {
-		sortParts(def, parts[def.Name])
-		b.groups[def.Name] = share.NewGroup(b.env, def, parts[def.Name], letters[def.Name])
+		sortParts(def, was.parts[def.Name])
+		b.groups[def.Name] = share.NewGroup(b.env, def, was.parts[def.Name], was.letters[def.Name], was.answers[def.Name])
 	}
 	deleted, err := b.catalog.DeletedTopics(ctx)
 	if err != nil {
@@ -157,62 +157,74 @@ func sortParts(def *catalog.Group, parts []share.Part) {
 // everything is a page size without an end.
 const everything = 1 << 30
 
-// replayTopic restores the windows of all groups on a topic's partitions, and the counts of their letters there, and adds
-// them to parts and letters, by group.
-func (b *Broker) replayTopic(ctx context.Context, t *topic, groups []*catalog.Group, parts map[string][]share.Part, letters map[string][]*share.Letters) (stray []commit.Unit, err error) {
-	type reader struct {
-		def *catalog.Group
-		at  catalog.Attachment
-	}
-	readers := map[store.Journal]reader{}
-	owners := map[store.Journal]string{}
-	for _, g := range groups {
-		owners[share.LettersName(g.ID)] = g.Name
-		for _, a := range g.Topics {
-			if a.ID == t.def.ID {
-				readers[share.JournalName(g.ID)] = reader{g, a}
-			}
-		}
-	}
+// restored is what a replay found, by group.
+type restored struct {
+	parts   map[string][]share.Part
+	letters map[string][]*share.Letters
+	answers map[string][]*share.Answers
+}
+
+// replayTopic restores what groups have on a topic's partitions: windows, counts of letters, remembered answers.
+func (b *Broker) replayTopic(ctx context.Context, t *topic, groups []*catalog.Group, was *restored) (stray []commit.Unit, err error) {
 	for _, p := range t.partitions {
-		restored, counts := map[store.Journal]*share.Restored{}, map[store.Journal]*share.Letters{}
-		journals, lost, err := journal.Replay(ctx, p.Log(), func(name store.Journal) journal.Machine {
-			if name == partition.SizeJournal {
-				return p.Sizes()
-			}
-			if owners[name] != "" {
-				counts[name] = share.NewLetters(p)
-				return counts[name]
-			}
-			r, ok := readers[name]
-			if !ok {
-				return nil
-			}
-			restored[name] = share.NewRestored(share.MachineConfig(r.def), r.at.Epoch)
-			return restored[name]
-		})
+		lost, err := b.replayPartition(ctx, t, p, groups, was)
 		if err != nil {
 			return nil, fmt.Errorf("replay %s/%d: %w", p.Topic, p.Index, err)
-		}
-		if err := p.Recover(ctx, journals[partition.SizeJournal]); err != nil {
-			return nil, err
-		}
-		for name, l := range counts {
-			l.Recover(journals[name])
-			letters[owners[name]] = append(letters[owners[name]], l)
 		}
 		for _, name := range lost {
 			stray = append(stray, commit.Unit{share.Forget(p.ID, name)})
 		}
-		for name, r := range readers {
-			part := share.Part{Partition: p, Epoch: r.at.Epoch, Restored: restored[name], Journal: journals[name]}
-			if part.Restored == nil { // made just before a crash
-				if part.Start, err = b.startOf(ctx, p, r.at); err != nil {
-					return nil, err
-				}
-			}
-			parts[r.def.Name] = append(parts[r.def.Name], part)
+	}
+	return stray, nil
+}
+
+// replayPartition is replayTopic for one partition; stray are journals that nobody owns any more.
+func (b *Broker) replayPartition(ctx context.Context, t *topic, p *partition.Partition, groups []*catalog.Group, was *restored) (stray []store.Journal, err error) {
+	machines := map[store.Journal]journal.Machine{partition.SizeJournal: p.Sizes()}
+	for _, g := range groups {
+		machines[share.LettersName(g.ID)] = share.NewLetters(p)
+		if a := g.Attachment(t.def.ID); a != nil {
+			machines[share.JournalName(g.ID)] = share.NewRestored(share.MachineConfig(g), a.Epoch)
+			machines[share.AnswersName(g.ID)] = share.NewAnswers(p.ID)
 		}
+	}
+	journals, stray, err := journal.Replay(ctx, p.Log(), func(name store.Journal) journal.Machine {
+		if m := t.ids.Replay(name, p.Index); m != nil {
+			return m
+		}
+		return machines[name]
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range journals {
+		t.ids.Recover(p.ID, j)
+	}
+	if err := p.Recover(ctx, journals[partition.SizeJournal]); err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		if j := journals[share.LettersName(g.ID)]; j != nil {
+			l := machines[j.Name()].(*share.Letters)
+			l.Recover(j)
+			was.letters[g.Name] = append(was.letters[g.Name], l)
+		}
+		if j := journals[share.AnswersName(g.ID)]; j != nil {
+			a := machines[j.Name()].(*share.Answers)
+			a.Recover(j)
+			was.answers[g.Name] = append(was.answers[g.Name], a)
+		}
+		a := g.Attachment(t.def.ID)
+		if a == nil {
+			continue
+		}
+		part := share.Part{Partition: p, Epoch: a.Epoch}
+		if j := journals[share.JournalName(g.ID)]; j != nil {
+			part.Restored, part.Journal = machines[j.Name()].(*share.Restored), j
+		} else if part.Start, err = b.startOf(ctx, p, *a); err != nil { // made just before a crash
+			return nil, err
+		}
+		was.parts[g.Name] = append(was.parts[g.Name], part)
 	}
 	return stray, nil
 }

@@ -29,6 +29,7 @@ var (
 	ErrRecordTooLarge    = errors.New("the record is too large")
 	ErrRequestTooLarge   = errors.New("the request is too large")
 	ErrBacklogFull       = errors.New("the topic's backlog is full")
+	ErrRateLimited       = errors.New("too much for the moment")
 	ErrStorageFull       = errors.New("the storage is full")
 	ErrShuttingDown      = errors.New("the server is shutting down")
 	ErrUnavailable       = errors.New("not available for the moment")

@@ -10,6 +10,7 @@ import (
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
 )
@@ -81,7 +82,7 @@ func (b *Broker) putGroup(ctx context.Context, name string, cond Condition, edit
 		return nil, false, err
 	}
 	if !exists {
-		g = share.NewGroup(b.env, stored, parts, nil)
+		g = share.NewGroup(b.env, stored, parts, nil, nil)
 		b.mu.Lock()
 		b.groups[name] = g
 		b.mu.Unlock()
@@ -421,7 +422,7 @@ func (b *Broker) GiveBack(name string, ds []Delivery) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if _, err := g.Settle(ctx, actions); err != nil {
+	if _, err := g.Settle(ctx, share.SettleRequest{Actions: actions}); err != nil {
 		b.log.Debug("records of an answer that nobody got stay leased until they expire", "group", name, "error", err)
 	}
 }
@@ -429,6 +430,12 @@ func (b *Broker) GiveBack(name string, ds []Delivery) {
 // Settle ends or moves leases, each on its own. Errors: *SettleError when none was settled; ErrGroupNotFound,
 // ErrInvalidRequest, ErrRequestTooLarge, ErrUnavailable, ErrUnknown.
 func (b *Broker) Settle(ctx context.Context, name string, actions []Action) (SettleResult, error) {
+	return b.SettleAndPublish(ctx, name, SettleRequest{Actions: actions})
+}
+
+// SettleAndPublish is Settle, and with records to publish all of it in one unit or nothing. Errors: also *SettleError when there are records and one
+// receipt was refused, and those of Publish.
+func (b *Broker) SettleAndPublish(ctx context.Context, name string, req SettleRequest) (SettleResult, error) {
 	if err := b.Ready(); err != nil && !errors.Is(err, ErrShuttingDown) {
 		return SettleResult{}, err
 	}
@@ -436,23 +443,66 @@ func (b *Broker) Settle(ctx context.Context, name string, actions []Action) (Set
 	if err != nil {
 		return SettleResult{}, err
 	}
-	if err := b.admitSettle(actions); err != nil {
+	if err := b.admitSettle(req); err != nil {
 		return SettleResult{}, err
 	}
-	if len(actions) == 0 {
+	if len(req.Actions) == 0 && len(req.Publish) == 0 {
 		return SettleResult{}, nil
 	}
-	res, err := g.Settle(ctx, actions)
+	inner := share.SettleRequest{Actions: req.Actions, Request: req.Request}
+	if len(req.Publish) > 0 {
+		if err := g.Check(inner); err != nil { // a refused call makes no topics
+			return SettleResult{}, err
+		}
+		pub, created, err := b.publicationOf(ctx, req.Publish)
+		if err != nil {
+			return SettleResult{}, err
+		}
+		inner.Publish = pub
+		res, err := g.Settle(ctx, inner)
+		res.Created = created
+		return res, b.ofGroup(name, err)
+	}
+	res, err := g.Settle(ctx, inner)
 	return res, b.ofGroup(name, err)
 }
 
-func (b *Broker) admitSettle(actions []Action) error {
-	if len(actions) > share.MaxSettle {
-		return fmt.Errorf("%d receipts, at most %d in one request: %w", len(actions), share.MaxSettle, ErrRequestTooLarge)
+// publicationOf makes a publication of a settle's records, and topics that are missing.
+func (b *Broker) publicationOf(ctx context.Context, publish []TopicMessages) (pub *publication, created []string, err error) {
+	if err := b.writable(); err != nil {
+		return nil, nil, err
 	}
-	seen := make(map[string]struct{}, len(actions))
-	for i := range actions {
-		a := &actions[i]
+	items := make([]*publishing, len(publish))
+	size, count := 0, 0
+	for i, p := range publish {
+		t, made, err := b.topicFor(ctx, p.Topic, p.Messages)
+		if err != nil {
+			return nil, created, err
+		}
+		created = append(created, made...)
+		for j := range p.Messages {
+			size += record.EncodedSize(p.Messages[j].record())
+		}
+		count += len(p.Messages)
+		items[i] = &publishing{topic: t, msgs: p.Messages}
+	}
+	if size > store.MaxUnitBytes-unitOverhead || int64(count) > b.cfg.Limits.MaxPublish {
+		return nil, created, fmt.Errorf("%d records of %d bytes, at most %d of %d in one request: %w", count, size, b.cfg.Limits.MaxPublish, store.MaxUnitBytes-unitOverhead, ErrRequestTooLarge)
+	}
+	pub, err = b.publication(items)
+	return pub, created, err
+}
+
+func (b *Broker) admitSettle(req SettleRequest) error {
+	if len(req.Actions) > share.MaxSettle {
+		return fmt.Errorf("%d receipts, at most %d in one request: %w", len(req.Actions), share.MaxSettle, ErrRequestTooLarge)
+	}
+	if int64(len(req.Request)) > b.cfg.Limits.MaxID {
+		return fmt.Errorf("%w: request takes %d bytes, at most %d", ErrInvalidRequest, len(req.Request), b.cfg.Limits.MaxID)
+	}
+	seen := make(map[string]struct{}, len(req.Actions))
+	for i := range req.Actions {
+		a := &req.Actions[i]
 		if _, twice := seen[a.Receipt]; twice {
 			return fmt.Errorf("%w: a receipt is named twice", ErrInvalidRequest)
 		}
@@ -470,6 +520,8 @@ func (b *Broker) admitSettle(actions []Action) error {
 // ofGroup turns errors of a share group into the broker's.
 func (b *Broker) ofGroup(name string, err error) error {
 	switch {
+	case errors.Is(err, share.ErrTooManyLogs):
+		return fmt.Errorf("%w: %w", ErrRequestTooLarge, err)
 	case errors.Is(err, share.ErrTooManyWaiting):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, share.ErrClosed):

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -17,7 +16,7 @@ const unitOverhead = 256 << 10
 
 // Publish appends the messages, all or none, and returns where they went, in order, once they are on stable storage. created names what was made on the way
 // ("topics/emails"). wait is how long to wait for room in the topic's backlog. Errors: ErrTopicNotFound, ErrInvalidName, ErrInvalidRequest,
-// ErrPartitionNotFound, ErrRecordTooLarge, ErrRequestTooLarge, ErrStorageFull, ErrShuttingDown, ErrUnavailable, ErrUnknown.
+// ErrPartitionNotFound, ErrRecordTooLarge, ErrRequestTooLarge, ErrBacklogFull, ErrRateLimited, ErrStorageFull, ErrShuttingDown, ErrUnavailable, ErrUnknown.
 func (b *Broker) Publish(ctx context.Context, name string, msgs []Message, wait time.Duration) (places []Place, created []string, err error) {
 	if err := b.writable(); err != nil {
 		return nil, nil, err
@@ -26,27 +25,25 @@ func (b *Broker) Publish(ctx context.Context, name string, msgs []Message, wait 
 	if err != nil {
 		return nil, nil, err
 	}
-	appends, where, err := b.route(t, msgs)
+	if err := b.awaitRoom(ctx, t, wait); err != nil {
+		return nil, nil, err
+	}
+	pub, err := b.publication([]*publishing{{topic: t, msgs: msgs}})
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := b.committer.Room(ctx); err != nil {
 		return nil, nil, b.committed(err)
 	}
-	tx, err := partition.Begin(appends...)
-	if errors.Is(err, partition.ErrDropped) {
-		return nil, nil, fmt.Errorf("topic %s: %w", name, ErrTopicNotFound)
+	if err := pub.Begin(); err != nil {
+		return nil, nil, err
 	}
-	ticket := tx.Commit(b.committer, time.Now())
-	if err := b.committer.Wait(ctx, ticket); err != nil {
-		return nil, nil, fmt.Errorf("publish to %s: %w", name, b.committed(err))
+	pub.Commit(b.committer, time.Now(), nil)
+	// A duplicate's answer, too, waits for the record it names.
+	if err := b.durable(ctx); err != nil {
+		return nil, nil, fmt.Errorf("publish to %s: %w", name, err)
 	}
-	places = make([]Place, len(msgs))
-	for i, w := range where {
-		places[i] = Place{Partition: w.to.Partition.Index, Offset: w.to.Base + record.Offset(w.nth), Timestamp: w.to.Time}
-	}
-	t.count(msgs)
-	return places, created, nil
+	return pub.Places()[0], created, nil
 }
 
 // writable refuses new records while the server stops or the disk is full.
@@ -141,8 +138,6 @@ func (l *Limits) admit(m *Message, maxValue int64) error {
 		return fmt.Errorf("the headers take %d bytes, at most %d: %w", headers, l.MaxHeaderBytes, ErrRecordTooLarge)
 	case int64(len(m.ID)) > l.MaxID:
 		return fmt.Errorf("%w: the id takes %d bytes, at most %d", ErrInvalidRequest, len(m.ID), l.MaxID)
-	case m.ID != "":
-		return fmt.Errorf("%w: id (deduplication) is not supported by this version", ErrInvalidRequest)
 	case m.Delay != 0 || !m.DeliverAt.IsZero():
 		return fmt.Errorf("%w: delay and deliver_at are not supported by this version", ErrInvalidRequest)
 	case m.TTL < 0:
@@ -159,37 +154,6 @@ func (m *Message) record() record.Record {
 		r.Headers = share.WithTTL(r.Headers[:len(r.Headers):len(r.Headers)], m.TTL)
 	}
 	return r
-}
-
-// spot is where one message went: the nth record of an append.
-type spot struct {
-	to  *partition.AppendTo
-	nth int
-}
-
-// route puts messages to their partitions.
-func (b *Broker) route(t *topic, msgs []Message) (appends []*partition.AppendTo, where []spot, err error) {
-	var sticky []*partition.Partition // for messages without key, by lane, once for the request
-	by := map[*partition.Partition]*partition.AppendTo{}
-	where = make([]spot, len(msgs))
-	for i := range msgs {
-		p, err := t.choose(&msgs[i], &sticky)
-		if err != nil {
-			return nil, nil, fmt.Errorf("record %d: %w", i, err)
-		}
-		a := by[p]
-		if a == nil {
-			a = &partition.AppendTo{Partition: p}
-			by[p] = a
-			appends = append(appends, a)
-		}
-		where[i] = spot{a, len(a.Records)}
-		a.Records = append(a.Records, msgs[i].record())
-	}
-	if len(appends) > store.MaxUnitEdits {
-		return nil, nil, fmt.Errorf("the records go to %d partitions, at most %d in one request: %w", len(appends), store.MaxUnitEdits, ErrRequestTooLarge)
-	}
-	return appends, where, nil
 }
 
 // choose returns a message's partition.
@@ -211,6 +175,9 @@ func (t *topic) choose(m *Message, sticky *[]*partition.Partition) (*partition.P
 	if m.Key != nil {
 		return parts[record.PartitionFor(m.Key, len(parts))], nil
 	}
+	if m.ID != "" { // a repeat goes the same way
+		return parts[record.PartitionFor([]byte(m.ID), len(parts))], nil
+	}
 	if *sticky == nil {
 		*sticky = make([]*partition.Partition, len(t.lanes))
 	}
@@ -218,13 +185,4 @@ func (t *topic) choose(m *Message, sticky *[]*partition.Partition) (*partition.P
 		(*sticky)[lane] = parts[t.turn.Add(1)%uint64(len(parts))]
 	}
 	return (*sticky)[lane], nil
-}
-
-func (t *topic) count(msgs []Message) {
-	bytes := 0
-	for i := range msgs {
-		bytes += len(msgs[i].Key) + len(msgs[i].Value)
-	}
-	t.published.records.Add(uint64(len(msgs)))
-	t.published.bytes.Add(uint64(bytes))
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/dedupe"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
@@ -20,6 +21,8 @@ type topic struct {
 	lanes      [][]*partition.Partition // by priority
 	turn       *atomic.Uint64           // spreads records without key
 	published  *topicCounters
+	ids        *dedupe.Table
+	backlog    *partition.Backlog
 }
 
 // topicCounters count since the process started.
@@ -27,15 +30,16 @@ type topicCounters struct{ records, bytes atomic.Uint64 }
 
 // openTopic opens the partitions that old, which may be nil, does not have. replay says that the caller replays and recovers them.
 func (b *Broker) openTopic(ctx context.Context, def *catalog.Topic, old *topic, replay bool) (*topic, error) {
-	t := &topic{def: def, lanes: make([][]*partition.Partition, def.Config.Priorities), turn: new(atomic.Uint64), published: new(topicCounters)}
+	t := &topic{def: def, lanes: make([][]*partition.Partition, def.Config.Priorities), turn: new(atomic.Uint64), published: new(topicCounters), ids: new(dedupe.Table), backlog: partition.NewBacklog()}
 	if old != nil {
-		t.partitions, t.turn, t.published = slices.Clone(old.partitions), old.turn, old.published
+		t.partitions, t.turn, t.published, t.ids, t.backlog = slices.Clone(old.partitions), old.turn, old.published, old.ids, old.backlog
 	}
 	for i := len(t.partitions); i < len(def.Partitions); i++ {
 		p, err := partition.Open(ctx, b.store, b.cache, def.Partitions[i].Log, def.Name, i, def.Partitions[i].Lane)
 		if err != nil {
 			return nil, err
 		}
+		p.Backlog = t.backlog
 		if !replay {
 			if err := p.Recover(ctx, nil); err != nil {
 				return nil, err
@@ -122,11 +126,8 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 
 // unsupported refuses what this version cannot do.
 func unsupported(c TopicConfig) error {
-	switch {
-	case c.Cleanup == catalog.CleanupCompact:
+	if c.Cleanup == catalog.CleanupCompact {
 		return fmt.Errorf("%w: cleanup \"compact\" is not supported by this version", ErrInvalidConfig)
-	case c.MaxBacklogRecords > 0 || c.MaxBacklogBytes > 0:
-		return fmt.Errorf("%w: max_backlog is not supported by this version", ErrInvalidConfig)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
 )
@@ -23,6 +24,7 @@ type (
 	Failure      = share.Failure
 	SettleResult = share.SettleResult
 	SettleError  = share.SettleError
+	Place        = partition.Place
 )
 
 // The verbs of a settle.
@@ -47,14 +49,6 @@ type Message struct {
 	Partition *int
 }
 
-// Place says where a record went.
-type Place struct {
-	Partition int
-	Offset    Offset
-	Timestamp time.Time
-	Duplicate bool
-}
-
 // Condition is what must hold of a definition for a change to be made; the zero value always holds.
 type Condition struct {
 	Tags   []string // one of them is the definition's Tag
@@ -69,6 +63,19 @@ type Position struct {
 	Earliest bool
 	Latest   bool
 	Time     time.Time
+}
+
+// SettleRequest settles leases; with Publish, in one unit with new records: all of it or nothing.
+type SettleRequest struct {
+	Actions []Action
+	Publish []TopicMessages
+	Request string // the same again within ten minutes gets the first call's answer; "" = none
+}
+
+// TopicMessages are messages for one topic.
+type TopicMessages struct {
+	Topic    string
+	Messages []Message
 }
 
 // ReadRequest reads one partition without a group.

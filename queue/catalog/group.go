@@ -164,6 +164,16 @@ type Group struct {
 	Revision uint64 `json:"-"`
 }
 
+// Attachment returns what ties the group to a topic's incarnation, or nil.
+func (g *Group) Attachment(topicID uint64) *Attachment {
+	for i := range g.Topics {
+		if g.Topics[i].ID == topicID {
+			return &g.Topics[i]
+		}
+	}
+	return nil
+}
+
 // Names returns the topics' names in order of attachment.
 func (g *Group) Names() []string {
 	names := make([]string, len(g.Topics))

@@ -22,6 +22,8 @@ type Partition struct {
 	Index int
 	Lane  int
 
+	Backlog *Backlog // of the topic; nil = nobody asks
+
 	log   store.Log
 	cache *Cache
 
@@ -77,6 +79,15 @@ type AppendTo struct {
 	Time      time.Time
 }
 
+// Place says where a record went.
+type Place struct {
+	Partition int
+	Offset    record.Offset
+	Timestamp time.Time
+	Duplicate bool   // it is the place of an earlier record with the same id
+	Scheduled string // not appended yet: the id of the delayed record, which is due at Timestamp; "" = appended
+}
+
 // ErrDropped is what Begin returns for a partition whose topic was deleted.
 var ErrDropped = errors.New("the partition is dropped")
 
@@ -100,13 +111,17 @@ func Begin(appends ...*AppendTo) (*Tx, error) {
 	return tx, nil
 }
 
-// Commit gives the records offsets and times, enqueues them as one unit together with the parts in extra, and unlocks. It does not block.
-func (tx *Tx) Commit(c *commit.Committer, now time.Time, extra ...commit.Part) commit.Ticket {
-	unit := make(commit.Unit, 0, len(tx.order)+len(extra))
+// Commit gives the records offsets and times, enqueues them as one unit together with what extra, which may be nil, then returns, and unlocks. It does
+// not block.
+func (tx *Tx) Commit(c *commit.Committer, now time.Time, extra func() []commit.Part) commit.Ticket {
+	unit := make(commit.Unit, 0, len(tx.order)+1)
 	for _, a := range tx.order {
 		unit = append(unit, a.number(now))
 	}
-	t := c.Enqueue(append(unit, extra...))
+	if extra != nil {
+		unit = append(unit, extra()...)
+	}
+	t := c.Enqueue(unit)
 	tx.Abort()
 	return t
 }

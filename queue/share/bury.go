@@ -7,6 +7,7 @@ import (
 
 	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
@@ -138,7 +139,9 @@ func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death) error
 	g.inflight += w.machine.Counts().Leased - before
 	edit, _ := w.edit()
 	dest.Records = kept
-	t := tx.Commit(g.env.Committer, time.Now(), edit, g.lettersOn(to).add(len(kept)))
+	t := tx.Commit(g.env.Committer, time.Now(), func() []commit.Part {
+		return []commit.Part{edit, g.lettersOn(to).add(len(kept))}
+	})
 	g.counters.DeadLettered += uint64(len(kept))
 	g.free(w, t)
 	g.serve()

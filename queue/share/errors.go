@@ -8,6 +8,7 @@ var (
 	ErrAlreadySettled = errors.New("the lease was settled already")
 	ErrInvalidReceipt = errors.New("not a receipt of this group")
 	ErrNotAttached    = errors.New("the group does not read this topic")
+	ErrTooManyLogs    = errors.New("too many partitions in one unit")
 	ErrTooManyWaiting = errors.New("too many parked calls")
 	ErrClosed         = errors.New("the group is closed")
 )

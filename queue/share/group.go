@@ -49,7 +49,8 @@ type Group struct {
 	inflight int        // leases running
 	rate     bucket
 	waiters  wait.Queue[parcel]
-	requests map[*wait.Waiter[parcel]]*LeaseRequest
+	parked   map[*wait.Waiter[parcel]]*LeaseRequest
+	requests requests        // answers to settles with a request key
 	filtered int             // waiters that name topics
 	serving  bool            // a dispatcher runs
 	handouts []lease.Handout // reused by every Lease of a machine
@@ -85,10 +86,10 @@ type Part struct {
 func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprintf("g/%d", groupID)) }
 
 // NewGroup brings a group to life. Running leases of a restored window go on as the contract says.
-func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters) *Group {
+func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, answers []*Answers) *Group {
 	g := &Group{
 		env: env, def: def, letters: letters, byLog: map[store.LogID]*window{},
-		requests: map[*wait.Waiter[parcel]]*LeaseRequest{}, histories: make(chan struct{}, 1), burying: make(chan struct{}, 1), members: newMembers(),
+		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), histories: make(chan struct{}, 1), burying: make(chan struct{}, 1), members: newMembers(),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.timer = time.AfterFunc(time.Hour, g.tick)
@@ -96,6 +97,7 @@ func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters) *G
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.rate.set(def.Config.RatePerSecond, def.Config.RateBurst, env.Clock.Now())
+	g.requests.restore(answers)
 	for _, p := range parts {
 		g.attach(p)
 	}
@@ -166,12 +168,17 @@ func (g *Group) Detach(def *catalog.Group, logs []store.LogID, dropped bool) {
 		}
 		w.closed = true
 		w.part.Unwatch(g)
+		w.part.Backlog.Progressed()
+		defer delete(g.requests.on, id)
 		g.inflight -= w.machine.Counts().Leased
 		delete(g.byLog, id)
 		g.windows = slices.DeleteFunc(g.windows, func(o *window) bool { return o == w })
 		g.lanes.remove(w)
 		if !dropped {
 			g.env.Committer.Enqueue(commit.Unit{Forget(id, w.journal.Name())})
+			if g.requests.on[id] != nil {
+				g.env.Committer.Enqueue(commit.Unit{Forget(id, AnswersName(g.def.ID))})
+			}
 		}
 	}
 	g.serve()
@@ -244,9 +251,14 @@ func (g *Group) journal(w *window, notes ...store.Note) commit.Ticket {
 	return t
 }
 
-// checkpoint encodes a window and writes it piece by piece in the background; the lock is held.
+// checkpoint encodes a window and writes it in the background; the lock is held.
 func (g *Group) checkpoint(w *window) {
-	entries := w.journal.Checkpoint(w.machine.AppendCheckpoint(nil))
+	g.writeCheckpoint(w, w.journal, w.machine.AppendCheckpoint(nil))
+}
+
+// writeCheckpoint writes a checkpoint of a journal on a window's log piece by piece in the background; the lock is held.
+func (g *Group) writeCheckpoint(w *window, j *journal.Journal, state []byte) {
+	entries := j.Checkpoint(state)
 	g.background(func() {
 		for _, e := range entries {
 			g.mu.Lock()
@@ -261,7 +273,7 @@ func (g *Group) checkpoint(w *window) {
 			}
 		}
 		g.mu.Lock()
-		w.journal.Written()
+		j.Written()
 		g.mu.Unlock()
 	})
 }

@@ -104,7 +104,7 @@ func (g *Group) park(req *LeaseRequest) (*wait.Waiter[parcel], error) {
 		return nil, fmt.Errorf("group %s: %d calls wait already: %w", g.def.Name, MaxWaiting, ErrTooManyWaiting)
 	}
 	w := g.waiters.Push()
-	g.requests[w] = req
+	g.parked[w] = req
 	if len(req.Topics) > 0 {
 		g.filtered++
 	}
@@ -115,7 +115,7 @@ func (g *Group) unpark(w *wait.Waiter[parcel], req *LeaseRequest) {
 	g.env.Waiting.Add(-1)
 	g.mu.Lock()
 	g.waiters.Remove(w)
-	delete(g.requests, w)
+	delete(g.parked, w)
 	if len(req.Topics) > 0 {
 		g.filtered--
 	}
@@ -269,7 +269,7 @@ func (g *Group) serveOne() (fill *window, more bool) {
 	}
 	now := g.env.Clock.Now()
 	for w := g.waiters.First(); w != nil; w = g.waiters.After(w) {
-		req := g.requests[w]
+		req := g.parked[w]
 		var p parcel
 		fill = g.take(now, req, &p)
 		if len(p.grants) > 0 {
@@ -315,6 +315,7 @@ func (g *Group) release(grants []grant) {
 // free notes that a command may have made records of a window available; the lock is held.
 func (g *Group) free(w *window, t commit.Ticket) {
 	w.freed = w.freed.Later(t)
+	w.part.Backlog.Progressed()
 	if w.machine.Counts().Ready > 0 || record.Offset(w.machine.End()) < w.durableEnd() {
 		g.lanes.add(w)
 	}

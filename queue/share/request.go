@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 )
 
@@ -16,6 +18,8 @@ const (
 	MaxStack        = 8 << 10  // bytes of a worker's stack that are kept
 	MaxMessage      = 2 << 10  // bytes of a worker's message, type and fingerprint each that are kept
 	MaxWaiting      = 10_000   // parked leases of all groups
+	MaxRequests     = 100_000  // request keys of settles a group remembers; the oldest go first
+	RequestMemory   = 10 * time.Minute
 )
 
 // LeaseRequest asks for records.
@@ -26,6 +30,29 @@ type LeaseRequest struct {
 	MaxBytes int64         // 0 = MaxLeaseBytes
 	Topics   []string      // limits the call to these; nil = all the group reads
 	Member   string        // who asks, for operators; ≤ lease.MaxMember bytes
+	Request  string        // the same again gets the leases of the first call that still run; "" = none
+	NoWait   bool          // do not wait, whatever Wait says
+}
+
+// SettleRequest settles leases, and publishes records in the same unit.
+type SettleRequest struct {
+	Actions []Action
+	Request string      // the same again within RequestMemory gets the first call's answer; "" = none
+	Publish Publication // nil = none; with it, one refused receipt refuses the whole
+}
+
+// Publication is a set of records ready to be appended in one unit with a settle. Its locks stand between the group's and
+// the committer's.
+type Publication interface {
+	// Begin takes the locks; Commit or Abort follows. Errors: what keeps the records from being taken.
+	Begin() error
+	// Commit gives the records their places, enqueues one unit of them and what extra then returns, and gives the locks back. It does not block.
+	Commit(c *commit.Committer, now time.Time, extra func() []commit.Part) commit.Ticket
+	Abort()
+	// Places says where the records went, by topic in the order of the request: within extra and after Commit.
+	Places() [][]partition.Place
+	// Logs is how many logs Commit touches, at most.
+	Logs() int
 }
 
 // Delivery is one record handed out.
@@ -63,10 +90,12 @@ type Failure struct {
 	Err     error
 }
 
-// SettleResult counts the accepted verbs, repeats and extends too.
+// SettleResult counts the accepted verbs, repeats and extends too. Places are where the published records went.
 type SettleResult struct {
 	Settled int
 	Failed  []Failure
+	Places  [][]partition.Place
+	Created []string // what was made on the way
 }
 
 // SettleError is returned when nothing was settled; it unwraps to the first failure's error.

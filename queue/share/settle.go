@@ -17,29 +17,27 @@ type claimed struct {
 	valid bool
 }
 
-// Settle ends or moves leases, each on its own, and returns when everything it answers for is on stable storage. Errors: *SettleError when none of
-// them was settled, store.ErrUnknown, ErrClosed, the context's.
-func (g *Group) Settle(ctx context.Context, actions []Action) (SettleResult, error) {
-	claims := g.claims(actions)
+// Settle ends or moves leases, each on its own, and returns when everything it answers for is on stable storage. With a publication leases and
+// records are settled and appended in one unit, or nothing is. Errors: *SettleError when none of
+// them was settled, the publication's, store.ErrUnknown, ErrClosed, the context's.
+func (g *Group) Settle(ctx context.Context, req SettleRequest) (SettleResult, error) {
+	claims := g.claims(req.Actions)
 	past, release, err := g.pastFailures(ctx, claims)
 	if err != nil {
 		return SettleResult{}, err
 	}
-	res, dying, err := g.settle(ctx, claims, past)
+	res, dying, err := g.settle(ctx, &req, claims, past)
 	release()
-	if err != nil {
-		return res, err
-	}
 	if dying {
 		g.buryDying()
 	}
-	if err := g.env.Committer.Wait(ctx, g.env.Committer.Last()); err != nil {
-		return res, g.result(err)
+	if werr := g.env.Committer.Wait(ctx, g.env.Committer.Last()); werr != nil {
+		return res, g.result(werr)
 	}
-	if res.Settled == 0 && len(res.Failed) > 0 {
-		return res, &SettleError{Failed: res.Failed}
+	if err == nil && res.Settled == 0 && len(res.Failed) > 0 {
+		err = &SettleError{Failed: res.Failed}
 	}
-	return res, nil
+	return res, err
 }
 
 // claims reads the receipts.
@@ -54,66 +52,90 @@ func (g *Group) claims(actions []Action) []claimed {
 }
 
 // settle applies the actions in order. Receipts of hand-outs that a crash forgot come last: their windows must be read ahead for first.
-func (g *Group) settle(ctx context.Context, claims []claimed, past map[place]history) (res SettleResult, dying bool, err error) {
-	later, dying, err := g.settlePass(claims, past, &res)
-	if err != nil || len(later) == 0 {
-		return res, dying, err
+func (g *Group) settle(ctx context.Context, req *SettleRequest, claims []claimed, past map[place]history) (res SettleResult, dying bool, err error) {
+	if req.Publish != nil {
+		return g.settleWhole(ctx, req, claims, past)
 	}
-	for i := range later {
-		if err := g.offerUpTo(ctx, &later[i]); err != nil {
-			return res, dying, err
+	pass := settling{claims: claims, past: past, request: req.Request, res: &res}
+	if err := g.settlePass(&pass); err != nil || len(pass.later) == 0 {
+		return res, pass.dying, err
+	}
+	for i := range pass.later {
+		if err := g.offerUpTo(ctx, &pass.later[i]); err != nil {
+			return res, pass.dying, err
 		}
 	}
-	lost, died, err := g.settlePass(later, past, &res)
-	for i := range lost { // there is no such record
-		res.Failed = append(res.Failed, Failure{Receipt: lost[i].Receipt, Err: ErrLeaseLost})
+	again := settling{claims: pass.later, past: past, res: &res, dying: pass.dying}
+	err = g.settlePass(&again)
+	for _, c := range again.later { // there is no such record
+		res.Failed = append(res.Failed, Failure{Receipt: c.Receipt, Err: ErrLeaseLost})
 	}
-	return res, dying || died, err
+	return res, again.dying, err
 }
 
-// settlePass applies the actions whose records the windows have considered, and returns the others.
-func (g *Group) settlePass(claims []claimed, past map[place]history, res *SettleResult) (later []claimed, dying bool, err error) {
+// settling is one pass over the actions of a call.
+type settling struct {
+	claims  []claimed
+	past    map[place]history
+	request string
+	res     *SettleResult
+	later   []claimed // their windows have not considered the records yet
+	dying   bool
+	touched []*window
+}
+
+// settlePass applies the actions whose records the windows have considered, each on its own.
+func (g *Group) settlePass(s *settling) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return nil, false, fmt.Errorf("group %s: %w", g.def.Name, ErrClosed)
+		return fmt.Errorf("group %s: %w", g.def.Name, ErrClosed)
+	}
+	if known := g.requests.find(s.request); known != nil {
+		*s.res = known.result(s.claims)
+		return nil
 	}
 	now := g.env.Clock.Now()
-	var touched []*window
-	for i := range claims {
-		c := &claims[i]
-		code := lease.Invalid
-		if c.valid {
-			code = lease.Lost // unless its topic is attached
-			if w := g.byLog[c.log]; w != nil {
-				if !w.touched {
-					w.touched = true
-					touched = append(touched, w)
-				}
-				code = g.settleOne(now, w, c, past)
-			}
-		}
+	for i := range s.claims {
+		c := &s.claims[i]
+		code := g.settleOne(now, s, c)
 		failure := failureOf(code)
 		switch {
 		case code == lease.NotOffered:
-			later = append(later, *c)
+			s.later = append(s.later, *c)
 		case failure != nil:
-			res.Failed = append(res.Failed, Failure{Receipt: c.Receipt, Err: failure})
+			s.res.Failed = append(s.res.Failed, Failure{Receipt: c.Receipt, Err: failure})
 		default:
-			res.Settled++
+			s.res.Settled++
 		}
 	}
-	for _, w := range touched {
+	for _, w := range s.touched {
 		g.free(w, g.journalNotes(w, w.notes))
 		w.touched, w.notes = false, nil
-		dying = dying || w.machine.Counts().Dying > 0
+		s.dying = s.dying || w.machine.Counts().Dying > 0
+	}
+	if s.request != "" && s.res.Settled > 0 && len(s.later) == 0 {
+		if parts := g.remember(s.request, s.claims, s.res); len(parts) > 0 {
+			g.env.Committer.Enqueue(parts)
+		}
 	}
 	g.serve()
-	return later, dying, nil
+	return nil
 }
 
 // settleOne applies one action; the lock is held.
-func (g *Group) settleOne(now int64, w *window, c *claimed, past map[place]history) lease.Code {
+func (g *Group) settleOne(now int64, s *settling, c *claimed) lease.Code {
+	if !c.valid {
+		return lease.Invalid
+	}
+	w := g.byLog[c.log]
+	if w == nil { // detached
+		return lease.Lost
+	}
+	if !w.touched {
+		w.touched = true
+		s.touched = append(s.touched, w)
+	}
 	fails := c.Verb == lease.Nack || c.Verb == lease.Reject
 	var view lease.View
 	if fails {
@@ -133,7 +155,7 @@ func (g *Group) settleOne(now int64, w *window, c *claimed, past map[place]histo
 		g.armAt(r.Deadline)
 	}
 	if fails {
-		h := past[place{c.log, c.claim.Offset}].add(g.failure(now, c, r, view))
+		h := s.past[place{c.log, c.claim.Offset}].add(g.failure(now, c, r, view))
 		w.remember(c.claim.Offset, r.Dying, h)
 		w.notes = append(w.notes, h.note(w.journal.Name(), c.claim.Offset))
 	}

@@ -77,6 +77,14 @@ func rewrites(u store.Unit) bool {
 
 // plan checks a unit against what is durable and what the group will make of it.
 func (s *Store) plan(g *group, u store.Unit) (*plan, error) {
+	p, err := s.planOnce(g, u)
+	if errors.Is(err, errDamaged) { // it may have been moved to another file meanwhile
+		p, err = s.planOnce(g, u)
+	}
+	return p, corruptIf(err)
+}
+
+func (s *Store) planOnce(g *group, u store.Unit) (*plan, error) {
 	p := &plan{drafts: make([]*draft, 0, len(u))}
 	var txn *badgerdb.Txn
 	if rewrites(u) {
@@ -93,10 +101,7 @@ func (s *Store) plan(g *group, u store.Unit) (*plan, error) {
 			return nil, invalid("log %d is not open", u[i].Log)
 		}
 		if err := p.edit(d, &u[i], txn); err != nil {
-			if errors.Is(err, errDamaged) {
-				err = corrupt("log %d: %v", u[i].Log, err)
-			}
-			return nil, err
+			return nil, fmt.Errorf("log %d: %w", u[i].Log, err)
 		}
 		p.drafts = append(p.drafts, d)
 		p.bound += d.cost()

@@ -30,6 +30,9 @@ type Config struct {
 	// CollectEvery is the pause between two turns of reclaiming space; a turn rewrites at most one file. 0: 10 s.
 	CollectEvery time.Duration
 
+	// valueFile is the length in bytes of Badger's value log files. 0: 64 MiB.
+	valueFile int64
+
 	// free asks the file system of dir for its size and free bytes. nil: the operating system.
 	free func(dir string) (size, free int64, err error)
 
@@ -64,6 +67,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.CollectEvery == 0 {
 		c.CollectEvery = 10 * time.Second
+	}
+	if c.valueFile == 0 {
+		c.valueFile = valueFileSize
 	}
 	if c.free == nil {
 		c.free = freeSpace

@@ -16,8 +16,7 @@ import (
 // log hold mostly what was deleted, and one of them at a time is rewritten.
 const (
 	sweepEvery = time.Second
-	maxDeletes = 1000     // keys of one transaction of the janitor
-	minFreed   = 32 << 20 // bytes of deleted values for which a collection is worth its work
+	maxDeletes = 1000 // keys of one transaction of the janitor
 )
 
 // garbage names keys that nobody can read any more.
@@ -435,7 +434,7 @@ func (s *Store) due() bool {
 	_, _, low := s.space.report()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.work.freed >= max(minFreed, tree) || (low && s.work.freed > 0)
+	return s.work.freed >= max(s.cfg.valueFile/2, tree) || (low && s.work.freed > 0)
 }
 
 // young says whether the tree is so small that all of it lies in its top level, where Badger leaves it.
@@ -461,7 +460,7 @@ func (s *Store) compact(now stage) error {
 	switch err := s.db.RunValueLogGC(0.5); {
 	case err == nil:
 		s.setStage(emptying)
-	case errors.Is(err, badgerdb.ErrNoRewrite):
+	case errors.Is(err, badgerdb.ErrNoRewrite), errors.Is(err, badgerdb.ErrRejected): // no file, or the store closes
 		s.setStage(waiting)
 	default:
 		s.setStage(waiting)

@@ -14,12 +14,19 @@ import (
 	"github.com/holtmq/holt/queue/store"
 )
 
-// TestTrimGivesSpaceBack fills three files of the value log, trims, and lets the janitor do its turns in fake time.
+// smallFiles has value log files of 1 MiB, so that little data fills many.
+func smallFiles(t *testing.T) Config {
+	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	cfg.valueFile = 1 << 20
+	return cfg
+}
+
+// TestTrimGivesSpaceBack fills twenty files of the value log, trims, and lets the janitor do its turns in fake time.
 func TestTrimGivesSpaceBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))
+		s := mustOpen(t, smallFiles(t))
 		defer s.Close()
-		fill(t, s, 1, 2000, 100_000)
+		fill(t, s, 1, 2000, 10_000)
 		before := diskUse(s.cfg.Dir)
 		mustCommit(t, s, store.Unit{{Log: 1, Start: 1985}})
 		wantShrunk(t, s, before, before/2)
@@ -36,10 +43,10 @@ func TestTrimGivesSpaceBack(t *testing.T) {
 // TestDropGivesSpaceBack does the same with a log that is dropped beside one that stays.
 func TestDropGivesSpaceBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+		cfg := smallFiles(t)
 		s := mustOpen(t, cfg)
 		fill(t, s, 1, 100, 2000)
-		fill(t, s, 2, 2000, 100_000)
+		fill(t, s, 2, 2000, 10_000)
 		before := diskUse(cfg.Dir)
 		mustCommit(t, s, store.Unit{{Log: 2, Drop: true}})
 		if err := s.Close(); err != nil { // the restart takes the work over
@@ -168,9 +175,11 @@ func TestSweepIsBounded(t *testing.T) {
 
 // TestReadersBesideCollection reads while batches are appended, trimmed and moved by collection: never a fault.
 func TestReadersBesideCollection(t *testing.T) {
-	s := mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	cfg := smallFiles(t)
+	cfg.CollectEvery = time.Hour // the test collects
+	s := mustOpen(t, cfg)
 	defer s.Close()
-	fill(t, s, 2, 300, 100_000) // stays, between what goes
+	fill(t, s, 2, 300, 10_000) // stays, between what goes
 	l := mustLog(t, s, 1)
 	var stop atomic.Bool
 	var wg sync.WaitGroup
@@ -180,7 +189,7 @@ func TestReadersBesideCollection(t *testing.T) {
 			for !stop.Load() {
 				start, end := l.Bounds()
 				for at := start; at < end && !stop.Load(); {
-					bs, err := l.Read(bg, at, 1<<20)
+					bs, err := l.Read(bg, at, 100<<10)
 					if isTrimmed(err) {
 						break
 					}
@@ -194,14 +203,14 @@ func TestReadersBesideCollection(t *testing.T) {
 		})
 	}
 	for round := range 6 {
-		fill(t, s, 1, 300, 100_000)
-		fill(t, s, 2, 10, 100_000)
+		fill(t, s, 1, 300, 10_000)
+		fill(t, s, 2, 10, 10_000)
 		_, end := l.Bounds()
 		mustCommit(t, s, store.Unit{{Log: 1, Start: end - 20}})
 		if err := s.sweep(bg); err != nil {
 			t.Fatal(err)
 		}
-		for range 3 {
+		for range 8 {
 			if err := s.collect(); err != nil {
 				t.Fatalf("round %d: %v", round, err)
 			}
@@ -209,6 +218,9 @@ func TestReadersBesideCollection(t *testing.T) {
 	}
 	stop.Store(true)
 	wg.Wait()
+	if files, err := numberedFiles(cfg.Dir, ".vlog"); err != nil || len(files) == int(files[len(files)-1].number) {
+		t.Errorf("no file was rewritten: %d files, %v", len(files), err)
+	}
 	if err := checkLog(s, 2, 360); err != nil {
 		t.Fatal(err)
 	}

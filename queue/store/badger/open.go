@@ -99,7 +99,7 @@ func (s *Store) verify(ctx context.Context) error {
 func (s *Store) openBadger(fresh bool) (err error) {
 	w := &watcher{fail: s.fail, log: s.log}
 	w.lenient.Store(s.cfg.AcceptDataLoss) // Badger opens without a table that is damaged
-	if s.db, err = openDB(s.cfg.Dir, w); err != nil {
+	if s.db, err = openDB(badgerOptions(s.cfg.Dir).WithValueLogFileSize(s.cfg.valueFile).WithLogger(w)); err != nil {
 		return err
 	}
 	w.lenient.Store(false)
@@ -186,9 +186,9 @@ func badgerOptions(dir string) badgerdb.Options {
 
 // openDB opens Badger. A crash right after Badger made a file leaves it empty, and Badger would refuse to open; nothing is in it,
 // because whatever lacks is found by verification, so it goes.
-func openDB(dir string, logger badgerdb.Logger) (*badgerdb.DB, error) {
+func openDB(o badgerdb.Options) (*badgerdb.DB, error) {
 	for _, ext := range []string{".mem", ".vlog"} {
-		files, err := numberedFiles(dir, ext)
+		files, err := numberedFiles(o.Dir, ext)
 		if err != nil {
 			return nil, err
 		}
@@ -201,5 +201,5 @@ func openDB(dir string, logger badgerdb.Logger) (*badgerdb.DB, error) {
 			}
 		}
 	}
-	return badgerdb.OpenManaged(badgerOptions(dir).WithLogger(logger))
+	return badgerdb.OpenManaged(o)
 }

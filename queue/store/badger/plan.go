@@ -171,7 +171,7 @@ func (p *plan) count() int {
 // the edit rewrites. The order of parts is the suite's: Append, Start, Rewrite, Entries, Notes.
 func (p *plan) edit(d *draft, e *store.Edit, txn *badgerdb.Txn) error {
 	if d.dropped {
-		return invalid("log %d is not open", e.Log)
+		return invalid("not open")
 	}
 	if e.Drop {
 		d.dropped = true
@@ -183,7 +183,7 @@ func (p *plan) edit(d *draft, e *store.Edit, txn *badgerdb.Txn) error {
 		return err
 	}
 	if e.Start > d.head.end {
-		return invalid("log %d: start %d is past the end %d", e.Log, e.Start, d.head.end)
+		return invalid("start %d is past the end %d", e.Start, d.head.end)
 	}
 	if e.Start > d.head.start {
 		d.head.start, d.moved = e.Start, true
@@ -209,11 +209,11 @@ func (p *plan) append(d *draft, e *store.Edit) error {
 	for i := range e.Append {
 		b := &e.Append[i]
 		if b.Base != d.head.end {
-			return invalid("log %d: append at %d, the end is %d", e.Log, b.Base, d.head.end)
+			return invalid("append at %d, the end is %d", b.Base, d.head.end)
 		}
 		t := b.MaxTime.UnixMilli()
 		if t < d.head.maxTime {
-			return invalid("log %d: time of batch at %d goes back", e.Log, b.Base)
+			return invalid("time of batch at %d goes back", b.Base)
 		}
 		key := batchKey(e.Log, b.Base)
 		p.put(key, appendBatch(make([]byte, 0, batchHeaderLen+len(b.Bytes)), key, b))
@@ -225,7 +225,7 @@ func (p *plan) append(d *draft, e *store.Edit) error {
 // rewrite plans one batch in place of all that lie in its range.
 func (p *plan) rewrite(d *draft, b *store.Batch, before store.Offset, txn *badgerdb.Txn) error {
 	log := d.st.id
-	fail := func(why string) error { return invalid("log %d: rewrite of %d–%d: %s", log, b.Base, b.Last, why) }
+	fail := func(why string) error { return invalid("rewrite of %d–%d: %s", b.Base, b.Last, why) }
 	if b.Last >= before {
 		return fail("past the end")
 	}
@@ -271,7 +271,7 @@ func checkTimes(txn *badgerdb.Txn, d *draft, b *store.Batch) error {
 				return err
 			}
 			if b.MaxTime.Before(prev.MaxTime) {
-				return invalid("log %d: rewrite of %d–%d: time before its predecessor's", log, b.Base, b.Last)
+				return invalid("rewrite of %d–%d: time before its predecessor's", b.Base, b.Last)
 			}
 		}
 	}
@@ -280,7 +280,7 @@ func checkTimes(txn *badgerdb.Txn, d *draft, b *store.Batch) error {
 		return err
 	}
 	if t > d.head.maxTime || (next != nil && b.MaxTime.After(next.MaxTime)) {
-		return invalid("log %d: rewrite of %d–%d: time after its successor's", log, b.Base, b.Last)
+		return invalid("rewrite of %d–%d: time after its successor's", b.Base, b.Last)
 	}
 	return nil
 }
@@ -302,7 +302,7 @@ func (p *plan) entry(d *draft, e *store.Entry) error {
 		old = &journal{}
 	}
 	fail := func(format string, args ...any) error {
-		return invalid("log %d: journal %q: "+format, append([]any{log, e.Journal}, args...)...)
+		return invalid("journal %q: "+format, append([]any{e.Journal}, args...)...)
 	}
 	switch e.Kind {
 	case store.Delta:

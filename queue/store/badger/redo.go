@@ -2,6 +2,7 @@ package badger
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 )
 
@@ -74,8 +75,9 @@ func (s *Store) findRedo() (key []byte, ops []op, err error) {
 	return key, ops, corruptIf(err)
 }
 
+// corruptIf makes store.ErrCorrupt of errDamaged, once it is certain.
 func corruptIf(err error) error {
-	if err == errDamaged {
+	if errors.Is(err, errDamaged) {
 		return corrupt("%v", err)
 	}
 	return err

@@ -67,9 +67,9 @@ func (k *kit) settleUnknown(units []store.Unit, n int, err error) error {
 	if unknown {
 		outcomes = allowed(k.m, units[n:])
 	}
-	reopened, err := k.afterFailure(units[n:])
-	if err != nil {
-		return err
+	reopened, openErr := k.afterFailure(units[n:])
+	if openErr != nil {
+		return openErr
 	}
 	var differs error
 	for _, m := range outcomes {
@@ -102,7 +102,7 @@ func (k *kit) afterFailure(rest []store.Unit) ([]store.LogID, error) {
 		if k.s.Health().Cause == nil {
 			return nil, errors.New("the store is dead without a cause")
 		}
-		if _, err := k.s.Open(k.Context(), ids[0]); !errors.Is(err, store.ErrDead) {
+		if _, err := k.s.Open(k.Context(), 1); !errors.Is(err, store.ErrDead) {
 			return nil, fmt.Errorf("open in a dead store: error %w, want ErrDead", err)
 		}
 		for id := range k.m.logs {

@@ -1,0 +1,143 @@
+package share
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// settleWhole settles and publishes in one unit: all of it, or nothing and a *SettleError.
+func (g *Group) settleWhole(ctx context.Context, req *SettleRequest, claims []claimed, past map[place]history) (SettleResult, bool, error) {
+	for {
+		s := settling{claims: claims, past: past, request: req.Request, res: &SettleResult{}}
+		missing, err := g.tryWhole(&s, req.Publish)
+		if missing == nil || err != nil {
+			return *s.res, s.dying, err
+		}
+		if err := g.offerUpTo(ctx, missing); err != nil {
+			return SettleResult{}, false, err
+		}
+		if g.beyond(missing) {
+			return SettleResult{}, false, &SettleError{Failed: []Failure{{Receipt: missing.Receipt, Err: ErrLeaseLost}}}
+		}
+	}
+}
+
+// beyond tells whether a claim is for a record that its window cannot reach.
+func (g *Group) beyond(c *claimed) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	w := g.byLog[c.log]
+	return w != nil && w.machine.End() <= c.claim.Offset
+}
+
+// tryWhole judges all actions and, if none is refused, applies them. It returns a claim whose window must be read ahead for first.
+func (g *Group) tryWhole(s *settling, pub Publication) (missing *claimed, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return nil, fmt.Errorf("group %s: %w", g.def.Name, ErrClosed)
+	}
+	now := g.env.Clock.Now()
+	if known := g.requests.find(s.request); known != nil {
+		*s.res = known.result(s.claims)
+		return nil, nil
+	}
+	if missing, failed := g.judge(now, s.claims); missing != nil || len(failed) > 0 {
+		if missing == nil {
+			err = &SettleError{Failed: failed}
+		}
+		return missing, err
+	}
+	if n := countLogs(s.claims) + pub.Logs() + 1; n > store.MaxUnitEdits {
+		return nil, fmt.Errorf("group %s: the call touches %d partitions, at most %d in one unit: %w", g.def.Name, n, store.MaxUnitEdits, ErrTooManyLogs)
+	}
+	if err := pub.Begin(); err != nil {
+		return nil, err
+	}
+	for i := range s.claims {
+		g.settleOne(now, s, &s.claims[i])
+	}
+	s.res.Settled = len(s.claims)
+	g.commitWhole(s, pub)
+	g.serve()
+	return nil, nil
+}
+
+// Check returns a *SettleError if a settle with records would be refused now, and changes nothing.
+func (g *Group) Check(req SettleRequest) error {
+	claims := g.claims(req.Actions)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.requests.find(req.Request) != nil {
+		return nil
+	}
+	if _, failed := g.judge(g.env.Clock.Now(), claims); len(failed) > 0 {
+		return &SettleError{Failed: failed}
+	}
+	return nil
+}
+
+// judge says which actions would be refused; a repeat is one, since its lease was settled without the records. The lock is held.
+func (g *Group) judge(now int64, claims []claimed) (missing *claimed, failed []Failure) {
+	for i := range claims {
+		c := &claims[i]
+		code := lease.Invalid
+		if c.valid {
+			code = lease.Lost
+			if w := g.byLog[c.log]; w != nil {
+				code = w.machine.Judge(now, g.action(c))
+			}
+		}
+		switch code {
+		case lease.OK:
+		case lease.NotOffered:
+			return c, nil
+		case lease.Repeat:
+			failed = append(failed, Failure{Receipt: c.Receipt, Err: ErrAlreadySettled})
+		default:
+			failed = append(failed, Failure{Receipt: c.Receipt, Err: failureOf(code)})
+		}
+	}
+	return nil, failed
+}
+
+// commitWhole enqueues the unit: records, settled leases, and the answer if it is to be remembered. The notes go ahead of it. The lock is held.
+func (g *Group) commitWhole(s *settling, pub Publication) {
+	var parts []commit.Part
+	for _, w := range s.touched {
+		if len(w.notes) > 0 {
+			g.env.Committer.Enqueue(commit.Unit{{Log: w.part.ID, Notes: w.notes}})
+		}
+		if edit, any := w.edit(); any {
+			parts = append(parts, edit)
+		}
+	}
+	t := pub.Commit(g.env.Committer, time.Now(), func() []commit.Part {
+		s.res.Places = pub.Places()
+		if s.request != "" {
+			parts = append(parts, g.remember(s.request, s.claims, s.res)...)
+		}
+		return parts
+	})
+	for _, w := range s.touched {
+		w.touched, w.notes = false, nil
+		g.free(w, t)
+		s.dying = s.dying || w.machine.Counts().Dying > 0
+		if w.journal.Due() {
+			g.checkpoint(w)
+		}
+	}
+}
+
+func countLogs(claims []claimed) int {
+	logs := map[store.LogID]struct{}{}
+	for i := range claims {
+		logs[claims[i].log] = struct{}{}
+	}
+	return len(logs)
+}

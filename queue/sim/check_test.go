@@ -1,0 +1,290 @@
+package sim
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/holtmq/holt/dlq/letter"
+	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/catalog"
+)
+
+// letterbox is what was read of a group's dead-letter topic.
+type letterbox struct {
+	id   string // of the topic's incarnation
+	next queue.Offset
+}
+
+// readLetters reads the dead letters that were written since the last time. Each has an origin that was given up, and comes once.
+func (w *world) readLetters() {
+	for _, g := range w.all() {
+		if w.err == nil {
+			w.readLettersOf(g)
+		}
+	}
+}
+
+func (w *world) readLettersOf(g *group) {
+	box := w.letters[g.name]
+	if box == nil {
+		info, err := w.b.Topic(w.ctx, g.name+".dlq")
+		if errors.Is(err, queue.ErrTopicNotFound) {
+			return
+		}
+		box = &letterbox{id: incarnation(info.Tag)}
+		w.letters[g.name] = box
+	}
+	for w.err == nil {
+		res, err := w.b.Read(w.ctx, queue.ReadRequest{Topic: g.name + ".dlq", From: queue.Position{Offset: box.next}, Max: 500})
+		if err != nil {
+			if !w.reading && !w.unsure[g.name+".dlq"] {
+				w.violated("I8 dead letter once", "read letters of %s: %v", g.name, err)
+			}
+			return
+		}
+		for i := range res.Records {
+			w.letter(g, &res.Records[i])
+		}
+		if len(res.Records) == 0 {
+			return
+		}
+		box.next = res.Next
+	}
+}
+
+// letter checks one dead letter.
+func (w *world) letter(g *group, l *queue.Record) {
+	w.tally.letters++
+	head := map[string]string{}
+	plain := *l
+	plain.Headers = nil
+	for _, h := range l.Headers {
+		if _, twice := head[h.Name]; twice {
+			w.violated("I8 dead letter once", "header %s twice", h.Name)
+		}
+		head[h.Name] = string(h.Value)
+		if len(h.Name) < len(letter.Prefix) || h.Name[:len(letter.Prefix)] != letter.Prefix {
+			plain.Headers = append(plain.Headers, h)
+		}
+	}
+	index, err1 := strconv.Atoi(head[letter.HeaderPartition])
+	offset, err2 := strconv.Atoi(head[letter.HeaderOffset])
+	win := g.window(head[letter.HeaderTopic], index)
+	if err1 != nil || err2 != nil || head[letter.HeaderGroup] != g.name || win == nil || win.at(offset) == nil {
+		w.violated("I8 dead letter once", "a letter of %s without an origin: %v", g.name, head)
+		return
+	}
+	r := win.at(offset)
+	plain.Timestamp = time.UnixMilli(r.msg.at)
+	w.compare(win.part, r.msg, &plain)
+	if g.origins[r] {
+		w.violated("I8 dead letter once", "%s/%d at %d has two letters in %s.dlq", win.part.topic.name, index, offset, g.name)
+	}
+	g.origins[r] = true
+	g.letters++
+	attempts, _ := strconv.Atoi(head[letter.HeaderAttempts])
+	given := union(slices.Clone(r.states), r.before...) // a fault may strike: what was given up may be known to the model as the step before
+	fits := only(each(given, func(s state) state { return w.doomed(r, s) }), func(s *state) bool {
+		return s.phase == dying && int(s.failures) == attempts && s.reason == head[letter.HeaderReason]
+	})
+	if len(fits) == 0 {
+		w.violated("I8 dead letter once", "%s/%d at %d has a letter %v; it is %v", win.part.topic.name, index, offset, head, r.states)
+		return
+	}
+	w.note("letter of %s: %s/%d@%d", g.name, win.part.topic.name, index, offset)
+	if head[letter.HeaderMember] == "" && head[letter.HeaderReason] != reasonTTL && fits[0].hand > 0 && r.is(isDying) && w.sharp() {
+		w.violated("I8 dead letter once", "%s/%d at %d has a letter without a member: %v", win.part.topic.name, index, offset, head)
+	}
+	w.change(r, each(fits, func(s state) state {
+		s.phase, s.outcome = settled, dead
+		return s
+	}))
+	r.before = nil // the letter is durable, and so is the end of the record
+	w.touched = slices.DeleteFunc(w.touched, func(o *rec) bool { return o == r })
+}
+
+// sharp says that no fault blurs what the group remembers of a record's attempts.
+func (w *world) sharp() bool { return !w.armed && w.now() >= w.restless && !w.reading }
+
+// doomed gives a record up that is over its time to live, which the group may have found on its own.
+func (w *world) doomed(r *rec, s state) state {
+	if dies := r.msg.dies(); dies != 0 && dies <= w.now() && s.free(w.now()) {
+		s.die(&r.win.group.rules, reasonTTL)
+	}
+	return s
+}
+
+// noDying checks that what was given up has its letter.
+func (w *world) noDying() {
+	for _, g := range w.all() {
+		for _, r := range g.live {
+			if !r.may(isDying) {
+				continue
+			}
+			rest := only(r.states, func(s *state) bool { return s.phase != dying })
+			if len(rest) == 0 {
+				w.violated("I8 dead letter once", "%s/%d at %d was given up in %s and has no letter: %v", r.win.part.topic.name, r.win.part.index, r.offset, g.name, r.states)
+				return
+			}
+			w.change(r, rest)
+		}
+		g.tidy()
+	}
+}
+
+// deleteLetters deletes a group's dead-letter topic.
+func (w *world) deleteLetters(name string, rng *rand.Rand) {
+	g := w.groups[name]
+	if g == nil || w.letters[name] == nil || w.armed {
+		return
+	}
+	w.tally.calls++
+	force := rng.IntN(2) == 0
+	err := w.b.DeleteTopic(w.ctx, name+".dlq", force, queue.Condition{})
+	if err != nil {
+		w.failed("delete the letters of "+name, err)
+		if !errors.Is(err, queue.ErrTopicInUse) || force || g.letters == 0 {
+			w.violated("definitions", "delete the letters of %s, %d open, force %v: %v", name, g.letters, force, err)
+		}
+		return
+	}
+	delete(w.letters, name)
+	g.letters = 0
+}
+
+// span is a count that is known to lie between two bounds.
+type span struct{ lo, hi int64 }
+
+func (s *span) add(r *rec, f func(*state) bool) {
+	if r.may(f) {
+		s.hi++
+		if r.is(f) {
+			s.lo++
+		}
+	}
+}
+
+func (s span) holds(n int64) bool { return s.lo <= n && n <= s.hi }
+
+// counts are what a group's description must say of one partition.
+type counts struct{ lag, leased, deferred span }
+
+func (w *win) counts(now int64) counts {
+	var c counts
+	for _, r := range w.recs {
+		c.lag.add(r, func(s *state) bool { return s.phase != settled })
+		c.leased.add(r, func(s *state) bool { return s.phase == leased || s.phase == dying })
+		if r.is(func(s *state) bool { return s.phase == deferred && s.at > now }) {
+			c.deferred.lo++
+		}
+		if r.may(func(s *state) bool { return s.phase == deferred && s.until > now }) {
+			c.deferred.hi++
+		}
+	}
+	return c
+}
+
+// check compares all groups' descriptions with the model.
+func (w *world) check() {
+	if w.armed || w.reading || w.broken() {
+		return
+	}
+	w.tally.checks++
+	for _, g := range w.all() {
+		w.outlive(g)
+		w.checkGroup(g)
+	}
+}
+
+func (w *world) checkGroup(g *group) {
+	w.tally.calls++
+	info, err := w.b.Group(w.ctx, g.name)
+	if err != nil {
+		w.violated("I7 conservation", "describe %s: %v", g.name, err)
+		return
+	}
+	if len(info.Partitions) != len(g.wins) {
+		w.violated("I7 conservation", "%s reads %d partitions, want %d", g.name, len(info.Partitions), len(g.wins))
+	}
+	var sum queue.GroupTotals
+	for _, p := range info.Partitions {
+		win := g.window(p.Topic, p.Partition)
+		if win == nil {
+			w.violated("I7 conservation", "%s reads %s/%d", g.name, p.Topic, p.Partition)
+			return
+		}
+		c := win.counts(w.now())
+		if p.Lag != p.Available+p.Leased+p.Deferred || !c.lag.holds(p.Lag) || !c.leased.holds(p.Leased) || !c.deferred.holds(p.Deferred) || int(p.LogEnd) != len(win.part.log) ||
+			p.Start > p.End || p.End > p.LogEnd || int(p.Start) < win.start {
+			w.violated("I7 conservation", "%s on %s/%d is %+v; lag must be in %v, leased in %v, deferred in %v, the log's end %d", g.name, p.Topic, p.Partition, p, c.lag, c.leased, c.deferred, len(win.part.log))
+		}
+		for _, r := range win.recs[:min(len(win.recs), max(0, int(p.Start)-win.start))] {
+			if !r.may(isSettled) {
+				w.violated("I7 conservation", "%s on %s/%d starts at %d, and %d is %v", g.name, p.Topic, p.Partition, p.Start, r.offset, r.states)
+			}
+		}
+		sum.Lag += p.Lag
+		sum.Available += p.Available
+		sum.Leased += p.Leased
+		sum.Deferred += p.Deferred
+	}
+	sum.DeadLetters = int64(g.letters)
+	if info.Totals != sum {
+		w.violated("I7 conservation", "%s totals %+v, want %+v", g.name, info.Totals, sum)
+	}
+}
+
+// drain heals everything, settles every record of every group, and counts: published = acked + dead + dropped.
+func (w *world) drain() {
+	if w.armed {
+		w.reopen(true, 0)
+	}
+	for _, g := range w.all() {
+		w.changeGroup(g, func(c *queue.GroupChange) {
+			c.Config.Paused, c.Config.RatePerSecond, c.Config.MaxInflight, c.Config.KeyConcurrency, c.Config.OnDead = false, 0, 10_000, 0, catalog.OnDeadSkip
+		})
+	}
+	w.rest()
+	for _, g := range w.all() {
+		w.drainGroup(g)
+	}
+	w.check()
+	for _, g := range w.all() {
+		for _, win := range g.wins {
+			for _, r := range win.recs {
+				if !r.may(isSettled) {
+					w.violated("I7 conservation", "at rest %s/%d at %d is %v in %s", win.part.topic.name, win.part.index, r.offset, r.states, g.name)
+				}
+			}
+		}
+	}
+	w.readLogs()
+}
+
+// drainGroup acks everything there is until nothing is left; every record comes within the longest lease, backoff or delay.
+func (w *world) drainGroup(g *group) {
+	for range 400 {
+		if w.err != nil {
+			return
+		}
+		info, err := w.b.Group(w.ctx, g.name)
+		if err != nil || info.Totals.Lag == 0 {
+			return
+		}
+		ds := w.leaseNow(g, queue.LeaseRequest{Max: 1000, Member: "drain"})
+		if len(ds) > 0 && w.err == nil {
+			var acts []act
+			for _, h := range g.hands[len(g.hands)-min(len(ds), len(g.hands)):] {
+				acts = append(acts, act{hand: h, verb: ack})
+			}
+			w.settleAll(g, acts, rand.New(rand.NewPCG(1, 1)))
+		} else {
+			w.wait(time.Second)
+		}
+		w.rest()
+	}
+	w.violated("I16 progress", "%s is not drained after 400 rounds", g.name)
+}

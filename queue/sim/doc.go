@@ -1,0 +1,12 @@
+// Package sim is the simulation: the whole broker on the store in memory, under fake time, with faults between any two calls of
+// the store, against a naive model of what the contract promises.
+//
+// It guarantees that a run is a program: a list of steps made from a seed, each meaningful whatever stands before it. A run that
+// breaks an invariant prints the seed, the invariant, and the shortest program found that still breaks it.
+//
+// There are two modes. The sequential one makes one call at a time and lets everything come to rest in between, so that the model
+// knows each record's state, or after a failed commit the few states it can be in. The concurrent one lets producers, members
+// and an operator run beside each other on a slow disk, and judges the history of their calls by intervals.
+//
+// Its tests run as long as HOLT_SIM_TIME says (a duration), from the seed HOLT_SIM_SEED if that is set. The package has no other code.
+package sim

@@ -1,0 +1,165 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing/synctest"
+	"time"
+
+	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/store/memory"
+)
+
+func (w *world) setFaults(edit func(*memory.Faults)) {
+	f := w.faults
+	edit(&f)
+	w.faults = f
+	w.st.SetFaults(f)
+}
+
+// failCommit lets one of the next commits end badly: wholly, in part or not applied, with the store dead or not, or by a power cut before
+// or after it is durable.
+func (w *world) failCommit(rng *rand.Rand) {
+	left := 1 + rng.IntN(4)
+	fate := memory.Fate{Outcome: memory.Fence + memory.Outcome(rng.IntN(4)), Done: rng.IntN(4), Kill: rng.IntN(2) == 0}
+	cut := rng.IntN(4)
+	w.armed = true
+	w.note("commit fault: in %d, cut %d, %+v", left, cut, fate)
+	w.setFaults(func(f *memory.Faults) {
+		strikes := func(call uint64, cutting bool) bool {
+			if cutting != (cut < 2) {
+				return false
+			}
+			left--
+			return left == 0
+		}
+		f.Commit = func(call uint64) memory.Fate {
+			if strikes(call, false) {
+				return fate
+			}
+			return memory.Fate{}
+		}
+		powerCut := func(call uint64) {
+			if strikes(call, true) {
+				w.cut = w.st.Crash()
+			}
+		}
+		if cut == 0 {
+			f.BeforeDurable = powerCut
+		} else {
+			f.AfterDurable = powerCut
+		}
+	})
+}
+
+// failMeta lets one of the next changes of definitions end badly; the store dies of it, as an engine on a disk does.
+func (w *world) failMeta(rng *rand.Rand) {
+	left := 1 + rng.IntN(5)
+	outcome := memory.Fence + memory.Outcome(rng.IntN(3))
+	w.armed = true
+	w.note("meta fault: in %d, outcome %d", left, outcome)
+	w.setFaults(func(f *memory.Faults) {
+		f.Meta = func(uint64) memory.Fate {
+			if left--; left == 0 {
+				return memory.Fate{Outcome: outcome, Kill: true}
+			}
+			return memory.Fate{}
+		}
+	})
+}
+
+// failReads lets many reads fail while one call is made.
+func (w *world) failReads(rng *rand.Rand) {
+	chance := 1 + rng.IntN(4)
+	w.reading = true
+	n := 0
+	w.setFaults(func(f *memory.Faults) {
+		f.Read = func(op string, id store.LogID, at store.Offset) error {
+			if n++; n%chance != 0 {
+				return nil
+			}
+			return fmt.Errorf("%s of log %d at %d: %w: injected", op, id, at, store.ErrCorrupt)
+		}
+	})
+	w.do([]op{opLease, opSettle, opSettle, opPark, opSleep, opConfigure}[rng.IntN(6)], rng)
+}
+
+// restart stops the broker in order and opens it again.
+func (w *world) restart(rng *rand.Rand) {
+	if w.armed {
+		return
+	}
+	w.reopen(false, down(rng))
+}
+
+// crash cuts the power between two steps.
+func (w *world) crash(rng *rand.Rand) { w.reopen(true, down(rng)) }
+
+func down(rng *rand.Rand) time.Duration {
+	return []time.Duration{0, 0, time.Second, 45 * time.Second}[rng.IntN(4)]
+}
+
+// reopen replaces the broker by one that is opened on what is durable.
+func (w *world) reopen(crash bool, down time.Duration) {
+	w.note("reopen, crash %v, down %v", crash, down)
+	w.tally.restarts++
+	w.tally.calls++
+	old := w.st
+	switch {
+	case w.cut != nil:
+		w.st, w.cut = w.cut, nil
+	case crash:
+		w.st = old.Crash()
+	}
+	w.b.Stop()
+	synctest.Wait()
+	if !crash { // settles are taken to the end, then all is durable
+		w.collect()
+	}
+	err := w.b.Close()
+	if !crash && err != nil {
+		w.violated("shutdown", "close: %v", err)
+	}
+	synctest.Wait()
+	w.collect()
+	for _, name := range groupNames {
+		if g := w.groups[name]; g != nil && len(g.parks) > 0 {
+			w.violated("I16 progress", "%d parked leases of %s outlive the broker", len(g.parks), name)
+		}
+	}
+	if crash {
+		w.uncertain()
+	} else {
+		w.certain()
+		w.st = old.Reopen()
+	}
+	w.armed, w.reading, w.restless = false, false, 0
+	w.faults = memory.Faults{}
+	w.st.SetFaults(w.faults)
+	time.Sleep(down)
+	w.open()
+	w.resume()
+	synctest.Wait()
+	w.readLetters()
+	w.adopt()
+	w.readLogs()
+	w.check()
+	w.noDying()
+}
+
+// resume tells the model of a restart.
+func (w *world) resume() {
+	now := w.now()
+	for _, name := range groupNames {
+		g := w.groups[name]
+		if g == nil {
+			continue
+		}
+		for _, r := range g.live {
+			if r.may(isLeased) {
+				w.change(r, each(r.states, func(s state) state { return s.resume(now) }))
+			}
+		}
+		g.tokens, g.tokensAt = g.burst(), now
+	}
+}

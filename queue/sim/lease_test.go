@@ -1,0 +1,386 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/holtmq/holt/queue"
+)
+
+// park is a lease that waits.
+type park struct {
+	group  *group
+	req    queue.LeaseRequest
+	cancel context.CancelFunc
+	done   bool
+	ds     []queue.Delivery
+	err    error
+	at     int64
+}
+
+func (w *world) anyGroup(rng *rand.Rand) *group {
+	first := rng.IntN(len(groupNames))
+	for i := range groupNames {
+		if g := w.groups[groupNames[(first+i)%len(groupNames)]]; g != nil {
+			return g
+		}
+	}
+	return nil
+}
+
+// request makes a lease's request.
+func (g *group) request(rng *rand.Rand) queue.LeaseRequest {
+	req := queue.LeaseRequest{Max: 1 + rng.IntN(12), Member: string(rune('a' + rng.IntN(4)))}
+	switch rng.IntN(10) {
+	case 0:
+		req.Max = 100
+	case 1:
+		req.Length = time.Duration(1000+rng.IntN(20_000)) * time.Millisecond
+	case 2:
+		req.MaxBytes = int64(1 + rng.IntN(200))
+	case 3:
+		if len(g.topics) > 0 {
+			req.Topics = []string{g.topics[rng.IntN(len(g.topics))].name}
+		}
+	}
+	return req
+}
+
+func (w *world) lease(rng *rand.Rand) {
+	g := w.anyGroup(rng)
+	if g == nil {
+		return
+	}
+	w.leaseNow(g, g.request(rng))
+}
+
+// leaseNow takes what is there.
+func (w *world) leaseNow(g *group, req queue.LeaseRequest) []queue.Delivery {
+	w.tally.calls++
+	ds, _, err := w.b.Lease(w.ctx, g.name, req)
+	w.leaseDone(g, &req, ds, err)
+	return ds
+}
+
+// leaseDone tells the model how a lease ended, now.
+func (w *world) leaseDone(g *group, req *queue.LeaseRequest, ds []queue.Delivery, err error) {
+	if w.groups[g.name] != g { // deleted while the call was parked
+		if len(ds) > 0 {
+			w.violated("I16 progress", "a deleted group hands out")
+		}
+		return
+	}
+	w.outlive(g)
+	if err != nil {
+		if !errors.Is(err, context.Canceled) {
+			w.failed("lease from "+g.name, err)
+		}
+		if !refused(err) && !errors.Is(err, context.Canceled) {
+			w.haunt(g, req)
+		}
+		return
+	}
+	w.note("leased from %s, %d wanted: %s", g.name, req.Max, summary(ds))
+	if w.reading {
+		w.haunt(g, req)
+	}
+	w.handOut(g, req, ds)
+}
+
+// haunt is called when records may have been handed out to nobody.
+func (w *world) haunt(g *group, req *queue.LeaseRequest) {
+	now, length := w.now(), w.lengthOf(g, req)
+	for _, win := range g.wins {
+		if len(req.Topics) > 0 && !slices.Contains(req.Topics, win.part.topic.name) {
+			continue
+		}
+		for _, r := range win.recs {
+			states := r.states
+			for _, s := range r.states {
+				if s.free(now) {
+					s.phase, s.ended, s.hand, s.life, s.at, s.length = leased, running, ghost, w.life, now+length, length
+					s.deliveries++
+					states = union(slices.Clone(states), s)
+				}
+			}
+			if len(states) > len(r.states) {
+				w.change(r, states)
+			}
+		}
+	}
+}
+
+func (w *world) lengthOf(g *group, req *queue.LeaseRequest) int64 {
+	if req.Length > 0 {
+		return req.Length.Milliseconds()
+	}
+	return g.rules.length
+}
+
+// outlive is called when a group was asked for records: those that are over their time to live may have been reached.
+func (w *world) outlive(g *group) {
+	now := w.now()
+	for _, r := range g.ttls {
+		if r.msg.dies() > now || !r.may(func(s *state) bool { return s.free(now) }) {
+			continue
+		}
+		states := slices.Clone(r.states)
+		for _, s := range r.states {
+			if s.free(now) {
+				s.die(&g.rules, reasonTTL)
+				states = union(states, s)
+			}
+		}
+		w.change(r, states)
+	}
+}
+
+// handOut checks what a lease got and notes it.
+func (w *world) handOut(g *group, req *queue.LeaseRequest, ds []queue.Delivery) {
+	if len(ds) > req.Max {
+		w.violated("lease", "%d records, %d were asked for", len(ds), req.Max)
+	}
+	if len(ds) > 0 && g.config.Paused {
+		w.violated("pause", "%s is paused and hands out", g.name)
+	}
+	size := int64(0)
+	for i := range ds {
+		w.deliver(g, req, &ds[i], len(ds))
+		size += int64(len(ds[i].Record.Key) + len(ds[i].Record.Value))
+	}
+	if req.MaxBytes > 0 && size > req.MaxBytes && len(ds) > 1 {
+		w.violated("lease", "%d bytes in %d records, %d were asked for", size, len(ds), req.MaxBytes)
+	}
+	if len(ds) > 0 && g.held > g.config.MaxInflight {
+		w.violated("max_inflight", "%s holds %d leases, at most %d", g.name, g.held, g.config.MaxInflight)
+	}
+	w.spend(g, len(ds))
+	w.tally.handouts += len(ds)
+}
+
+// deliver checks one hand-out and notes it.
+func (w *world) deliver(g *group, req *queue.LeaseRequest, d *queue.Delivery, together int) {
+	win := g.window(d.Topic, d.Partition)
+	if win == nil {
+		w.violated("I2 no phantom", "%s hands out a record of %s/%d, which it does not read", g.name, d.Topic, d.Partition)
+		return
+	}
+	r := win.at(int(d.Record.Offset))
+	if r == nil {
+		w.violated("I2 no phantom", "%s hands out %s/%d at %d, which is not there or before its start", g.name, d.Topic, d.Partition, d.Record.Offset)
+		return
+	}
+	w.compare(win.part, r.msg, &d.Record)
+	if len(req.Topics) > 0 && !slices.Contains(req.Topics, d.Topic) {
+		w.violated("lease", "a record of %s, %v was asked for", d.Topic, req.Topics)
+	}
+	now := w.now()
+	if dies := r.msg.dies(); dies != 0 && dies <= now {
+		w.violated("ttl", "%s/%d at %d was over at %d", d.Topic, d.Partition, r.offset, dies)
+	}
+	fits := only(r.states, func(s *state) bool {
+		return s.free(now) && int(s.failures)+1 == d.Attempt && int(s.deliveries)+1 == d.Deliveries
+	})
+	if len(fits) == 0 {
+		w.violated(blame(r, d, now), "%s hands out %s/%d at %d, attempt %d, delivery %d at %d; it is %v", g.name, d.Topic, d.Partition, r.offset, d.Attempt, d.Deliveries, now, r.states)
+		return
+	}
+	w.isolated(g, fits, together)
+	w.inKeyOrder(g, r)
+	length := w.lengthOf(g, req)
+	if got := d.ExpiresAt.UnixMilli(); got != now+length {
+		w.violated("lease", "expires at %d, want %d", got, now+length)
+	}
+	h := &hand{id: w.nextHand(), delivery: int32(d.Deliveries), life: w.life, receipt: d.Receipt, rec: r}
+	w.remember(g, h)
+	w.change(r, each(fits, func(s state) state {
+		s.phase, s.ended, s.hand, s.life, s.at, s.length = leased, running, h.id, w.life, now+length, length
+		s.until = 0
+		s.deliveries++
+		return s
+	}))
+}
+
+// blame names the invariant that a hand-out breaks.
+func blame(r *rec, d *queue.Delivery, now int64) string {
+	switch {
+	case r.is(func(s *state) bool { return s.phase == settled && s.outcome == acked }):
+		return "I3 ack is final"
+	case r.is(func(s *state) bool { return s.phase == settled || s.phase == dying }):
+		return "I8 dead letter once"
+	case r.is(isLeased):
+		return "I4 exclusive lease"
+	case r.is(func(s *state) bool { return s.phase == deferred && !s.free(now) }):
+		return "I15 backoff"
+	}
+	return "I6 attempts"
+}
+
+// isolated checks that a record suspected of killing its workers goes alone at its last attempt.
+func (w *world) isolated(g *group, fits []state, together int) {
+	limit := int(g.rules.maxAttempts)
+	if limit < 2 || together == 1 || w.armed {
+		return
+	}
+	for _, s := range fits {
+		if 2*int(s.expiries) < limit || int(s.failures) < limit-1 {
+			return
+		}
+	}
+	w.violated("poison", "the last attempt of a record that expired %d times goes with %d others", fits[0].expiries, together-1)
+}
+
+// inKeyOrder checks that a record's key lets it go, and learns from it.
+func (w *world) inKeyOrder(g *group, r *rec) {
+	if !r.msg.keyed || !g.ordered && !g.limited {
+		return
+	}
+	open := r.win.keys[r.msg.key]
+	for len(open) > 0 && open[0].is(isSettled) && open[0].before == nil && (!g.holding || !open[0].is(func(s *state) bool { return s.outcome == dead })) {
+		open = open[1:]
+	}
+	r.win.keys[r.msg.key] = open
+	busy := 0
+	for _, o := range open {
+		if g.ordered && o.offset >= r.offset {
+			break
+		}
+		if g.ordered {
+			w.mustBeSettled(g, o, r)
+		} else if o != r && o.is(isLeased) {
+			busy++
+		}
+	}
+	if g.limited && busy >= g.config.KeyConcurrency {
+		w.violated("key_concurrency", "key %s has %d leases besides this one, at most %d", r.msg.key, busy, g.config.KeyConcurrency)
+	}
+}
+
+func (w *world) mustBeSettled(g *group, o, r *rec) {
+	done := only(o.states, func(s *state) bool { return s.phase == settled && !(g.holding && s.outcome == dead) })
+	if len(done) == 0 {
+		w.violated("I9 key order", "%s hands out %s/%d at %d while %d of key %s is %v", g.name, r.win.part.topic.name, r.win.part.index, r.offset, o.offset, r.msg.key, o.states)
+		return
+	}
+	if len(done) < len(o.states) {
+		w.change(o, done)
+	}
+}
+
+// nextHand numbers hand-outs.
+func (w *world) nextHand() int32 {
+	w.hands++
+	return w.hands
+}
+
+// remember keeps a hand-out for settles to come.
+func (w *world) remember(g *group, h *hand) {
+	if _, twice := w.receipts[h.receipt]; twice || h.receipt == "" || len(h.receipt) > 128 {
+		w.violated("I5 fencing", "receipt %q was given before, or is none", h.receipt)
+	}
+	w.receipts[h.receipt] = struct{}{}
+	g.hands = append(g.hands, h)
+	if len(g.hands) > 400 {
+		g.hands = slices.Clone(g.hands[200:])
+	}
+}
+
+// Tokens of the rate.
+
+func (g *group) burst() float64 {
+	if g.config.RateBurst > 0 {
+		return float64(g.config.RateBurst)
+	}
+	return max(1, g.config.RatePerSecond)
+}
+
+func (w *world) spend(g *group, n int) {
+	if g.config.RatePerSecond == 0 {
+		return
+	}
+	now := w.now()
+	g.tokens = min(g.burst(), g.tokens+float64(now-g.tokensAt)*g.config.RatePerSecond/1000) - float64(n)
+	g.tokensAt = now
+	if g.tokens < -1e-6 {
+		w.violated("rate", "%s hands out %v records more than %v a second allow", g.name, -g.tokens, g.config.RatePerSecond)
+	}
+}
+
+// park leaves a lease waiting.
+func (w *world) park(rng *rand.Rand) {
+	g := w.anyGroup(rng)
+	if g == nil || len(g.parks) >= 4 {
+		return
+	}
+	p := &park{group: g, req: g.request(rng)}
+	p.req.Wait = time.Duration(1+rng.IntN(60)) * time.Second
+	ctx, cancel := context.WithCancel(w.ctx)
+	p.cancel = cancel
+	g.parks = append(g.parks, p)
+	w.tally.calls++
+	b := w.b
+	go func() {
+		p.ds, _, p.err = b.Lease(ctx, g.name, p.req)
+		p.at, p.done = time.Now().UnixMilli(), true
+	}()
+}
+
+// unpark lets the client of a parked lease go away.
+func (w *world) unpark(rng *rand.Rand) {
+	if g := w.anyGroup(rng); g != nil && len(g.parks) > 0 {
+		g.parks[rng.IntN(len(g.parks))].cancel()
+	}
+}
+
+// collect takes the answers of parked leases, in order of time.
+func (w *world) collect() {
+	var done []*park
+	for _, gs := range [][]*group{w.former, w.all()} {
+		for _, g := range gs {
+			g.parks = slices.DeleteFunc(g.parks, func(p *park) bool {
+				if p.done {
+					p.cancel()
+					done = append(done, p)
+				}
+				return p.done
+			})
+		}
+	}
+	w.former = slices.DeleteFunc(w.former, func(g *group) bool { return len(g.parks) == 0 })
+	slices.SortStableFunc(done, func(a, b *park) int { return int(a.at - b.at) })
+	for _, p := range done {
+		w.pass(p.at)
+		w.at = p.at
+		w.leaseDone(p.group, &p.req, p.ds, p.err)
+		w.at = 0
+	}
+}
+
+func (w *world) all() []*group {
+	var out []*group
+	for _, name := range groupNames {
+		if g := w.groups[name]; g != nil {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// probe looks for lost wake-ups: while leases are parked and nothing moves, there is nothing to hand out.
+func (w *world) probe(rng *rand.Rand) {
+	g := w.anyGroup(rng)
+	if g == nil || w.armed || w.now() < w.restless {
+		return
+	}
+	i := slices.IndexFunc(g.parks, func(p *park) bool { return len(p.req.Topics) == 0 })
+	if i < 0 {
+		return
+	}
+	w.tally.probes++
+	if ds := w.leaseNow(g, queue.LeaseRequest{Max: 1, Member: "probe"}); len(ds) > 0 && w.err == nil {
+		w.violated("I16 progress", "lost wake-up: a lease of %s is parked for %v while %s can be handed out", g.name, g.parks[i].req.Wait, summary(ds))
+	}
+}

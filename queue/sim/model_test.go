@@ -1,0 +1,189 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/holtmq/holt/queue"
+)
+
+// msg is one record somebody tried to publish.
+type msg struct {
+	uid   int
+	key   string
+	keyed bool
+	ttl   int64 // ms; 0 = none
+	body  []byte
+	at    int64 // append time, ms
+	req   *request
+}
+
+// dies is when the record's time to live is over; 0 = never.
+func (m *msg) dies() int64 {
+	if m.ttl == 0 {
+		return 0
+	}
+	return m.at + m.ttl
+}
+
+// request is one publish: all of its records are stored, or none.
+type request struct {
+	topic *topic
+	msgs  []*msg
+	found int // of an unknown one, in the logs
+}
+
+// topic is one incarnation of a topic.
+type topic struct {
+	name  string
+	id    string // what all tags of an incarnation begin with
+	lanes int
+	parts []*part
+}
+
+// part is a partition's log as it must be.
+type part struct {
+	topic *topic
+	index int
+	log   []*msg
+}
+
+// hand is one hand-out that a member saw.
+type hand struct {
+	id       int32
+	delivery int32
+	life     uint32
+	receipt  string
+	rec      *rec
+}
+
+// rec is one record in one group.
+type rec struct {
+	win    *win
+	offset int
+	msg    *msg
+	states []state // those it can be in; one, when all is known
+	before []state // those it was in since everything was last known to be durable; kept while a fault may strike
+}
+
+// win is a group's progress on one partition.
+type win struct {
+	group *group
+	part  *part
+	start int
+	recs  []*rec
+	keys  map[string][]*rec // unsettled for all that is known, in offset order
+	gone  bool              // detached
+}
+
+// group is one incarnation of a group.
+type group struct {
+	name     string
+	id       string
+	config   queue.GroupConfig
+	rules    rules
+	topics   []*topic
+	wins     []*win
+	hands    []*hand // newest last; the oldest are forgotten
+	live     []*rec  // neither fresh nor settled for all that is known
+	ttls     []*rec  // with a time to live, unsettled
+	held     int     // records certainly leased
+	parks    []*park
+	tokens   float64 // of the rate
+	tokensAt int64
+
+	ordered  bool // key order since the beginning
+	holding  bool // on_dead hold since the beginning
+	limited  bool // key_concurrency since the beginning
+	letters  int  // in the dead-letter topic that is there
+	origins  map[*rec]bool
+	busyKeys map[*win]map[string]int
+}
+
+func (g *group) window(topic string, index int) *win {
+	for _, w := range g.wins {
+		if w.part.index == index && w.part.topic.name == topic {
+			return w
+		}
+	}
+	return nil
+}
+
+// sync gives the window the records that its log has gained.
+func (w *win) sync() {
+	for i := w.start + len(w.recs); i < len(w.part.log); i++ {
+		r := &rec{win: w, offset: i, msg: w.part.log[i], states: []state{{}}}
+		w.recs = append(w.recs, r)
+		if r.msg.keyed {
+			w.keys[r.msg.key] = append(w.keys[r.msg.key], r)
+		}
+		if r.msg.ttl > 0 {
+			w.group.ttls = append(w.group.ttls, r)
+		}
+	}
+}
+
+// at returns the record of an offset, or nil.
+func (w *win) at(offset int) *rec {
+	if i := offset - w.start; i >= 0 && i < len(w.recs) {
+		return w.recs[i]
+	}
+	return nil
+}
+
+// is says whether every state the record can be in has a property.
+func (r *rec) is(f func(*state) bool) bool {
+	for i := range r.states {
+		if !f(&r.states[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// may says whether some state has it.
+func (r *rec) may(f func(*state) bool) bool {
+	for i := range r.states {
+		if f(&r.states[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func isSettled(s *state) bool { return s.phase == settled }
+func isDying(s *state) bool   { return s.phase == dying }
+func isLeased(s *state) bool  { return s.phase == leased }
+func isFresh(s *state) bool   { return *s == state{} }
+
+// union adds states that are not there yet.
+func union(to []state, more ...state) []state {
+	for _, s := range more {
+		if !slices.Contains(to, s) {
+			to = append(to, s)
+		}
+	}
+	return to
+}
+
+// each returns what f makes of each state.
+func each(states []state, f func(state) state) []state {
+	if len(states) == 1 {
+		return []state{f(states[0])}
+	}
+	var out []state
+	for _, s := range states {
+		out = union(out, f(s))
+	}
+	return out
+}
+
+// only returns the states that have a property.
+func only(states []state, f func(*state) bool) []state {
+	var out []state
+	for i := range states {
+		if f(&states[i]) {
+			out = append(out, states[i])
+		}
+	}
+	return out
+}

@@ -1,0 +1,369 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing/synctest"
+	"time"
+
+	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/store/memory"
+)
+
+// tally counts what runs did.
+type tally struct {
+	steps, calls, records, handouts, verbs, restarts, faults, letters, probes, checks int
+}
+
+func (t *tally) add(u tally) {
+	t.steps += u.steps
+	t.calls += u.calls
+	t.records += u.records
+	t.handouts += u.handouts
+	t.verbs += u.verbs
+	t.restarts += u.restarts
+	t.faults += u.faults
+	t.letters += u.letters
+	t.probes += u.probes
+	t.checks += u.checks
+}
+
+// operations are the single things that could go wrong: records published, handed out, settled, and calls of other kinds.
+func (t tally) operations() int { return t.calls + t.records + t.handouts + t.verbs }
+
+func (t tally) String() string {
+	return fmt.Sprintf("%d operations: %d steps, %d calls, %d records published, %d hand-outs, %d verbs, %d dead letters, %d restarts (%d after faults), %d checks of totals, %d probes for lost wake-ups",
+		t.operations(), t.steps, t.calls, t.records, t.handouts, t.verbs, t.letters, t.restarts, t.faults, t.checks, t.probes)
+}
+
+// world is a broker and the model of it, driven by one goroutine inside a bubble.
+type world struct {
+	ctx    context.Context
+	st     *memory.Store
+	cut    *memory.Store // what a power cut inside a commit left
+	faults memory.Faults
+	b      *queue.Broker
+	cache  int
+	life   uint32
+
+	topics  map[string]*topic
+	groups  map[string]*group
+	letters map[string]*letterbox // by group name
+	msgs    []*msg
+	unknown []*request // publishes whose outcome is unknown
+	touched []*rec     // those with a before
+	unsure  map[string]bool
+
+	former   []*group // deleted ones whose parked leases have not ended
+	receipts map[string]struct{}
+	hands    int32
+
+	armed    bool // a fault may strike
+	reading  bool // reads fail
+	restless int64
+	clock    int64 // up to when deadlines are turned over
+	at       int64 // the time of the event that is being noted, if it is not now
+
+	tally tally
+	err   error
+	trace []string
+	keep  bool // the trace
+}
+
+// names of topics and groups.
+var (
+	topicNames = []string{"t0", "t1", "t2"}
+	groupNames = []string{"g0", "g1", "g2"}
+)
+
+// violated ends the run: an invariant does not hold.
+func (w *world) violated(invariant, format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf("%s: %s", invariant, fmt.Sprintf(format, args...))
+		w.note("VIOLATED %v", w.err)
+	}
+}
+
+func (w *world) note(format string, args ...any) {
+	if w.keep {
+		w.trace = append(w.trace, fmt.Sprintf("%d ", w.now()-946684800000)+fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *world) now() int64 {
+	if w.at != 0 {
+		return w.at
+	}
+	return time.Now().UnixMilli()
+}
+
+// run executes a program and everything that follows it: heal, drain, and count.
+func run(p program, keep bool) (tally, []string, error) {
+	w := &world{
+		ctx: context.Background(), topics: map[string]*topic{}, groups: map[string]*group{}, letters: map[string]*letterbox{}, unsure: map[string]bool{}, receipts: map[string]struct{}{}, keep: keep,
+	}
+	rng := rand.New(rand.NewPCG(p.seed, 2))
+	w.st = memory.New(memory.Config{Seed: p.seed})
+	w.cache = []int{1, 4 << 10, 0}[rng.IntN(3)]
+	w.open()
+	for _, name := range topicNames[:1+rng.IntN(len(topicNames))] {
+		w.putTopic(name, rng)
+	}
+	for _, name := range groupNames[:1+rng.IntN(len(groupNames))] {
+		w.putGroup(name, rng)
+	}
+	w.rest()
+	for i, s := range p.steps {
+		if w.err != nil {
+			break
+		}
+		w.note("step %d %s", i, s)
+		w.step(s)
+		w.tally.steps++
+	}
+	if w.err == nil {
+		w.drain()
+	}
+	w.stop()
+	return w.tally, w.trace, w.err
+}
+
+// stop ends the broker of a run, so that the bubble can end.
+func (w *world) stop() {
+	w.st.SetFaults(memory.Faults{})
+	w.b.Stop()
+	for _, g := range w.groups {
+		for _, p := range g.parks {
+			p.cancel()
+		}
+	}
+	synctest.Wait()
+	if err := w.b.Close(); err != nil && w.err == nil {
+		w.violated("I16 progress", "close: %v", err)
+	}
+}
+
+func (w *world) open() {
+	w.life++
+	b, err := queue.Open(w.ctx, w.st, queue.Config{CacheBytes: w.cache})
+	if err != nil {
+		w.violated("recovery", "open: %v", err)
+		w.st = memory.New(memory.Config{}) // something for stop to close
+		b, _ = queue.Open(w.ctx, w.st, queue.Config{})
+	}
+	w.b = b
+	w.clock = w.now()
+}
+
+// step executes one step and lets everything come to rest.
+func (w *world) step(s step) {
+	rng := rand.New(rand.NewPCG(s.seed, 3))
+	w.pass(w.now())
+	w.do(s.op, rng)
+	w.rest()
+	if w.err == nil && rng.IntN(3) == 0 {
+		w.probe(rng)
+		w.rest()
+	}
+}
+
+func (w *world) do(o op, rng *rand.Rand) {
+	switch o {
+	case opPublish:
+		w.publish(rng)
+	case opLease:
+		w.lease(rng)
+	case opSettle:
+		w.settle(rng)
+	case opForge:
+		w.forge(rng)
+	case opPark:
+		w.park(rng)
+	case opUnpark:
+		w.unpark(rng)
+	case opSleep:
+		w.sleep(rng)
+	case opConfigure:
+		w.configure(rng)
+	case opPause:
+		w.pause(rng)
+	case opGrow:
+		w.grow(rng)
+	case opAttach:
+		w.attach(rng)
+	case opDeleteGroup:
+		w.deleteGroup(rng)
+	case opDeleteTopic:
+		w.deleteTopic(rng)
+	case opCommitFault:
+		w.failCommit(rng)
+	case opMetaFault:
+		w.failMeta(rng)
+	case opReadFault:
+		w.failReads(rng)
+	case opRestart:
+		w.restart(rng)
+	case opCrash:
+		w.crash(rng)
+	case opCheck:
+		w.check()
+	}
+}
+
+// sleep lets time pass, until the broker dies at most.
+func (w *world) sleep(rng *rand.Rand) {
+	d := time.Duration(1+rng.IntN(500)) * time.Millisecond
+	switch rng.IntN(6) {
+	case 0, 1:
+		d = time.Duration(500+rng.IntN(4500)) * time.Millisecond
+	case 2:
+		d = time.Duration(5000+rng.IntN(25_000)) * time.Millisecond
+	}
+	w.wait(d)
+}
+
+func (w *world) wait(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.b.Dead():
+	case <-w.st.Health().Dead:
+	}
+}
+
+// rest waits until nothing moves any more and brings the model there. If the broker died on the way, it is opened again.
+func (w *world) rest() {
+	synctest.Wait()
+	w.collect()
+	w.pass(w.now())
+	if w.broken() {
+		w.tally.faults++
+		w.reopen(true, 0)
+		return
+	}
+	w.readLetters()
+	w.certain()
+	if w.reading {
+		w.reading = false
+		w.restless = w.now() + 1500
+		w.setFaults(func(f *memory.Faults) { f.Read = nil })
+		if len(w.unsure) > 0 {
+			w.adopt()
+		}
+	}
+	if w.now() >= w.restless {
+		w.noDying()
+	}
+}
+
+func (w *world) broken() bool {
+	select {
+	case <-w.b.Dead():
+		return true
+	case <-w.st.Health().Dead:
+		return true
+	default:
+		return false
+	}
+}
+
+// pass turns over what is due up to now.
+func (w *world) pass(now int64) {
+	if now <= w.clock {
+		return
+	}
+	w.clock = now
+	for _, name := range groupNames {
+		if g := w.groups[name]; g != nil {
+			for _, r := range g.live {
+				if r.may(func(s *state) bool { return s.phase == leased && s.at <= now }) {
+					w.change(r, each(r.states, func(s state) state { return s.pass(&g.rules, now, r.msg.dies()) }))
+				}
+			}
+			g.tidy()
+		}
+	}
+}
+
+// tidy drops what is settled from the lists of a group.
+func (g *group) tidy() {
+	g.live = slices.DeleteFunc(g.live, func(r *rec) bool { return r.is(isSettled) && r.before == nil })
+	g.ttls = slices.DeleteFunc(g.ttls, func(r *rec) bool { return r.is(isSettled) && r.before == nil })
+}
+
+// change gives a record new states. While a fault may strike, the old ones are kept beside them.
+func (w *world) change(r *rec, states []state) {
+	if len(states) > 200 {
+		w.violated("simulation", "a record has %d possible states", len(states))
+	}
+	if w.armed {
+		if r.before == nil {
+			w.touched = append(w.touched, r)
+		}
+		r.before = union(r.before, r.states...)
+	}
+	g := r.win.group
+	if r.is(isFresh) {
+		g.live = append(g.live, r)
+	}
+	wasHeld := r.is(isLeased)
+	r.states = states
+	if isHeld := r.is(isLeased); isHeld != wasHeld {
+		if isHeld {
+			g.held++
+		} else {
+			g.held--
+		}
+	}
+}
+
+// certain is called when everything that happened is known to be durable.
+func (w *world) certain() {
+	for _, r := range w.touched {
+		r.before = nil
+	}
+	w.touched = w.touched[:0]
+}
+
+// uncertain is called when the broker died: what was not answered for may have happened or not.
+func (w *world) uncertain() {
+	w.armed = false
+	for _, r := range w.touched {
+		before := r.before
+		r.before = nil
+		if !r.win.gone {
+			w.change(r, union(r.states, before...))
+		}
+	}
+	w.touched = w.touched[:0]
+}
+
+// refused says whether an error means that nothing was applied, by the contract's rule.
+func refused(err error) bool {
+	for _, e := range []error{
+		queue.ErrTopicNotFound, queue.ErrGroupNotFound, queue.ErrPartitionNotFound, queue.ErrInvalidConfig, queue.ErrInvalidRequest, queue.ErrCannotShrink,
+		queue.ErrTopicInUse, queue.ErrGroupInUse, queue.ErrPrecondition, queue.ErrStorageFull, queue.ErrShuttingDown,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// failed judges the error of a call: unknown is right only where a fault strikes.
+func (w *world) failed(call string, err error) {
+	w.note("%s: %v", call, err)
+	if !w.armed && !w.reading && !refused(err) {
+		w.violated("I18 unknown", "%s without a fault: %v", call, err)
+	}
+	if errors.Is(err, store.ErrInvalid) || strings.Contains(fmt.Sprint(err), store.ErrInvalid.Error()) {
+		w.violated("the seam", "%s: %v", call, err)
+	}
+}
