@@ -19,6 +19,7 @@ var floors = []struct {
 }{
 	{"cmd/holt cmd/holt/blackbox", "wires everything by hand; and what tests the binary from outside"},
 	{"httpapi", "speaks HTTP and knows no engine"},
+	{"queue/sim", "the whole broker under faults"},
 	{"queue", "the facade: what its sub-packages do, for callers above"},
 	{"queue/share", "share groups act for the lease machine"},
 	{"queue/wait queue/catalog", "waiting and definitions know nothing of groups at work"},
