@@ -11,12 +11,13 @@ import (
 //
 //	free < minimum      Health().Low: the broker refuses publishes, rewrites and checkpoints can wait; settles go on
 //	free < minimum / 4  the ballast file is removed, which gives its bytes to the settles
-//	free < minimum / 64 (at least 8 MiB)  the next write stops the store with ErrFull, before it can hit the end
+//	free < minimum / 64 (8 to 64 MiB)     the next write stops the store with ErrFull, before it can hit the end
 const (
 	ballastName    = "HOLT.ballast"
 	maxBallast     = 64 << 20
 	defaultMinFree = 1 << 30
 	minFloor       = 8 << 20
+	maxFloor       = 64 << 20
 	freeFraction   = 20      // default minimum: 1/20 of the file system
 	askEvery       = 1 << 20 // written bytes after which free space is asked for again before a write
 )
@@ -42,7 +43,7 @@ func newSpace(dir string, minimum int64, ask func(string) (int64, int64, error))
 	if minimum == 0 {
 		minimum = max(defaultMinFree, size/freeFraction)
 	}
-	sp := &space{dir: dir, ask: ask, minimum: minimum, floor: max(minFloor, minimum/64)}
+	sp := &space{dir: dir, ask: ask, minimum: minimum, floor: min(max(minFloor, minimum/64), maxFloor)}
 	sp.free.Store(free)
 	sp.used.Store(diskUse(dir))
 	sp.ballast()
