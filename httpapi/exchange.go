@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -135,13 +136,24 @@ func (x *exchange) panicked(p any) {
 	x.fail(f)
 }
 
+// Values of headers that nearly all answers have, made once. Nobody appends to them.
+var (
+	typeJSON = []string{"application/json"}
+	noStore  = []string{"no-store"}
+	noSniff  = []string{"nosniff"}
+)
+
 // write sends an answer. Its error says that the client is gone.
 func (x *exchange) write(status int, contentType string, body []byte) error {
 	h := x.header()
-	h.Set("Content-Type", contentType)
+	if contentType == "application/json" {
+		h["Content-Type"] = typeJSON
+	} else {
+		h.Set("Content-Type", contentType)
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
 	x.hangUpAtStop()
 	x.status = status
 	x.allowWrite(len(body))
@@ -229,9 +241,9 @@ func (x *exchange) params(allowed ...string) error {
 	}
 	for name, values := range q {
 		switch {
-		case !contains(allowed, name) && len(allowed) == 0:
+		case !slices.Contains(allowed, name) && len(allowed) == 0:
 			return invalid("no such query parameter: %q; this call takes none", cut(name))
-		case !contains(allowed, name):
+		case !slices.Contains(allowed, name):
 			return invalid("no such query parameter: %q; this call takes %v", cut(name), allowed)
 		case len(values) > 1:
 			return invalid("the query parameter %q is given twice", name)
@@ -239,15 +251,6 @@ func (x *exchange) params(allowed ...string) error {
 	}
 	x.query = q
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 // queryInt returns a whole number of the query, def if it is not there.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue"
@@ -85,7 +86,7 @@ func parseLease(limits *queue.Limits, body []byte) (queue.LeaseRequest, error) {
 	s := newScanner(body)
 	s.object(func(name []byte) bool {
 		if s.null() {
-			return contains(leaseFields, string(name))
+			return slices.Contains(leaseFields, string(name))
 		}
 		switch string(name) {
 		case "max":

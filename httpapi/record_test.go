@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -256,6 +258,8 @@ func TestPublishRaw(t *testing.T) {
 		if string(got["key"]) != `"k"` || string(got["headers"]) != `{"trace-id":"a b"}` || string(got["headers_base64"]) != `{"a.b_c":"/w=="}` {
 			t.Errorf("raw record %s", got)
 		}
+		h.call("POST", "/v1/topics/t/records", "x", "Holt-Client", "worker/1").is(200)
+		h.call("POST", "/v1/topics/t/records", `{"value":1}`, "Holt-Client", "worker/1", "Content-Type", "application/json").is(200)
 		if got := h.one("x", "", "Holt-Key", ""); string(got["key"]) != `""` {
 			t.Errorf("the empty key is %s", got["key"])
 		}
@@ -335,4 +339,58 @@ func TestRead(t *testing.T) {
 			t.Errorf("a parked read gave %+v", a)
 		}
 	})
+}
+
+// FuzzRecord: what is taken as a record is answered as JSON that means the same record.
+func FuzzRecord(f *testing.F) {
+	for _, record := range []string{
+		benchRecord, `{"records":[{"text":"x","key_base64":"/w=="},{"tombstone":true,"ttl":"1d"}]}`, `{"value": [1e5, "\ud800"] ,"headers_base64":{"A":"/w=="}}`,
+		`{"value_base64":"AA==","partition":3,"id":"a","delay":"1s"}`,
+	} {
+		f.Add([]byte(record))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		b := &batch{limits: testLimits()}
+		s := newScanner(body)
+		b.oneOrMany(s)
+		if s.done() != nil {
+			return
+		}
+		for _, m := range b.msgs {
+			e := encoder{}
+			e.appendRead(1, &queue.Record{Key: m.Key, Value: m.Value, Headers: m.Headers, Timestamp: time.Unix(0, 0)})
+			var got api.Record
+			if err := json.Unmarshal(e.b, &got); err != nil {
+				t.Fatalf("%q: answered as %q: %v", body, e.b, err)
+			}
+			sameBytes(t, "key", m.Key, got.Key, got.KeyBase64, nil)
+			sameBytes(t, "value", m.Value, got.Text, got.ValueBase64, got.Value.Value)
+			if got.Tombstone != (m.Value == nil) || len(got.Headers)+len(got.HeadersBase64) != len(m.Headers) {
+				t.Errorf("%q: answered as %q", body, e.b)
+			}
+		}
+	})
+}
+
+// sameBytes requires that exactly one form is there, and that it means want; none for nil.
+func sameBytes(t *testing.T, what string, want []byte, text, base *string, raw json.RawMessage) {
+	t.Helper()
+	forms, got := 0, []byte(nil)
+	if text != nil {
+		forms, got = forms+1, []byte(*text)
+	}
+	if base != nil {
+		b, err := base64.StdEncoding.DecodeString(*base)
+		if err != nil {
+			t.Error(err)
+		}
+		forms, got = forms+1, b
+	}
+	if raw != nil {
+		forms, got = forms+1, raw
+		want = bytes.Trim(want, " \t\r\n")
+	}
+	if (forms == 1) != (want != nil) || !bytes.Equal(got, want) {
+		t.Errorf("%s %q came as %q in %d forms", what, want, got, forms)
+	}
 }
