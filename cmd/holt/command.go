@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -20,8 +18,7 @@ import (
 
 const (
 	exitReject   = 65              // EX_DATAERR of sysexits.h: the record is bad, no use in trying again
-	killDelay    = 5 * time.Second // from SIGTERM to SIGKILL, when the lease is lost
-	pipeDelay    = 2 * time.Second // for what a command left behind to close its output
+	killDelay    = 5 * time.Second // from SIGTERM to SIGKILL when the lease is lost; and for output held open after the end
 	maxErrorLine = 1 << 10
 )
 
@@ -51,6 +48,9 @@ func (c *command) handle(ctx context.Context, r *client.Record) error {
 	err := cmd.Start()
 	if err == nil {
 		err = wait(cmd)
+		if ctx.Err() != nil {
+			killRest(cmd.Process)
+		}
 	}
 	stdout.flush()
 	stderr.flush()
@@ -142,16 +142,4 @@ func cleanEnvironment(env []string) (out []string) {
 		}
 	}
 	return out
-}
-
-// terminate asks a command to end; exec kills it when WaitDelay is over.
-func terminate(p *os.Process) error {
-	err := p.Signal(syscall.SIGTERM)
-	if errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	if err != nil { // where there is no SIGTERM
-		return p.Kill()
-	}
-	return nil
 }
