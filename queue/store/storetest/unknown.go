@@ -58,6 +58,9 @@ func (k *kit) settleUnknown(units []store.Unit, n int, err error) error {
 	if !unknown && !errors.Is(err, store.ErrFenced) {
 		return fmt.Errorf("commit that was to fail: %w, want ErrUnknown or ErrFenced", err)
 	}
+	for _, u := range units[n:] {
+		k.m.remember(u)
+	}
 	for _, u := range units[:n] {
 		if err := k.m.apply(u); err != nil {
 			return err
