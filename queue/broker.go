@@ -46,9 +46,13 @@ type Broker struct {
 
 	stop     chan struct{} // closed by Stop
 	stopOnce sync.Once
-	dead     chan struct{} // closed when the committer failed
-	cause    error         // set before dead is closed
-	work     sync.WaitGroup
+	dead     chan struct{}  // closed when the committer failed
+	cause    error          // set before dead is closed
+	work     sync.WaitGroup // the committer, and deletions under way
+
+	ctx        context.Context // of background work that enqueues; ends with Close
+	cancel     context.CancelFunc
+	background sync.WaitGroup
 }
 
 // receiptKeyName names the secret of the receipts in the store's Meta.
@@ -69,6 +73,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 		topics: map[string]*topic{}, groups: map[string]*share.Group{},
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
 	key, err := receiptKey(ctx, st.Meta())
 	if err != nil {
 		return nil, err
@@ -130,6 +135,9 @@ func (b *Broker) restore(ctx context.Context) error {
 		sortParts(def, was.parts[def.Name])
 		b.groups[def.Name] = share.NewGroup(b.env, def, was.parts[def.Name], was.letters[def.Name], was.answers[def.Name])
 	}
+	for _, t := range b.topics {
+		t.delayed.arm()
+	}
 	deleted, err := b.catalog.DeletedTopics(ctx)
 	if err != nil {
 		return err
@@ -166,6 +174,9 @@ type restored struct {
 
 // replayTopic restores what groups have on a topic's partitions: windows, counts of letters, remembered answers.
 func (b *Broker) replayTopic(ctx context.Context, t *topic, groups []*catalog.Group, was *restored) (stray []commit.Unit, err error) {
+	if err := b.replayDelayed(ctx, t.delayed); err != nil {
+		return nil, err
+	}
 	for _, p := range t.partitions {
 		lost, err := b.replayPartition(ctx, t, p, groups, was)
 		if err != nil {
@@ -259,6 +270,7 @@ func (b *Broker) Stopping() <-chan struct{} { return b.stop }
 // Close stops what still runs and returns once everything that was enqueued is durable. The store stays open. Errors: the commit's that failed.
 func (b *Broker) Close() error {
 	b.Stop()
+	b.cancel()
 	b.mu.RLock()
 	groups := make([]*share.Group, 0, len(b.groups))
 	for _, g := range b.groups {
@@ -268,6 +280,12 @@ func (b *Broker) Close() error {
 	for _, g := range groups {
 		g.Close()
 	}
+	b.mu.RLock()
+	for _, t := range b.topics {
+		t.delayed.close()
+	}
+	b.mu.RUnlock()
+	b.background.Wait()
 	b.committer.Close()
 	b.work.Wait()
 	return b.Cause()

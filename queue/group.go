@@ -267,6 +267,7 @@ func (b *Broker) groupInfo(ctx context.Context, g *share.Group) (GroupInfo, erro
 		info.Totals.Deferred += p.Deferred
 	}
 	info.Totals.DeadLetters = g.OpenLetters("")
+	info.Counters, info.Waiters = g.Counters(), g.Waiters()
 	for _, m := range g.Members() {
 		info.Members = append(info.Members, GroupMember{Member: m.Name, Leases: m.Leases, LastSeen: m.LastSeen})
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/holtmq/holt/queue/dedupe"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/schedule"
 	"github.com/holtmq/holt/queue/store"
 )
 
@@ -28,7 +29,8 @@ type publication struct {
 type publishing struct {
 	topic  *topic
 	msgs   []Message
-	to     []*partition.Partition // by message
+	to     []*partition.Partition // by message; that of delayed records for those that are not due
+	fired  []record.Offset        // where the messages come from, if they were delayed and are due
 	spots  []spot
 	places []Place
 }
@@ -43,7 +45,7 @@ type spot struct {
 
 // publication routes messages to their partitions. Errors: ErrPartitionNotFound, ErrInvalidRequest, ErrRequestTooLarge.
 func (b *Broker) publication(items []*publishing) (*publication, error) {
-	logs := map[store.LogID]struct{}{}
+	logs, now := map[store.LogID]struct{}{}, time.Now()
 	for _, it := range items {
 		var sticky []*partition.Partition // for messages without key, by lane, once for the request
 		it.to = make([]*partition.Partition, len(it.msgs))
@@ -51,6 +53,9 @@ func (b *Broker) publication(items []*publishing) (*publication, error) {
 			p, err := it.topic.choose(&it.msgs[i], &sticky)
 			if err != nil {
 				return nil, fmt.Errorf("record %d: %w", i, err)
+			}
+			if it.msgs[i].later(now) {
+				p = it.topic.delayed.part
 			}
 			it.to[i] = p
 			logs[p.ID] = struct{}{}
@@ -96,19 +101,26 @@ func (p *publication) Begin() error {
 // lockTables locks the tables of ids of the topics whose messages have ids.
 func (p *publication) lockTables() {
 	for _, it := range p.items {
-		ids := slices.ContainsFunc(it.msgs, func(m Message) bool { return m.ID != "" })
-		if ids && it.topic.def.Config.DedupeWindow > 0 && !slices.ContainsFunc(p.locked, func(t *topic) bool { return t.ids == it.topic.ids }) {
+		if it.needsTables() && !slices.ContainsFunc(p.locked, func(t *topic) bool { return t.ids == it.topic.ids }) {
 			p.locked = append(p.locked, it.topic)
 		}
 	}
 	slices.SortFunc(p.locked, func(a, b *topic) int { return cmp.Compare(a.def.ID, b.def.ID) })
 	for _, t := range p.locked {
 		t.ids.Lock()
+		t.delayed.items.Lock()
 	}
+}
+
+// needsTables tells whether a message has an id, is delayed, or was.
+func (it *publishing) needsTables() bool {
+	return it.fired != nil || slices.Contains(it.to, it.topic.delayed.part) ||
+		slices.ContainsFunc(it.msgs, func(m Message) bool { return m.ID != "" })
 }
 
 func (p *publication) unlockTables() {
 	for _, t := range p.locked {
+		t.delayed.items.Unlock()
 		t.ids.Unlock()
 	}
 	p.locked = nil
@@ -117,20 +129,19 @@ func (p *publication) unlockTables() {
 // place decides for each message of an item whether it is appended.
 func (p *publication) place(it *publishing, now time.Time, by map[*partition.Partition]*partition.AppendTo) error {
 	it.spots = make([]spot, len(it.msgs))
-	window := it.topic.def.Config.DedupeWindow
-	first := map[string]int{} // ids of this request
+	first := map[string]int{} // new ids of this request
 	for i := range it.msgs {
-		m := &it.msgs[i]
-		if m.ID != "" && window > 0 {
-			if known, ok := it.topic.ids.Find(m.ID, now, window); ok {
-				it.spots[i] = spot{known: &known}
-				continue
-			}
-			if like, twice := first[m.ID]; twice {
-				it.spots[i] = spot{like: like}
-				continue
-			}
-			first[m.ID] = i
+		known, like := it.duplicate(i, now, first)
+		switch {
+		case known != nil:
+			it.spots[i] = spot{known: known}
+			continue
+		case like >= 0:
+			it.spots[i] = spot{like: like}
+			continue
+		case it.fired != nil && !it.stillDue(i): // cancelled meanwhile
+			it.spots[i] = spot{known: &Place{}}
+			continue
 		}
 		a := by[it.to[i]]
 		if a == nil {
@@ -139,9 +150,9 @@ func (p *publication) place(it *publishing, now time.Time, by map[*partition.Par
 			p.appends = append(p.appends, a)
 		}
 		it.spots[i] = spot{to: a, nth: len(a.Records)}
-		a.Records = append(a.Records, m.record())
+		a.Records = append(a.Records, it.record(i))
 	}
-	for _, gone := range it.sweep(now, window) {
+	for _, gone := range it.sweep(now) {
 		p.commit.Enqueue(commit.Unit{{Log: gone.Log, Entries: []store.Entry{{Journal: gone.Journal, Kind: store.Forget}}}})
 	}
 	if len(first) == 0 {
@@ -153,12 +164,46 @@ func (p *publication) place(it *publishing, now time.Time, by map[*partition.Par
 	return nil
 }
 
+// duplicate returns the place of the record that has a message's id already, or the message of this request that comes first with it (−1 = none).
+func (it *publishing) duplicate(i int, now time.Time, first map[string]int) (known *Place, like int) {
+	id := it.msgs[i].ID
+	if id == "" || it.topic.def.Config.DedupeWindow == 0 || it.fired != nil {
+		return nil, -1
+	}
+	if place, ok := it.topic.ids.Find(id, now, it.topic.def.Config.DedupeWindow); ok {
+		return &place, -1
+	}
+	if item, ok := it.topic.delayed.items.ByID(id); ok {
+		place := scheduledPlace(item)
+		place.Duplicate = true
+		return &place, -1
+	}
+	if like, twice := first[id]; twice {
+		return nil, like
+	}
+	first[id] = i
+	return nil, -1
+}
+
+func (it *publishing) stillDue(i int) bool {
+	_, ok := it.topic.delayed.items.Get(it.fired[i])
+	return ok
+}
+
+// record returns what is appended for a message.
+func (it *publishing) record(i int) Record {
+	if it.to[i] == it.topic.delayed.part {
+		return it.msgs[i].delayedRecord()
+	}
+	return it.msgs[i].record()
+}
+
 // sweep forgets ids that are over, if the table is locked.
-func (it *publishing) sweep(now time.Time, window time.Duration) []dedupe.Forgotten {
-	if window == 0 || !slices.ContainsFunc(it.msgs, func(m Message) bool { return m.ID != "" }) {
+func (it *publishing) sweep(now time.Time) []dedupe.Forgotten {
+	if !it.needsTables() {
 		return nil
 	}
-	return it.topic.ids.Sweep(now, window)
+	return it.topic.ids.Sweep(now, it.topic.def.Config.DedupeWindow)
 }
 
 // Commit implements share.Publication.
@@ -181,14 +226,14 @@ func (p *publication) Abort() {
 	p.unlockTables()
 }
 
-// settlePlaces notes where everything went, and returns the entries that remember the ids.
+// settlePlaces notes where everything went, and returns the entries that remember ids and due times.
 func (p *publication) settlePlaces() (parts []commit.Part) {
 	for _, it := range p.items {
 		it.places = make([]Place, len(it.spots))
-		added := map[*partition.AppendTo][]dedupe.Added{}
-		var order []*partition.AppendTo
 		for i, s := range it.spots {
 			switch {
+			case s.to != nil && s.to.Partition == it.topic.delayed.part:
+				it.places[i] = scheduledPlace(schedule.Item{Offset: s.to.Base + record.Offset(s.nth), Due: it.msgs[i].due()})
 			case s.to != nil:
 				it.places[i] = Place{Partition: s.to.Partition.Index, Offset: s.to.Base + record.Offset(s.nth), Timestamp: s.to.Time}
 			case s.known != nil:
@@ -197,17 +242,54 @@ func (p *publication) settlePlaces() (parts []commit.Part) {
 				it.places[i] = it.places[s.like]
 				it.places[i].Duplicate = true
 			}
-			if id := it.msgs[i].ID; s.to != nil && id != "" && it.topic.def.Config.DedupeWindow > 0 {
-				if added[s.to] == nil {
-					order = append(order, s.to)
-				}
-				added[s.to] = append(added[s.to], dedupe.Added{ID: id, Place: it.places[i]})
-			}
 		}
-		for _, to := range order {
-			entries := it.topic.ids.Add(to.Partition.ID, it.topic.def.Config.DedupeWindow, added[to])
-			parts = append(parts, commit.Part{Log: to.Partition.ID, Entries: entries})
+		parts = append(parts, it.rememberIDs()...)
+		parts = append(parts, it.rememberDues()...)
+	}
+	return parts
+}
+
+// rememberIDs adds the ids of what is appended now.
+func (it *publishing) rememberIDs() (parts []commit.Part) {
+	window := it.topic.def.Config.DedupeWindow
+	added := map[*partition.AppendTo][]dedupe.Added{}
+	var order []*partition.AppendTo
+	for i, s := range it.spots {
+		id := it.msgs[i].ID
+		if s.to == nil || id == "" || window == 0 || s.to.Partition == it.topic.delayed.part {
+			continue
 		}
+		if added[s.to] == nil {
+			order = append(order, s.to)
+		}
+		added[s.to] = append(added[s.to], dedupe.Added{ID: id, Place: it.places[i]})
+	}
+	for _, to := range order {
+		parts = append(parts, commit.Part{Log: to.Partition.ID, Entries: it.topic.ids.Add(to.Partition.ID, window, added[to])})
+	}
+	return parts
+}
+
+// rememberDues adds what is delayed to the schedule, and takes what was delayed and is appended now off it.
+func (it *publishing) rememberDues() (parts []commit.Part) {
+	d := it.topic.delayed
+	var added []schedule.Added
+	for i, s := range it.spots {
+		if s.to != nil && s.to.Partition == d.part {
+			added = append(added, schedule.Added{
+				Item: schedule.Item{Offset: s.to.Base + record.Offset(s.nth), Due: it.msgs[i].due()}, ID: it.msgs[i].ID,
+			})
+		}
+	}
+	if len(added) > 0 {
+		parts = append(parts, commit.Part{Log: d.part.ID, Entries: d.items.Add(added)})
+	}
+	if it.fired != nil {
+		parts = append(parts, d.take(it.fired))
+	}
+	if len(parts) > 0 {
+		d.checkpoint()
+		d.armLocked()
 	}
 	return parts
 }

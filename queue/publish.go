@@ -1,8 +1,11 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/holtmq/holt/queue/partition"
@@ -52,9 +55,40 @@ func (b *Broker) writable() error {
 		return err
 	}
 	if h := b.store.Health(); h.Low {
-		return fmt.Errorf("%d bytes are free where the data is, below the server's minimum: %w", h.Free, ErrStorageFull)
+		return fmt.Errorf("%d bytes are free where the data is, below the server's minimum; most is held by %s: %w", h.Free, b.holders(3), ErrStorageFull)
 	}
 	return nil
+}
+
+// holders names the groups that hold most bytes, for a full disk.
+func (b *Broker) holders(n int) string {
+	type holder struct {
+		name  string
+		bytes int64
+	}
+	var all []holder
+	for _, def := range b.catalog.Groups("", everything) {
+		g, err := b.group(def.Name)
+		if err != nil {
+			continue
+		}
+		h := holder{name: def.Name}
+		for _, p := range g.Progress() {
+			if p.Lag > 0 {
+				h.bytes += p.Partition.BytesFrom(p.Start)
+			}
+		}
+		all = append(all, h)
+	}
+	if len(all) == 0 {
+		return "no group"
+	}
+	slices.SortStableFunc(all, func(x, y holder) int { return cmp.Compare(y.bytes, x.bytes) })
+	var names []string
+	for _, h := range all[:min(n, len(all))] {
+		names = append(names, fmt.Sprintf("%s (%d bytes)", h.name, h.bytes))
+	}
+	return strings.Join(names, ", ")
 }
 
 // topicFor returns the topic, making it with defaults if the server may and the messages are good.
@@ -138,8 +172,10 @@ func (l *Limits) admit(m *Message, maxValue int64) error {
 		return fmt.Errorf("the headers take %d bytes, at most %d: %w", headers, l.MaxHeaderBytes, ErrRecordTooLarge)
 	case int64(len(m.ID)) > l.MaxID:
 		return fmt.Errorf("%w: the id takes %d bytes, at most %d", ErrInvalidRequest, len(m.ID), l.MaxID)
-	case m.Delay != 0 || !m.DeliverAt.IsZero():
-		return fmt.Errorf("%w: delay and deliver_at are not supported by this version", ErrInvalidRequest)
+	case m.Delay < 0 || m.Delay > l.MaxDelay || time.Until(m.DeliverAt) > l.MaxDelay:
+		return fmt.Errorf("%w: delay and deliver_at must lie within 0 and 365 days from now", ErrInvalidRequest)
+	case m.Delay > 0 && !m.DeliverAt.IsZero():
+		return fmt.Errorf("%w: delay and deliver_at cannot stand together", ErrInvalidRequest)
 	case m.TTL < 0:
 		return fmt.Errorf("%w: ttl is negative", ErrInvalidRequest)
 	case m.Partition != nil && m.Priority != nil:

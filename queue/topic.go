@@ -23,6 +23,7 @@ type topic struct {
 	published  *topicCounters
 	ids        *dedupe.Table
 	backlog    *partition.Backlog
+	delayed    *delayed
 }
 
 // topicCounters count since the process started.
@@ -33,6 +34,19 @@ func (b *Broker) openTopic(ctx context.Context, def *catalog.Topic, old *topic, 
 	t := &topic{def: def, lanes: make([][]*partition.Partition, def.Config.Priorities), turn: new(atomic.Uint64), published: new(topicCounters), ids: new(dedupe.Table), backlog: partition.NewBacklog()}
 	if old != nil {
 		t.partitions, t.turn, t.published, t.ids, t.backlog = slices.Clone(old.partitions), old.turn, old.published, old.ids, old.backlog
+		t.delayed = old.delayed
+	}
+	if t.delayed == nil {
+		p, err := partition.Open(ctx, b.store, b.cache, def.Delayed, def.Name, delayedIndex, 0)
+		if err != nil {
+			return nil, err
+		}
+		t.delayed = b.newDelayed(p, def.ID)
+		if !replay {
+			if err := p.Recover(ctx, nil); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for i := len(t.partitions); i < len(def.Partitions); i++ {
 		p, err := partition.Open(ctx, b.store, b.cache, def.Partitions[i].Log, def.Name, i, def.Partitions[i].Lane)
@@ -203,7 +217,8 @@ func (b *Broker) Topics(ctx context.Context, after string, limit int) ([]TopicIn
 func (b *Broker) topicInfo(t *topic) TopicInfo {
 	info := TopicInfo{
 		Name: t.def.Name, Config: t.def.Config, CreatedAt: t.def.CreatedAt, Tag: tagOf(t.def.ID, t.def.Revision),
-		Groups: []TopicGroup{}, Partitions: make([]PartitionInfo, 0, len(t.partitions)),
+		Published: TopicCounters{t.published.records.Load(), t.published.bytes.Load()},
+		Groups:    []TopicGroup{}, Partitions: make([]PartitionInfo, 0, len(t.partitions)),
 	}
 	for _, p := range t.partitions {
 		start, end := p.Bounds()
@@ -275,6 +290,7 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 	for _, p := range t.partitions {
 		p.Close()
 	}
+	t.delayed.close()
 	b.work.Go(func() { b.drop(t) })
 	return nil
 }
@@ -302,7 +318,7 @@ func (b *Broker) openLetters(t *topic) string {
 // drop gives the space of a deleted topic back and then forgets it.
 func (b *Broker) drop(t *topic) {
 	ctx := context.Background()
-	for _, p := range t.partitions {
+	for _, p := range append(slices.Clone(t.partitions), t.delayed.part) {
 		if err := b.committer.Wait(ctx, p.Drop(b.committer)); err != nil {
 			return // the next start goes on
 		}

@@ -25,6 +25,8 @@ type (
 	SettleResult = share.SettleResult
 	SettleError  = share.SettleError
 	Place        = partition.Place
+
+	GroupCounters = share.Counters
 )
 
 // The verbs of a settle.
@@ -100,9 +102,13 @@ type TopicInfo struct {
 	Config     TopicConfig
 	CreatedAt  time.Time
 	Tag        string // changes whenever the definition does; differs between incarnations
+	Published  TopicCounters
 	Groups     []TopicGroup
 	Partitions []PartitionInfo
 }
+
+// TopicCounters are what was published to a topic since the process started, redelivered and dead-lettered records aside.
+type TopicCounters struct{ Records, Bytes uint64 }
 
 // TopicGroup is one group that reads a topic.
 type TopicGroup struct {
@@ -129,6 +135,8 @@ type GroupInfo struct {
 	CreatedAt  time.Time
 	Tag        string
 	Totals     GroupTotals
+	Counters   GroupCounters
+	Waiters    int // parked leases
 	Partitions []GroupPartition
 	Members    []GroupMember
 }

@@ -23,7 +23,7 @@ var floors = []struct {
 	{"queue", "the facade: what its sub-packages do, for callers above"},
 	{"queue/share", "share groups act for the lease machine"},
 	{"queue/wait queue/catalog", "waiting and definitions know nothing of groups at work"},
-	{"queue/dedupe", "ids remember the places of partitions"},
+	{"queue/dedupe queue/schedule", "ids and due times, journaled beside the records"},
 	{"queue/partition", "offsets, timestamps, reading"},
 	{"queue/journal queue/commit", "what is durable about a partition, and how it becomes so"},
 	{"queue/store/badger queue/store/memory queue/store/storetest", "an engine knows only the seam and its own library"},

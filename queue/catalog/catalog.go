@@ -148,13 +148,16 @@ func (c *Catalog) PutTopic(ctx context.Context, t Topic) (*Topic, error) {
 	if old := c.topics[t.Name]; old != nil && (t.Config.Partitions < old.Config.Partitions || t.Config.Priorities < old.Config.Priorities) {
 		return nil, fmt.Errorf("topic %s has %d partitions and %d priorities: %w", t.Name, old.Config.Partitions, old.Config.Priorities, ErrCannotShrink)
 	}
-	need := uint64(1 + t.Config.Partitions*t.Config.Priorities)
+	need := uint64(2 + t.Config.Partitions*t.Config.Priorities)
 	if err := c.reserve(ctx, need); err != nil {
 		return nil, err
 	}
 	if t.ID == 0 {
 		t.ID = c.id()
 		t.CreatedAt = time.Now().UTC().Truncate(time.Millisecond)
+	}
+	if t.Delayed == 0 {
+		t.Delayed = store.LogID(c.id())
 	}
 	t.Partitions = grown(t.Partitions, t.Config, func() store.LogID { return store.LogID(c.id()) })
 	rev, err := c.put(ctx, topicPrefix+t.Name, t, t.Revision)

@@ -83,6 +83,7 @@ type Topic struct {
 	Config     TopicConfig `json:"config"`
 	CreatedAt  time.Time   `json:"created_at"`
 	Partitions []Partition `json:"partitions"`
+	Delayed    store.LogID `json:"delayed"`              // the log of its delayed records
 	LettersOf  string      `json:"letters_of,omitempty"` // the group whose dead letters it was made for
 	Deleted    bool        `json:"deleted,omitempty"`    // its logs are being dropped
 

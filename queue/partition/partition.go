@@ -140,6 +140,15 @@ func (p *Partition) Close() {
 	p.mu.Unlock()
 }
 
+// Trim returns what a unit does to the log to let everything before start go; it cannot be read from now on.
+func (p *Partition) Trim(start record.Offset) commit.Part {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.start.Store(max(p.start.Load(), int64(start)))
+	p.sizes.trim(start)
+	return commit.Part{Log: p.ID, Start: start}
+}
+
 // Drop deletes the partition's log: nothing can be appended from now on, and what can be read vanishes.
 func (p *Partition) Drop(c *commit.Committer) commit.Ticket {
 	p.mu.Lock()

@@ -2,6 +2,7 @@ package share
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/holtmq/holt/queue/record"
@@ -9,8 +10,10 @@ import (
 
 // Headers that the broker keeps in a stored record for itself; no reader sees them. Users cannot write names with this prefix.
 const (
-	HeaderTTL = "holt-ttl" // 8 bytes big endian: milliseconds
-	HeaderID  = "holt-id"  // the record's id
+	HeaderTTL       = "holt-ttl"       // 8 bytes big endian: milliseconds
+	HeaderID        = "holt-id"        // of a delayed record: its id
+	HeaderPriority  = "holt-priority"  // of a delayed record: its priority, in decimal
+	HeaderPartition = "holt-partition" // of a delayed record: the partition it was given, in decimal
 )
 
 // TTL returns a record's time to live; 0 = none.
@@ -28,13 +31,18 @@ func WithTTL(headers []record.Header, ttl time.Duration) []record.Header {
 	return append(headers, record.Header{Name: HeaderTTL, Value: binary.BigEndian.AppendUint64(nil, uint64(ttl.Milliseconds()))})
 }
 
-// Visible returns the headers that readers see.
+// Visible returns the headers that readers see: all but the broker's own; those of dead letters are for readers.
 func Visible(headers []record.Header) []record.Header {
-	out := headers[:0:0]
-	for _, h := range headers {
-		if h.Name != HeaderTTL && h.Name != HeaderID {
-			out = append(out, h)
-		}
+	if !slices.ContainsFunc(headers, hidden) {
+		return headers
 	}
-	return out
+	return slices.DeleteFunc(slices.Clone(headers), hidden)
+}
+
+func hidden(h record.Header) bool {
+	switch h.Name {
+	case HeaderTTL, HeaderID, HeaderPriority, HeaderPartition:
+		return true
+	}
+	return false
 }

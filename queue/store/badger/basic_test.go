@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -12,6 +14,23 @@ import (
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
 )
+
+// testConfig is a configuration that does not depend on how full the machine's disk is.
+func testConfig(dir string) Config {
+	return Config{
+		Dir: dir, MinFree: 1 << 20,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+func mustOpen(t testing.TB, cfg Config) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	return s
+}
 
 var bg = context.Background()
 

@@ -1,39 +1,13 @@
-//go:build linux
-
 package badger
 
 import (
-	"context"
-	"errors"
-	"io"
-	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/store/storetest"
 )
-
-// testConfig is a configuration that does not depend on how full the machine's disk is.
-func testConfig(dir string) Config {
-	return Config{
-		Dir: dir, MinFree: 1 << 20,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}
-}
-
-func mustOpen(t testing.TB, cfg Config) *Store {
-	t.Helper()
-	s, err := Open(context.Background(), cfg)
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	return s
-}
 
 // copyDir copies a data directory as a crash would leave it, while its store may be at work. Files are copied in an
 // order in which what is copied later may only know more; holes stay holes.
@@ -75,48 +49,6 @@ func copyAll(t testing.TB, from, to, pattern string) {
 			continue
 		}
 		copyFile(t, p, target)
-	}
-}
-
-func copyFile(t testing.TB, from, to string) {
-	t.Helper()
-	in, err := os.Open(from)
-	if errors.Is(err, fs.ErrNotExist) {
-		return // it was removed meanwhile
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	out, err := os.Create(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	fi, err := in.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := fi.Size()
-	for from := int64(0); from < at; {
-		data, err := unix.Seek(int(in.Fd()), from, unix.SEEK_DATA)
-		if err == unix.ENXIO {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		hole, err := unix.Seek(int(in.Fd()), data, unix.SEEK_HOLE)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(io.NewOffsetWriter(out, data), io.NewSectionReader(in, data, hole-data)); err != nil {
-			t.Fatal(err)
-		}
-		from = hole
-	}
-	if err := out.Truncate(at); err != nil {
-		t.Fatal(err)
 	}
 }
 

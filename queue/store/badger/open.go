@@ -184,8 +184,8 @@ func badgerOptions(dir string) badgerdb.Options {
 	return o
 }
 
-// openDB opens Badger. A crash right after Badger made a file leaves it empty, and Badger would refuse to open; nothing is in it,
-// because whatever lacks is found by verification, so it goes.
+// openDB opens Badger. Badger refuses a file that a crash left empty right after it was made, so those go first: nothing is in
+// them, and whether something should be was for verification to find out.
 func openDB(o badgerdb.Options) (*badgerdb.DB, error) {
 	for _, ext := range []string{".mem", ".vlog"} {
 		files, err := numberedFiles(o.Dir, ext)
