@@ -14,11 +14,12 @@ import (
 )
 
 const (
-	pollWait     = 20 * time.Second // how long a lease call waits for records
-	answerSlack  = 10 * time.Second // beyond it: the server is gone without a word
-	settleTry    = 15 * time.Second // one try of a settle
-	settleGrace  = 30 * time.Second // after the end: how long unanswered settles are repeated
-	maxLease     = 1000             // records a lease call asks for at most
+	pollWait     = 20 * time.Second       // how long a lease call waits for records
+	answerSlack  = 10 * time.Second       // beyond it: the server is gone without a word
+	settleTry    = 15 * time.Second       // one try of a settle
+	settleGrace  = 30 * time.Second       // after the end: how long unanswered settles are repeated
+	lastWords    = 250 * time.Millisecond // for an answer on its way, where it cannot be asked for again
+	maxLease     = 1000                   // records a lease call asks for at most
 	minExtension = time.Second
 	firstPause   = 100 * time.Millisecond
 	lastPause    = 10 * time.Second
@@ -202,10 +203,11 @@ func (w *worker) poll(n int) ([]*Record, error) {
 		return w.answered(a)
 	case <-w.ctx.Done():
 	}
-	var a leaseAnswer
-	if !w.keyless {
-		a = w.again(n)
+	if w.keyless {
+		defer time.AfterFunc(lastWords, cancel).Stop()
+		return (<-first).records, nil
 	}
+	a := w.again(n)
 	cancel()
 	return merge(a.records, (<-first).records), nil
 }
@@ -336,7 +338,8 @@ func (w *worker) finish(t task, result error) {
 func (w *worker) settle(r *Record, result error) {
 	s := settlement(r.Receipt, result)
 	var giveUp time.Time
-	for pause := newPause(); ; {
+	pause := newPause()
+	for tries := 0; ; tries++ {
 		err := w.trySettle(s)
 		switch {
 		case err == nil:
@@ -345,7 +348,9 @@ func (w *worker) settle(r *Record, result error) {
 			w.onError(fmt.Errorf("settle %s: %w", place(r), err))
 			return
 		}
-		w.onError(fmt.Errorf("settle %s: %w; repeating", place(r), err))
+		if tries == 0 {
+			w.onError(fmt.Errorf("settle %s: %w; repeating it until it is answered", place(r), err))
+		}
 		if w.ctx.Err() != nil {
 			if giveUp.IsZero() {
 				giveUp = time.Now().Add(settleGrace)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os/exec"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +75,7 @@ func (a *app) work(ctx context.Context, group string, argv []string, w *workFlag
 		return err
 	}
 	opts := []client.WorkOption{
-		client.Concurrency(w.concurrency), client.LeaseFor(w.lease), client.OnError(func(err error) { a.say("holt: %v", err) }),
+		client.Concurrency(w.concurrency), client.LeaseFor(w.lease), client.OnError(a.newTrouble().report),
 		client.Topics(w.topics...),
 	}
 	if w.member != "" {
@@ -94,4 +95,32 @@ func (a *app) work(ctx context.Context, group string, argv []string, w *workFlag
 		<-said
 	}
 	return err
+}
+
+const troublePause = 5 * time.Second // between two lines about a server that is away
+
+// trouble reports what the worker copes with on its own. A server that is away fails many calls at a time: it is one line.
+type trouble struct {
+	app *app
+
+	mu   sync.Mutex
+	next time.Time // for a line about something temporary
+}
+
+func (a *app) newTrouble() *trouble { return &trouble{app: a} }
+
+func (t *trouble) report(err error) {
+	if client.Temporary(err) {
+		t.mu.Lock()
+		now := time.Now()
+		quiet := now.Before(t.next)
+		if !quiet {
+			t.next = now.Add(troublePause)
+		}
+		t.mu.Unlock()
+		if quiet {
+			return
+		}
+	}
+	t.app.say("holt: %v", err)
 }
