@@ -23,10 +23,12 @@ func inBubble(t *testing.T, fn func(h *house)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &house{t: t, st: memory.New(memory.Config{})}
 		h.open()
+		defer func() { // also after Fatal: goroutines must not outlive the bubble
+			if err := h.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		}()
 		fn(h)
-		if err := h.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
 	})
 }
 

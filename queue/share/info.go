@@ -38,7 +38,7 @@ func (w *window) progress() Progress {
 		Partition: w.part, Start: record.Offset(w.machine.Start()), End: record.Offset(w.machine.End()), LogEnd: end,
 		Leased: int64(c.Leased), Deferred: int64(c.Deferred),
 	}
-	p.Available = int64(c.Available) + int64(end-p.End)
+	p.Available = int64(c.Available) + int64(end-p.End) - int64(w.machine.Ahead())
 	p.Lag = p.Available + p.Leased + p.Deferred
 	return p
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/holtmq/holt/queue/catalog"
 )
 
-// lowShare is how many records go out from higher lanes before each waiting lower lane gets one.
-const lowShare = 9
+// share is how many records go out while each waiting lane gets one of them at least.
+const share = 10
 
 // lanes are the windows that may have something to hand out, by priority. Higher lanes come first, yet a lane that waits gets at
 // least one record in ten; within a lane windows take turns.
@@ -59,25 +59,35 @@ func (l *lanes) next(topics []string) (w *window, most int) {
 		if best < 0 {
 			best = lane
 		}
-		if l.passed[lane] >= lowShare && overdue < 0 {
-			overdue = lane
-		}
+	}
+	if waiting > 1 {
+		overdue = l.overdue(share - waiting + 1)
 	}
 	switch {
 	case waiting == 0:
 		return nil, 0
 	case waiting == 1:
 		return l.first(best, topics), 1 << 30
-	case overdue >= 0:
+	case overdue >= 0 && l.first(overdue, topics) != nil:
 		return l.first(overdue, topics), 1
 	}
-	most = lowShare
+	most = share - waiting + 1
 	for lane, passed := range l.passed {
 		if lane != best && len(l.ready[lane]) > 0 {
-			most = min(most, lowShare-passed)
+			most = min(most, share-waiting+1-passed)
 		}
 	}
 	return l.first(best, topics), max(1, most)
+}
+
+// overdue returns the highest waiting lane that so many records have passed, or −1.
+func (l *lanes) overdue(passed int) int {
+	for lane := len(l.ready) - 1; lane >= 0; lane-- {
+		if len(l.ready[lane]) > 0 && l.passed[lane] >= passed {
+			return lane
+		}
+	}
+	return -1
 }
 
 // first returns the lane's first window of these topics.

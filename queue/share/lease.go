@@ -174,7 +174,7 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 	}
 	before := w.machine.Counts()
 	g.handouts, stop = w.machine.Lease(lease.Request{
-		Now: now, Length: length.Milliseconds(), Max: room, MaxBytes: maxBytes,
+		Now: now, Length: length.Milliseconds(), Max: len(p.grants) + room, MaxBytes: maxBytes,
 		Have: len(p.grants), HaveBytes: p.bytes, Member: req.Member, Incarnation: g.env.Receipts.incarnation,
 	}, g.handouts[:0])
 	after := w.machine.Counts()
