@@ -311,20 +311,46 @@ func (b *Broker) DeleteGroup(ctx context.Context, name string, force bool, cond 
 // time, or the server is stopping. Topics of the request are attached if they exist and are not yet; without the group, it and they are made with defaults, and created names
 // them. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrInvalidName, ErrInvalidRequest, ErrShuttingDown, ErrUnavailable, ErrUnknown.
 func (b *Broker) Lease(ctx context.Context, name string, req LeaseRequest) (ds []Delivery, created []string, err error) {
+	g, created, err := b.leaseGroup(ctx, name, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	ds, err = g.Lease(ctx, req)
+	return ds, created, b.ofGroup(name, err)
+}
+
+// LeaseAndSettle settles first and then leases, in one call. What is refused is in settled.Failed and stops nothing; with refusals, or records to
+// publish, the lease does not wait. Errors: those of both; then nothing was leased.
+func (b *Broker) LeaseAndSettle(ctx context.Context, name string, settle SettleRequest, req LeaseRequest) (settled SettleResult, ds []Delivery, created []string, err error) {
+	g, created, err := b.leaseGroup(ctx, name, req)
+	if err != nil {
+		return settled, nil, nil, err
+	}
+	settled, err = b.SettleAndPublish(ctx, name, settle)
+	if failed := (*SettleError)(nil); errors.As(err, &failed) {
+		settled = SettleResult{Failed: failed.Failed}
+	} else if err != nil {
+		return settled, nil, nil, err
+	}
+	if len(settled.Failed) > 0 || len(settle.Publish) > 0 {
+		req.Wait = 0
+	}
+	ds, err = g.Lease(ctx, req)
+	return settled, ds, created, b.ofGroup(name, err)
+}
+
+// leaseGroup returns the group that a lease is for, refusing what cannot be.
+func (b *Broker) leaseGroup(ctx context.Context, name string, req LeaseRequest) (g *share.Group, created []string, err error) {
 	if err := b.Ready(); err != nil {
 		return nil, nil, err
 	}
 	if err := b.admitLease(req); err != nil {
 		return nil, nil, err
 	}
-	g, err := b.group(name)
-	if err != nil || !attached(g, req.Topics) {
-		if g, created, err = b.groupFor(ctx, name, req.Topics); err != nil {
-			return nil, nil, err
-		}
+	if g, err = b.group(name); err != nil || !attached(g, req.Topics) {
+		return b.groupFor(ctx, name, req.Topics)
 	}
-	ds, err = g.Lease(ctx, req)
-	return ds, created, b.ofGroup(name, err)
+	return g, nil, nil
 }
 
 func (b *Broker) admitLease(req LeaseRequest) error {
@@ -338,6 +364,8 @@ func (b *Broker) admitLease(req LeaseRequest) error {
 		return fmt.Errorf("%w: lease is %s: it must be \"1s\" to \"12h\"", ErrInvalidRequest, req.Length)
 	case req.MaxBytes < 0 || req.MaxBytes > l.MaxBytes:
 		return fmt.Errorf("%w: max_bytes is %d: it must be 0 to %d", ErrInvalidRequest, req.MaxBytes, l.MaxBytes)
+	case int64(len(req.Request)) > l.MaxID:
+		return fmt.Errorf("%w: request takes %d bytes, at most %d", ErrInvalidRequest, len(req.Request), l.MaxID)
 	case len(req.Member) > lease.MaxMember:
 		return fmt.Errorf("%w: member takes %d bytes, at most %d", ErrInvalidRequest, len(req.Member), lease.MaxMember)
 	}

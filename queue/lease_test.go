@@ -151,3 +151,61 @@ func TestScenario42KeyOrderHoldsThroughRetryAndRestart(t *testing.T) {
 		}
 	})
 }
+
+func TestScenario16SameRequestSameLeases(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 2)
+		h.group("g", []string{"t"}, func(c *queue.GroupConfig) { c.Lease = 5 * time.Second })
+		h.publish("t", "a")
+		h.publish("t", "b")
+		ask := func(wait time.Duration) []queue.Delivery {
+			ds, _, err := h.Lease(h.t.Context(), "g", queue.LeaseRequest{Max: 1, Request: "r", Wait: wait})
+			if err != nil {
+				h.t.Error(err)
+			}
+			return ds
+		}
+		first, again := ask(0), ask(0)
+		if len(first) != 1 || len(again) != 1 || first[0].Receipt != again[0].Receipt {
+			h.t.Fatalf("%+v, then %+v", first, again)
+		}
+		if _, err := h.settle("g", ack, first...); err != nil {
+			h.t.Fatal(err)
+		}
+		other := ask(0)
+		if len(other) != 1 || string(other[0].Record.Value) == string(first[0].Record.Value) {
+			h.t.Fatalf("after its end: %+v", other)
+		}
+		if _, err := h.settle("g", ack, other...); err != nil {
+			h.t.Fatal(err)
+		}
+		began, parked := time.Now(), make(chan []queue.Delivery, 1)
+		go func() { parked <- ask(time.Minute) }()
+		synctest.Wait()
+		if ds := ask(0); len(ds) != 0 {
+			h.t.Fatalf("nothing is there: %+v", ds)
+		}
+		if ds := <-parked; len(ds) != 0 || time.Since(began) != 0 {
+			h.t.Fatalf("the first call ended with %+v after %v", ds, time.Since(began))
+		}
+	})
+}
+
+func TestLeaseAndSettleInOneCall(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.group("g", []string{"t"}, nil)
+		h.publish("t", "a", "b")
+		ds := h.lease("g", 1, 0)
+		res, next, _, err := h.LeaseAndSettle(h.t.Context(), "g", queue.SettleRequest{Actions: actions(ack, ds)}, queue.LeaseRequest{Max: 1})
+		if err != nil || res.Settled != 1 || len(next) != 1 || string(next[0].Record.Value) != "b" {
+			h.t.Fatalf("%+v, %v, %v", res, values(next), err)
+		}
+		began := time.Now()
+		forged := []queue.Action{{Receipt: "forged", Verb: queue.Ack}}
+		res, next, _, err = h.LeaseAndSettle(h.t.Context(), "g", queue.SettleRequest{Actions: forged}, queue.LeaseRequest{Max: 1, Wait: time.Minute})
+		if err != nil || len(res.Failed) != 1 || len(next) != 0 || time.Since(began) != 0 {
+			h.t.Fatalf("with a refusal: %+v, %v after %v, %v", res, values(next), time.Since(began), err)
+		}
+	})
+}

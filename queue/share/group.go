@@ -85,11 +85,11 @@ type Part struct {
 // JournalName returns the name of a group's journal on each log it reads.
 func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprintf("g/%d", groupID)) }
 
-// NewGroup brings a group to life. Running leases of a restored window go on as the contract says.
+// NewGroup brings a group to life. Running leases of a restored window go on as the contract says, and what was given up there is buried.
 func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, answers []*Answers) *Group {
 	g := &Group{
 		env: env, def: def, letters: letters, byLog: map[store.LogID]*window{},
-		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), histories: make(chan struct{}, 1), burying: make(chan struct{}, 1), members: newMembers(),
+		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), histories: make(chan struct{}, 1), burying: make(chan struct{}, 1), members: newMembers(),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.timer = time.AfterFunc(time.Hour, g.tick)
@@ -102,6 +102,9 @@ func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, an
 		g.attach(p)
 	}
 	g.arm()
+	if slices.ContainsFunc(g.windows, func(w *window) bool { return w.machine.Counts().Dying > 0 }) {
+		g.background(g.buryDying)
+	}
 	return g
 }
 

@@ -63,6 +63,12 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 		}
 		now := g.env.Clock.Now()
 		g.members.seen(req.Member, now)
+		if len(p.grants) == 0 {
+			if p.grants = g.again(req.Request); len(p.grants) > 0 {
+				g.mu.Unlock()
+				return p, nil, nil
+			}
+		}
 		queued := g.waiters.Len() > 0 && req.Wait > 0 // others came first
 		var fill *window
 		if !queued {
@@ -71,6 +77,9 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 		if fill == nil && len(p.grants) == 0 && req.Wait > 0 {
 			waiter, err = g.park(req)
 			g.serve()
+		}
+		if fill == nil {
+			g.keyed.remember(req.Request, p.grants, waiter)
 		}
 		g.mu.Unlock()
 		if fill == nil {
@@ -274,7 +283,9 @@ func (g *Group) serveOne() (fill *window, more bool) {
 		fill = g.take(now, req, &p)
 		if len(p.grants) > 0 {
 			g.waiters.Remove(w)
-			if !w.Serve(p) {
+			if w.Serve(p) {
+				g.keyed.remember(req.Request, p.grants, nil)
+			} else {
 				g.release(p.grants)
 			}
 			return fill, true

@@ -19,6 +19,7 @@ const (
 	MaxMessage      = 2 << 10  // bytes of a worker's message, type and fingerprint each that are kept
 	MaxWaiting      = 10_000   // parked leases of all groups
 	MaxRequests     = 100_000  // request keys of settles a group remembers; the oldest go first
+	MaxLeaseKeys    = 10_000   // request keys of leases a group remembers; the oldest go first
 	RequestMemory   = 10 * time.Minute
 )
 
@@ -31,7 +32,6 @@ type LeaseRequest struct {
 	Topics   []string      // limits the call to these; nil = all the group reads
 	Member   string        // who asks, for operators; ≤ lease.MaxMember bytes
 	Request  string        // the same again gets the leases of the first call that still run; "" = none
-	NoWait   bool          // do not wait, whatever Wait says
 }
 
 // SettleRequest settles leases, and publishes records in the same unit.
