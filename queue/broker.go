@@ -133,11 +133,16 @@ func (b *Broker) restore(ctx context.Context) error {
 	}
 	for _, def := range groups {
 		sortParts(def, was.parts[def.Name])
-		b.groups[def.Name] = share.NewGroup(b.env, def, was.parts[def.Name], was.letters[def.Name], was.answers[def.Name])
+		g := share.NewGroup(b.env, def, was.parts[def.Name], was.letters[def.Name], was.answers[def.Name])
+		b.mu.Lock() // the groups made before are at work already
+		b.groups[def.Name] = g
+		b.mu.Unlock()
 	}
+	b.mu.RLock() // likewise
 	for _, t := range b.topics {
 		t.delayed.arm()
 	}
+	b.mu.RUnlock()
 	deleted, err := b.catalog.DeletedTopics(ctx)
 	if err != nil {
 		return err

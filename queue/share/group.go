@@ -51,6 +51,7 @@ type Group struct {
 	waiters  wait.Queue[parcel]
 	parked   map[*wait.Waiter[parcel]]*LeaseRequest
 	requests requests        // answers to settles with a request key
+	keyed    leaseKeys       // what leases with a request key got
 	filtered int             // waiters that name topics
 	serving  bool            // a dispatcher runs
 	handouts []lease.Handout // reused by every Lease of a machine
