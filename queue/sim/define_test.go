@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"testing/synctest"
 	"time"
 
 	"github.com/holtmq/holt/queue"
@@ -49,7 +50,9 @@ func (w *world) topicIs(info queue.TopicInfo) {
 		t.parts = append(t.parts, p)
 		for _, g := range w.all() {
 			if slices.Contains(g.topics, t) {
-				g.wins = append(g.wins, newWin(g, p, 0))
+				win := newWin(g, p, 0)
+				g.wins = append(g.wins, win)
+				w.haunted(win)
 			}
 		}
 	}
@@ -192,7 +195,9 @@ func (w *world) attached(g *group, t *topic, info queue.GroupInfo) {
 				start = int(at.Start)
 			}
 		}
-		g.wins = append(g.wins, newWin(g, p, start))
+		win := newWin(g, p, start)
+		g.wins = append(g.wins, win)
+		w.haunted(win)
 	}
 }
 
@@ -220,6 +225,8 @@ func (w *world) changeGroup(g *group, edit func(*queue.GroupChange)) {
 		w.failed("put group "+g.name, err)
 		if !refused(err) {
 			w.unsure[g.name] = true
+			synctest.Wait()
+			w.heal()
 		}
 		return
 	}
@@ -354,6 +361,7 @@ func (w *world) adopt() {
 		w.adoptGroup(name)
 	}
 	clear(w.unsure)
+	w.strays = nil
 }
 
 func (w *world) adoptGroup(name string) {

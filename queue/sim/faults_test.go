@@ -140,7 +140,7 @@ func (w *world) reopen(crash bool, down time.Duration) {
 	w.open()
 	w.resume()
 	synctest.Wait()
-	w.readLetters()
+	w.happen(w.readLetters())
 	w.adopt()
 	w.readLogs()
 	w.check()

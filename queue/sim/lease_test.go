@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -84,7 +85,7 @@ func (w *world) leaseDone(g *group, req *queue.LeaseRequest, ds []queue.Delivery
 		return
 	}
 	w.note("leased from %s, %d wanted: %s", g.name, req.Max, summary(ds))
-	if w.reading {
+	if w.reading || w.broken() { // what could not be read is leased all the same
 		w.haunt(g, req)
 	}
 	w.handOut(g, req, ds)
@@ -143,7 +144,8 @@ func (w *world) handOut(g *group, req *queue.LeaseRequest, ds []queue.Delivery) 
 	if len(ds) > req.Max {
 		w.violated("lease", "%d records, %d were asked for", len(ds), req.Max)
 	}
-	if len(ds) > 0 && g.config.Paused {
+	sure := !w.unsure[g.name] // else its configuration may be another
+	if len(ds) > 0 && g.config.Paused && sure {
 		w.violated("pause", "%s is paused and hands out", g.name)
 	}
 	size := int64(0)
@@ -154,16 +156,22 @@ func (w *world) handOut(g *group, req *queue.LeaseRequest, ds []queue.Delivery) 
 	if req.MaxBytes > 0 && size > req.MaxBytes && len(ds) > 1 {
 		w.violated("lease", "%d bytes in %d records, %d were asked for", size, len(ds), req.MaxBytes)
 	}
-	if len(ds) > 0 && g.held > g.config.MaxInflight {
+	if len(ds) > 0 && g.held > g.config.MaxInflight && sure {
 		w.violated("max_inflight", "%s holds %d leases, at most %d", g.name, g.held, g.config.MaxInflight)
 	}
-	w.spend(g, len(ds))
+	if sure {
+		w.spend(g, len(ds))
+	}
 	w.tally.handouts += len(ds)
 }
 
 // deliver checks one hand-out and notes it.
 func (w *world) deliver(g *group, req *queue.LeaseRequest, d *queue.Delivery, together int) {
 	win := g.window(d.Topic, d.Partition)
+	if win == nil && w.unsure[g.name] { // attached, as far as one knows
+		w.strays = append(w.strays, stray{g, w.topics[d.Topic], d.Partition, int(d.Record.Offset), d.ExpiresAt.UnixMilli(), d.ExpiresAt.UnixMilli() - w.now()})
+		return
+	}
 	if win == nil {
 		w.violated("I2 no phantom", "%s hands out a record of %s/%d, which it does not read", g.name, d.Topic, d.Partition)
 		return
@@ -188,11 +196,13 @@ func (w *world) deliver(g *group, req *queue.LeaseRequest, d *queue.Delivery, to
 		w.violated(blame(r, d, now), "%s hands out %s/%d at %d, attempt %d, delivery %d at %d; it is %v", g.name, d.Topic, d.Partition, r.offset, d.Attempt, d.Deliveries, now, r.states)
 		return
 	}
-	w.isolated(g, fits, together)
-	w.inKeyOrder(g, r)
-	length := w.lengthOf(g, req)
-	if got := d.ExpiresAt.UnixMilli(); got != now+length {
-		w.violated("lease", "expires at %d, want %d", got, now+length)
+	length := d.ExpiresAt.UnixMilli() - now
+	if !w.unsure[g.name] {
+		w.isolated(g, fits, together)
+		w.inKeyOrder(g, r)
+		if want := w.lengthOf(g, req); length != want {
+			w.violated("lease", "runs for %d ms, want %d", length, want)
+		}
 	}
 	h := &hand{id: w.nextHand(), delivery: int32(d.Deliveries), life: w.life, receipt: d.Receipt, rec: r}
 	w.remember(g, h)
@@ -202,6 +212,25 @@ func (w *world) deliver(g *group, req *queue.LeaseRequest, d *queue.Delivery, to
 		s.deliveries++
 		return s
 	}))
+}
+
+// stray is a hand-out of a partition that a group was being given when the broker died.
+type stray struct {
+	group         *group
+	topic         *topic
+	index         int
+	offset        int
+	until, length int64
+}
+
+// haunted gives a window that turned out to be there the hand-outs that may have been made.
+func (w *world) haunted(win *win) {
+	for _, s := range w.strays {
+		if r := win.at(s.offset); s.group == win.group && s.topic == win.part.topic && s.index == win.part.index && r != nil {
+			given := state{phase: leased, hand: ghost, life: w.life - 1, deliveries: 1, at: s.until, length: s.length}
+			w.change(r, union(slices.Clone(r.states), given.resume(w.now())))
+		}
+	}
 }
 
 // blame names the invariant that a hand-out breaks.
@@ -261,6 +290,9 @@ func (w *world) inKeyOrder(g *group, r *rec) {
 
 func (w *world) mustBeSettled(g *group, o, r *rec) {
 	done := only(o.states, func(s *state) bool { return s.phase == settled && !(g.holding && s.outcome == dead) })
+	if w.armed && o.may(isDying) { // its letter is read later
+		return
+	}
 	if len(done) == 0 {
 		w.violated("I9 key order", "%s hands out %s/%d at %d while %d of key %s is %v", g.name, r.win.part.topic.name, r.win.part.index, r.offset, o.offset, r.msg.key, o.states)
 		return
@@ -335,26 +367,34 @@ func (w *world) unpark(rng *rand.Rand) {
 	}
 }
 
-// collect takes the answers of parked leases, in order of time.
+// collect takes the answers of parked leases and the dead letters that came meanwhile, in order of time.
 func (w *world) collect() {
-	var done []*park
+	var events []event
+	if !w.broken() {
+		events = w.readLetters()
+	}
 	for _, gs := range [][]*group{w.former, w.all()} {
 		for _, g := range gs {
 			g.parks = slices.DeleteFunc(g.parks, func(p *park) bool {
 				if p.done {
 					p.cancel()
-					done = append(done, p)
+					events = append(events, event{p.at, func() { w.leaseDone(g, &p.req, p.ds, p.err) }})
 				}
 				return p.done
 			})
 		}
 	}
 	w.former = slices.DeleteFunc(w.former, func(g *group) bool { return len(g.parks) == 0 })
-	slices.SortStableFunc(done, func(a, b *park) int { return int(a.at - b.at) })
-	for _, p := range done {
-		w.pass(p.at)
-		w.at = p.at
-		w.leaseDone(p.group, &p.req, p.ds, p.err)
+	w.happen(events)
+}
+
+// happen tells the model of events in order.
+func (w *world) happen(events []event) {
+	slices.SortStableFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	for _, e := range events {
+		w.pass(e.at)
+		w.at = e.at
+		e.note()
 		w.at = 0
 	}
 }

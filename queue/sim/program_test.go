@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -105,4 +107,19 @@ func shrink(p program, fails func(program) bool, more func() bool) program {
 		}
 	}
 	return p
+}
+
+// parseSteps reads steps as String writes them.
+func parseSteps(s string) ([]step, error) {
+	var out []step
+	for _, word := range strings.Fields(s) {
+		name, seed, _ := strings.Cut(word, "/")
+		kind := slices.Index(opNames[:], name)
+		n, err := strconv.ParseUint(seed, 16, 64)
+		if kind < 0 || err != nil {
+			return nil, fmt.Errorf("%q is not a step", word)
+		}
+		out = append(out, step{op(kind), n})
+	}
+	return out, nil
 }

@@ -12,7 +12,10 @@ import (
 	"github.com/holtmq/holt/queue"
 )
 
-func summary(ds []queue.Delivery) string {
+// summary is what a trace shows of hand-outs.
+type summary []queue.Delivery
+
+func (ds summary) String() string {
 	var b strings.Builder
 	for _, d := range ds {
 		fmt.Fprintf(&b, "%s/%d@%d#%d.%d ", d.Topic, d.Partition, d.Record.Offset, d.Attempt, d.Deliveries)

@@ -55,9 +55,10 @@ type world struct {
 	groups  map[string]*group
 	letters map[string]*letterbox // by group name
 	msgs    []*msg
-	unknown []*request // publishes whose outcome is unknown
-	touched []*rec     // those with a before
-	unsure  map[string]bool
+	unknown []*request      // publishes whose outcome is unknown
+	touched []*rec          // those with a before
+	unsure  map[string]bool // definitions with an unknown change
+	strays  []stray
 
 	former   []*group // deleted ones whose parked leases have not ended
 	receipts map[string]struct{}
@@ -71,8 +72,8 @@ type world struct {
 
 	tally tally
 	err   error
-	trace []string
-	keep  bool // the trace
+	trace []noted
+	lines int
 }
 
 // names of topics and groups.
@@ -89,10 +90,34 @@ func (w *world) violated(invariant, format string, args ...any) {
 	}
 }
 
+// noted is a line of the trace, not yet spelt out.
+type noted struct {
+	at     int64
+	format string
+	args   []any
+}
+
+// traced is how many lines of its trace a run remembers.
+const traced = 300
+
 func (w *world) note(format string, args ...any) {
-	if w.keep {
-		w.trace = append(w.trace, fmt.Sprintf("%d ", w.now()-946684800000)+fmt.Sprintf(format, args...))
+	n := noted{w.now(), format, args}
+	if len(w.trace) < traced {
+		w.trace = append(w.trace, n)
+	} else {
+		w.trace[w.lines%traced] = n
 	}
+	w.lines++
+}
+
+// story spells the trace out.
+func (w *world) story() string {
+	var b strings.Builder
+	for i := max(0, w.lines-traced); i < w.lines; i++ {
+		n := &w.trace[i%traced]
+		fmt.Fprintf(&b, "\t%d ms: %s\n", n.at-946684800000, fmt.Sprintf(n.format, n.args...)) // fake time begins with the year 2000
+	}
+	return b.String()
 }
 
 func (w *world) now() int64 {
@@ -103,9 +128,9 @@ func (w *world) now() int64 {
 }
 
 // run executes a program and everything that follows it: heal, drain, and count.
-func run(p program, keep bool) (tally, []string, error) {
+func run(p program) (t tally, story string, err error) {
 	w := &world{
-		ctx: context.Background(), topics: map[string]*topic{}, groups: map[string]*group{}, letters: map[string]*letterbox{}, unsure: map[string]bool{}, receipts: map[string]struct{}{}, keep: keep,
+		ctx: context.Background(), topics: map[string]*topic{}, groups: map[string]*group{}, letters: map[string]*letterbox{}, unsure: map[string]bool{}, receipts: map[string]struct{}{},
 	}
 	rng := rand.New(rand.NewPCG(p.seed, 2))
 	w.st = memory.New(memory.Config{Seed: p.seed})
@@ -130,7 +155,10 @@ func run(p program, keep bool) (tally, []string, error) {
 		w.drain()
 	}
 	w.stop()
-	return w.tally, w.trace, w.err
+	if w.err != nil {
+		story = w.story()
+	}
+	return w.tally, story, w.err
 }
 
 // stop ends the broker of a run, so that the bubble can end.
@@ -247,18 +275,23 @@ func (w *world) rest() {
 		w.reopen(true, 0)
 		return
 	}
-	w.readLetters()
 	w.certain()
-	if w.reading {
-		w.reading = false
-		w.restless = w.now() + 1500
-		w.setFaults(func(f *memory.Faults) { f.Read = nil })
-		if len(w.unsure) > 0 {
-			w.adopt()
-		}
-	}
+	w.heal()
 	if w.now() >= w.restless {
 		w.noDying()
+	}
+}
+
+// heal ends the time in which reads fail; partitions that could not be read rest a little longer.
+func (w *world) heal() {
+	if !w.reading || w.broken() {
+		return
+	}
+	w.reading = false
+	w.restless = w.now() + 1500
+	w.setFaults(func(f *memory.Faults) { f.Read = nil })
+	if len(w.unsure) > 0 {
+		w.adopt()
 	}
 }
 
