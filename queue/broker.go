@@ -44,6 +44,8 @@ type Broker struct {
 	topics map[string]*topic
 	groups map[string]*share.Group
 
+	schedules map[string]*recurring
+
 	stop     chan struct{} // closed by Stop
 	stopOnce sync.Once
 	dead     chan struct{}  // closed when the committer failed
@@ -70,7 +72,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, store: st,
 		committer: commit.New(st, cfg.ObserveCommit), cache: partition.NewCache(cfg.CacheBytes),
-		topics: map[string]*topic{}, groups: map[string]*share.Group{},
+		topics: map[string]*topic{}, groups: map[string]*share.Group{}, schedules: map[string]*recurring{},
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
@@ -143,6 +145,11 @@ func (b *Broker) restore(ctx context.Context) error {
 		t.delayed.arm()
 	}
 	b.mu.RUnlock()
+	for _, def := range b.catalog.Schedules("", everything) {
+		if err := b.startSchedule(def); err != nil {
+			return err
+		}
+	}
 	deleted, err := b.catalog.DeletedTopics(ctx)
 	if err != nil {
 		return err
@@ -288,6 +295,9 @@ func (b *Broker) Close() error {
 	b.mu.RLock()
 	for _, t := range b.topics {
 		t.delayed.close()
+	}
+	for _, r := range b.schedules {
+		r.close()
 	}
 	b.mu.RUnlock()
 	b.background.Wait()

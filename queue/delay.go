@@ -31,13 +31,14 @@ type delayed struct {
 	topicID uint64
 	part    *partition.Partition
 	items   *schedule.Schedule
+	firings *firings
 	timer   *time.Timer // guarded by the schedule's lock, as is all below
 	firing  bool
 	closed  bool
 }
 
 func (b *Broker) newDelayed(p *partition.Partition, topicID uint64) *delayed {
-	d := &delayed{b: b, topicID: topicID, part: p, items: schedule.New()}
+	d := &delayed{b: b, topicID: topicID, part: p, items: schedule.New(), firings: newFirings()}
 	d.timer = time.AfterFunc(time.Hour, d.tick)
 	d.timer.Stop()
 	return d
@@ -51,6 +52,8 @@ func (b *Broker) replayDelayed(ctx context.Context, d *delayed) error {
 			return d.items
 		case partition.SizeJournal:
 			return d.part.Sizes()
+		case firingsJournal:
+			return d.firings
 		}
 		return nil
 	})
@@ -58,6 +61,9 @@ func (b *Broker) replayDelayed(ctx context.Context, d *delayed) error {
 		return fmt.Errorf("replay delayed records of %s: %w", d.part.Topic, err)
 	}
 	d.items.Recover(journals[schedule.JournalName])
+	if j := journals[firingsJournal]; j != nil {
+		d.firings.journal = j
+	}
 	return d.part.Recover(ctx, journals[partition.SizeJournal])
 }
 

@@ -13,6 +13,7 @@ import (
 var (
 	ErrTopicNotFound     = catalog.ErrTopicNotFound
 	ErrGroupNotFound     = catalog.ErrGroupNotFound
+	ErrScheduleNotFound  = catalog.ErrScheduleNotFound
 	ErrPartitionNotFound = errors.New("no such partition")
 	ErrRecordNotFound    = errors.New("no such record")
 	ErrInvalidName       = catalog.ErrInvalidName

@@ -278,6 +278,9 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 			return err
 		}
 	}
+	if err := b.endSchedulesOf(ctx, t.def.ID); err != nil {
+		return err
+	}
 	if err := b.catalog.DeleteTopic(ctx, t.def); err != nil {
 		return err
 	}

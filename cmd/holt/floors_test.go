@@ -41,7 +41,7 @@ var allowed = map[string]string{
 	"client":     "github.com/klauspost/compress",
 	"dlq/letter": "",
 
-	"queue": "", "queue/share": "", "queue/wait": "", "queue/catalog": "", "queue/partition": "", "queue/journal": "", "queue/commit": "",
+	"queue": "", "queue/share": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/journal": "", "queue/commit": "",
 	"queue/store": "", "queue/store/memory": "", "queue/store/badger": "github.com/dgraph-io google.golang.org/protobuf golang.org/x/sys",
 	"queue/record": "github.com/klauspost/compress github.com/pierrec/lz4",
 }

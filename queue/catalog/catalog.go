@@ -35,11 +35,13 @@ type Catalog struct {
 	mu     sync.RWMutex // guards the maps; never held across I/O
 	topics map[string]*Topic
 	groups map[string]*Group
+
+	schedules map[string]*Schedule
 }
 
 // Open reads all definitions. Errors: the store's.
 func Open(ctx context.Context, meta store.Meta) (*Catalog, error) {
-	c := &Catalog{meta: meta, turn: make(chan struct{}, 1), topics: map[string]*Topic{}, groups: map[string]*Group{}}
+	c := &Catalog{meta: meta, turn: make(chan struct{}, 1), topics: map[string]*Topic{}, groups: map[string]*Group{}, schedules: map[string]*Schedule{}}
 	if err := c.openIDs(ctx); err != nil {
 		return nil, err
 	}
@@ -79,7 +81,7 @@ func Open(ctx context.Context, meta store.Meta) (*Catalog, error) {
 		}
 		c.groups[g.Name] = g
 	}
-	return c, nil
+	return c, c.openSchedules(ctx)
 }
 
 // Topic returns a topic's definition, or ErrTopicNotFound.

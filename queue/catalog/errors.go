@@ -4,12 +4,13 @@ import "errors"
 
 // Sentinels of the catalog.
 var (
-	ErrInvalidConfig = errors.New("invalid configuration")
-	ErrInvalidName   = errors.New("invalid name")
-	ErrTopicNotFound = errors.New("no such topic")
-	ErrGroupNotFound = errors.New("no such group")
-	ErrCannotShrink  = errors.New("partitions and priorities can only grow")
-	ErrKindMismatch  = errors.New("the group is of the other kind")
-	ErrPrecondition  = errors.New("the definition is not the one the request names")
-	ErrInUse         = errors.New("in use")
+	ErrInvalidConfig    = errors.New("invalid configuration")
+	ErrInvalidName      = errors.New("invalid name")
+	ErrTopicNotFound    = errors.New("no such topic")
+	ErrGroupNotFound    = errors.New("no such group")
+	ErrScheduleNotFound = errors.New("no such schedule")
+	ErrCannotShrink     = errors.New("partitions and priorities can only grow")
+	ErrKindMismatch     = errors.New("the group is of the other kind")
+	ErrPrecondition     = errors.New("the definition is not the one the request names")
+	ErrInUse            = errors.New("in use")
 )

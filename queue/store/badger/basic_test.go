@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,6 +15,22 @@ import (
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
 )
+
+// tempDir makes a directory for a test, in memory where the system has that: what the tests look at does not depend on
+// the disk, and syncs of a busy one take most of their time.
+func tempDir(t testing.TB) string {
+	t.Helper()
+	const memory = "/dev/shm"
+	if fi, err := os.Stat(memory); err != nil || !fi.IsDir() {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(memory, "holt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
 
 // testConfig is a configuration that does not depend on how full the machine's disk is.
 func testConfig(dir string) Config {
@@ -109,7 +126,7 @@ func checkLog(s *Store, id store.LogID, wantEnd store.Offset) error {
 }
 
 func TestRoundTrip(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
+	dir := filepath.Join(tempDir(t), "data")
 	s := mustOpen(t, testConfig(dir))
 	fill(t, s, 7, 100, 100)
 	fill(t, s, 8, 100, 3000)

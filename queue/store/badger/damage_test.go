@@ -162,7 +162,7 @@ var damages = []struct {
 // TestDamageIsLoud damages each file of a directory, closed and killed, in each way: afterwards all data is right, or the start is
 // refused, or what is damaged is reported. It is never silently less.
 func TestDamageIsLoud(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
+	dir := filepath.Join(tempDir(t), "data")
 	s := damageStore(t, dir)
 	killed := copyDir(t, dir)
 	if err := s.Close(); err != nil {

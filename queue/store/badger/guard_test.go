@@ -20,7 +20,7 @@ import (
 // closed makes a store with something in it, and closes it.
 func closed(t testing.TB) Config {
 	t.Helper()
-	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	cfg := testConfig(filepath.Join(tempDir(t), "data"))
 	s := mustOpen(t, cfg)
 	fill(t, s, 1, 100, 2000)
 	if err := s.Close(); err != nil {
@@ -51,7 +51,7 @@ func wantWhole(t *testing.T, cfg Config) *Store {
 }
 
 func TestDirectoryIsPrivate(t *testing.T) {
-	cfg := testConfig(filepath.Join(t.TempDir(), "a", "data"))
+	cfg := testConfig(filepath.Join(tempDir(t), "a", "data"))
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestDirectoryIsPrivate(t *testing.T) {
 }
 
 func TestInUse(t *testing.T) {
-	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	cfg := testConfig(filepath.Join(tempDir(t), "data"))
 	s := mustOpen(t, cfg)
 	defer s.Close()
 	_, err := Open(bg, cfg)
@@ -109,7 +109,7 @@ func TestIdentity(t *testing.T) {
 
 // TestInterruptedFirstStart begins where a first start was cut off: the directory is marked as being made.
 func TestInterruptedFirstStart(t *testing.T) {
-	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	cfg := testConfig(filepath.Join(tempDir(t), "data"))
 	s := mustOpen(t, cfg)
 	cfg.Dir = copyDir(t, cfg.Dir)
 	_ = s.Close()
@@ -167,7 +167,7 @@ func TestMissingSideFileIsRefused(t *testing.T) {
 
 // TestSideFileIsExactAfterKill kills without a tick of the keeper: the side file still knows each commit.
 func TestSideFileIsExactAfterKill(t *testing.T) {
-	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	cfg := testConfig(filepath.Join(tempDir(t), "data"))
 	s := mustOpen(t, cfg)
 	fill(t, s, 1, 100, 100)
 	cfg.Dir = copyDir(t, cfg.Dir)
@@ -181,7 +181,7 @@ func TestSideFileIsExactAfterKill(t *testing.T) {
 // TestSideFileIsSynced looks at the keeper: within a second what was committed is fsynced.
 func TestSideFileIsSynced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))
+		s := mustOpen(t, testConfig(filepath.Join(tempDir(t), "data")))
 		defer s.Close()
 		fill(t, s, 1, 10, 10)
 		if !s.side.behind() {
@@ -223,7 +223,7 @@ func TestVerifyInChild(t *testing.T) {
 }
 
 func TestOpensIsDurable(t *testing.T) {
-	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	cfg := testConfig(filepath.Join(tempDir(t), "data"))
 	for want := uint64(1); want <= 4; want++ {
 		s := mustOpen(t, cfg)
 		if got := s.Health().Opens; got != want {
@@ -259,12 +259,12 @@ func TestEmptyFile(t *testing.T) {
 }
 
 func TestFileLimit(t *testing.T) {
-	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	cfg := testConfig(filepath.Join(tempDir(t), "data"))
 	cfg.fileLimit = func() (uint64, error) { return 64, nil }
 	wantRefused(t, cfg, ErrFewFiles)
 
 	synctest.Test(t, func(t *testing.T) {
-		cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+		cfg := testConfig(filepath.Join(tempDir(t), "data"))
 		cfg.fileLimit = func() (uint64, error) { return 1000, nil }
 		var open atomic.Uint64
 		cfg.openFiles = func() (uint64, error) { return open.Load(), nil }
@@ -322,7 +322,7 @@ func TestFreeSpace(t *testing.T) {
 		const gib = int64(1 << 30)
 		var free atomic.Int64
 		free.Store(gib)
-		cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+		cfg := testConfig(filepath.Join(tempDir(t), "data"))
 		cfg.MinFree = 256 << 20
 		cfg.free = func(string) (int64, int64, error) { return 10 * gib, free.Load(), nil }
 		s := mustOpen(t, cfg)
@@ -360,7 +360,7 @@ func TestFreeSpace(t *testing.T) {
 
 func TestDefaultMinFree(t *testing.T) {
 	for _, c := range []struct{ size, want int64 }{{1 << 30, 1 << 30}, {1 << 40, 1 << 40 / 20}} {
-		sp, err := newSpace(t.TempDir(), 0, func(string) (int64, int64, error) { return c.size, 0, nil })
+		sp, err := newSpace(tempDir(t), 0, func(string) (int64, int64, error) { return c.size, 0, nil })
 		if err != nil || sp.minimum != c.want {
 			t.Fatalf("minimum for %d: %d, %v", c.size, sp.minimum, err)
 		}
@@ -427,7 +427,7 @@ func badgerSource(t *testing.T) string {
 
 // TestDeadStore has the logger stop an open store in the middle of a commit: the commit's fate is unknown, though Badger says nothing.
 func TestDeadStore(t *testing.T) {
-	s := mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	s := mustOpen(t, testConfig(filepath.Join(tempDir(t), "data")))
 	fill(t, s, 1, 100, 10)
 	l := mustLog(t, s, 1)
 	io := errors.New("input/output error")

@@ -14,7 +14,7 @@ import (
 func copyDir(t testing.TB, from string) string {
 	t.Helper()
 	for {
-		to := filepath.Join(t.TempDir(), "crash")
+		to := filepath.Join(tempDir(t), "crash")
 		if err := os.Mkdir(to, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ type harness struct {
 }
 
 func newHarness(t *testing.T) storetest.Harness {
-	h := &harness{mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))}
+	h := &harness{mustOpen(t, testConfig(filepath.Join(tempDir(t), "data")))}
 	t.Cleanup(func() { _ = h.s.Close() })
 	return h
 }

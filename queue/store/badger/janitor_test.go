@@ -16,7 +16,7 @@ import (
 
 // smallFiles has value log files of 1 MiB, so that little data fills many.
 func smallFiles(t *testing.T) Config {
-	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	cfg := testConfig(filepath.Join(tempDir(t), "data"))
 	cfg.valueFile = 1 << 20
 	return cfg
 }
@@ -92,7 +92,7 @@ func keysOf(t *testing.T, s *Store) map[byte]int {
 
 // TestSweepDeletesWhatIsOfNoUse looks at the keys that are left.
 func TestSweepDeletesWhatIsOfNoUse(t *testing.T) {
-	s := mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	s := mustOpen(t, testConfig(filepath.Join(tempDir(t), "data")))
 	defer s.Close()
 	fill(t, s, 1, 100, 10)
 	for seq := uint64(1); seq <= 40; seq++ {
@@ -142,7 +142,7 @@ func TestSweepDeletesWhatIsOfNoUse(t *testing.T) {
 
 // TestSweepIsBounded deletes more keys than one transaction of the janitor takes.
 func TestSweepIsBounded(t *testing.T) {
-	s := mustOpen(t, testConfig(filepath.Join(t.TempDir(), "data")))
+	s := mustOpen(t, testConfig(filepath.Join(tempDir(t), "data")))
 	defer s.Close()
 	mustLog(t, s, 1)
 	notes := func(from, n int) (out []store.Note) {
@@ -228,7 +228,7 @@ func TestReadersBesideCollection(t *testing.T) {
 
 // TestLargeUnits commits units with more keys than a transaction takes, and crashes between their parts.
 func TestLargeUnits(t *testing.T) {
-	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	cfg := testConfig(filepath.Join(tempDir(t), "data"))
 	s := mustOpen(t, cfg)
 	mustLog(t, s, 1)
 	const n = 20_000
@@ -292,7 +292,7 @@ func TestLargeUnits(t *testing.T) {
 
 // TestCrashImages copies the directory while commits run: whatever was acknowledged before the copy is in it.
 func TestCrashImages(t *testing.T) {
-	cfg := testConfig(filepath.Join(t.TempDir(), "data"))
+	cfg := testConfig(filepath.Join(tempDir(t), "data"))
 	s := mustOpen(t, cfg)
 	var acked atomic.Int64
 	stop := make(chan struct{})

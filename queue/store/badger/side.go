@@ -29,7 +29,7 @@ type sideFile struct {
 	f       *os.File
 	rec     sideRecord    // the newest; changed by the store's writer only
 	acked   atomic.Uint64 // rec.seq, for the keeper
-	synced  uint64        // what the keeper has fsynced
+	synced  atomic.Uint64 // what of it is fsynced
 }
 
 func openSide(dir string) (*sideFile, error) {
@@ -125,11 +125,11 @@ func (s *sideFile) sync() error {
 	if err := s.f.Sync(); err != nil {
 		return fmt.Errorf("%s: %w", sideName, err)
 	}
-	s.synced = at
+	s.synced.Store(at)
 	return nil
 }
 
 // behind says whether a commit was noted since the last sync.
-func (s *sideFile) behind() bool { return s.acked.Load() != s.synced }
+func (s *sideFile) behind() bool { return s.acked.Load() != s.synced.Load() }
 
 func (s *sideFile) close() error { return s.f.Close() }

@@ -1,0 +1,119 @@
+package badger
+
+import (
+	"context"
+	"errors"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+)
+
+// stage is what the next turn of collection does.
+type stage uint8
+
+const (
+	waiting  stage = iota // until enough is deleted
+	flushed               // deletions are on their way out of memory: compact, and rewrite a file
+	emptying              // a file was rewritten: there may be another
+)
+
+// collect takes one turn of giving back space; it rewrites at most one file of the value log. It runs beside commits.
+func (s *Store) collect() error {
+	switch stage := s.stage(); {
+	case stage == flushed && s.young():
+		return s.flushTable() // again, until there are enough tables for a compaction
+	case stage != waiting:
+		return s.compact(stage)
+	case s.due():
+		return s.flushTable()
+	}
+	return nil
+}
+
+func (s *Store) stage() stage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.work.stage
+}
+
+func (s *Store) setStage(x stage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.work.stage = x
+}
+
+// due says whether a collection is worth its work, for it rewrites the whole tree of keys, and whether there is space for it.
+func (s *Store) due() bool {
+	var tree int64
+	for _, l := range s.db.Levels() {
+		tree += l.Size
+	}
+	_, free, low := s.space.report()
+	if free < tree+s.cfg.valueFile+s.space.floor {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.work.freed >= max(s.cfg.valueFile/2, tree) || (low && s.work.freed > 0)
+}
+
+// young says whether the tree is so small that all of it lies in its top level, where Badger leaves it.
+func (s *Store) young() bool {
+	for _, l := range s.db.Levels() {
+		if l.Level > 0 && l.NumTables > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// compact has Badger merge its tables, which tells it what of each file is deleted, and rewrite a file that is so by half.
+func (s *Store) compact(now stage) error {
+	if err := s.beginCall(); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	if now == flushed {
+		// An error only tells that another compaction has the tables; a real one has reached the watcher.
+		_ = s.db.Flatten(1)
+	}
+	switch err := s.db.RunValueLogGC(0.5); {
+	case err == nil:
+		s.setStage(emptying)
+	case errors.Is(err, badgerdb.ErrNoRewrite), errors.Is(err, badgerdb.ErrRejected): // no file, or the store closes
+		s.setStage(waiting)
+	default:
+		s.setStage(waiting)
+		return err
+	}
+	return nil
+}
+
+// flushTable fills Badger's table in memory with padding: only once the deletions are on disk does a compaction see them,
+// and Badger has no call for that.
+func (s *Store) flushTable() error {
+	if err := s.enter(context.Background()); err != nil {
+		return err
+	}
+	defer s.leave()
+	const keys, rounds = 512, 9 // a little more than memTableSize
+	ops := make([]op, keys)
+	for i := range ops {
+		ops[i] = op{[]byte{kindPadding, byte(i >> 8), byte(i)}, make([]byte, valueThreshold-1)}
+	}
+	for range rounds {
+		if err := s.write(ops); err != nil {
+			return err
+		}
+	}
+	for i := range ops {
+		ops[i].value = nil
+	}
+	if err := s.write(ops); err != nil {
+		return err
+	}
+	s.publish(nil)
+	s.mu.Lock()
+	s.work.freed, s.work.stage = 0, flushed
+	s.mu.Unlock()
+	return nil
+}
