@@ -54,7 +54,7 @@ func BenchmarkEncodeLease(b *testing.B) {
 			var buf []byte
 			b.ReportAllocs()
 			for b.Loop() {
-				buf = appendLeased(buf[:0], encodeAuto, ds, nil)
+				buf = appendLeased(buf[:0], encodeAuto, ds, nil, nil)
 			}
 			b.SetBytes(int64(len(buf)))
 		})

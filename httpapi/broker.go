@@ -49,10 +49,13 @@ type Groups interface {
 type Leases interface {
 	// Lease waits as long as the request says; it returns early and empty when the server shuts down.
 	Lease(ctx context.Context, group string, req queue.LeaseRequest) (ds []queue.Delivery, created []string, err error)
+	// LeaseAndSettle settles first. Receipts that were refused are in settled.Failed and stop nothing; with them, or records to publish, the lease does not wait.
+	LeaseAndSettle(ctx context.Context, group string, settle queue.SettleRequest, req queue.LeaseRequest) (settled queue.SettleResult, ds []queue.Delivery, created []string, err error)
 	// GiveBack ends leases nobody heard of, at once and uncounted.
 	GiveBack(group string, ds []queue.Delivery)
-	// Settle returns a *queue.SettleError when none of the receipts was settled.
-	Settle(ctx context.Context, group string, actions []queue.Action) (queue.SettleResult, error)
+	// SettleAndPublish returns a *queue.SettleError when none of the receipts was settled, or, with records to publish, one was not. It does not keep the
+	// records' bytes after it returned without an error.
+	SettleAndPublish(ctx context.Context, group string, req queue.SettleRequest) (queue.SettleResult, error)
 }
 
 // Process tells how the server is.

@@ -186,26 +186,40 @@ func appendString[T ~string | ~[]byte](b []byte, s T) []byte {
 // appendPublished appends the answer of a publish.
 func appendPublished(b []byte, places []queue.Place, created []string) []byte {
 	e := encoder{b: b}
-	e.raw(`{"records":[`)
+	e.raw(`{"records":`)
+	e.places(places)
+	e.created(created)
+	e.raw("}\n")
+	return e.b
+}
+
+// places appends where records went, or when they will.
+func (e *encoder) places(places []queue.Place) {
+	e.raw("[")
 	for i, p := range places {
 		if i > 0 {
 			e.raw(",")
 		}
-		e.raw(`{"partition":`)
-		e.int(int64(p.Partition))
-		e.raw(`,"offset":`)
-		e.int(int64(p.Offset))
-		e.raw(`,"timestamp":`)
-		e.time(p.Timestamp)
+		if p.Scheduled != "" {
+			e.raw(`{"scheduled":{"id":`)
+			e.string(p.Scheduled)
+			e.raw(`,"deliver_at":`)
+			e.time(p.Timestamp)
+			e.raw("}")
+		} else {
+			e.raw(`{"partition":`)
+			e.int(int64(p.Partition))
+			e.raw(`,"offset":`)
+			e.int(int64(p.Offset))
+			e.raw(`,"timestamp":`)
+			e.time(p.Timestamp)
+		}
 		if p.Duplicate {
 			e.raw(`,"duplicate":true`)
 		}
 		e.raw("}")
 	}
 	e.raw("]")
-	e.created(created)
-	e.raw("}\n")
-	return e.b
 }
 
 // appendRead appends one record as reads give it.
@@ -242,10 +256,40 @@ func (e *encoder) appendDelivery(d *queue.Delivery) {
 	e.raw("}")
 }
 
+// appendLeased appends the answer of a lease; settled is what came of the settle that it carried, nil if it carried none.
+func appendLeased(b []byte, values encoding, ds []queue.Delivery, settled *queue.SettleResult, created []string) []byte {
+	e := encoder{b: b, values: values}
+	e.raw(`{"records":[`)
+	for i := range ds {
+		if i > 0 {
+			e.raw(",")
+		}
+		e.appendDelivery(&ds[i])
+	}
+	e.raw("]")
+	if settled != nil {
+		e.raw(`,"settle":{`)
+		e.settled(settled)
+		e.raw("}")
+	}
+	e.created(created)
+	e.raw("}\n")
+	return e.b
+}
+
 // appendSettled appends the answer of a settle.
-func appendSettled(b []byte, r queue.SettleResult) []byte {
+func appendSettled(b []byte, r *queue.SettleResult) []byte {
 	e := encoder{b: b}
-	e.raw(`{"settled":`)
+	e.raw("{")
+	e.settled(r)
+	e.created(r.Created)
+	e.raw("}\n")
+	return e.b
+}
+
+// settled appends the fields that tell what came of a settle.
+func (e *encoder) settled(r *queue.SettleResult) {
+	e.raw(`"settled":`)
 	e.int(int64(r.Settled))
 	if len(r.Failed) > 0 {
 		e.raw(`,"failed":[`)
@@ -261,6 +305,14 @@ func appendSettled(b []byte, r queue.SettleResult) []byte {
 		}
 		e.raw("]")
 	}
-	e.raw("}\n")
-	return e.b
+	if len(r.Places) > 0 {
+		e.raw(`,"records":[`)
+		for i, places := range r.Places {
+			if i > 0 {
+				e.raw(",")
+			}
+			e.places(places)
+		}
+		e.raw("]")
+	}
 }

@@ -41,6 +41,7 @@ var table = []row{
 	{queue.ErrRecordTooLarge, http.StatusRequestEntityTooLarge, api.RecordTooLarge, "GET /v1/info and the topic's max_record_bytes tell the limits", 0},
 	{queue.ErrRequestTooLarge, http.StatusRequestEntityTooLarge, api.RequestTooLarge, "send it in several requests; GET /v1/info tells the limits", 0},
 	{queue.ErrBacklogFull, http.StatusTooManyRequests, api.BacklogFull, "publish again later, or with ?wait=", time.Second},
+	{queue.ErrRateLimited, http.StatusTooManyRequests, api.RateLimited, "repeat it later, and more slowly", time.Second},
 	{queue.ErrStorageFull, http.StatusInsufficientStorage, api.StorageFull, "settle what is held, or add space; leases and settles go on", 10 * time.Second},
 	{queue.ErrShuttingDown, http.StatusServiceUnavailable, api.ShuttingDown, "the server is shutting down: nothing was done; repeat it on a new connection", time.Second},
 	{queue.ErrUnavailable, http.StatusServiceUnavailable, api.Unavailable, "not available for the moment: repeat the request", time.Second},

@@ -148,16 +148,21 @@ func topicNames(s *scanner) []string {
 			s.fail(invalid("more than %d topics", catalog.MaxGroupTopics))
 			return
 		}
-		name := s.string()
-		if s.err == nil && !catalog.ValidName(name) {
-			s.fail(invalid("%q cannot name a topic: %s", cut(name), nameRule))
-		}
-		if catalog.Reserved(name) {
-			s.fail(invalid("%q: names that begin with \"__\" are the server's own", name))
-		}
-		names = append(names, name)
+		names = append(names, topicName(s))
 	})
 	return names
+}
+
+// topicName reads the name of a topic.
+func topicName(s *scanner) string {
+	name := s.string()
+	if s.err == nil && !catalog.ValidName(name) {
+		s.fail(invalid("%q cannot name a topic: %s", cut(name), nameRule))
+	}
+	if catalog.Reserved(name) {
+		s.fail(invalid("%q: names that begin with \"__\" are the server's own", name))
+	}
+	return name
 }
 
 func mergeGroupConfig(m merger, c *queue.GroupConfig, def queue.GroupConfig, name string) bool {

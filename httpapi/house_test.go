@@ -34,6 +34,7 @@ type spy struct {
 	Broker
 	lease   func(group string, req queue.LeaseRequest) ([]queue.Delivery, []string, error)
 	publish func(msgs []queue.Message) error
+	settle  func(req queue.SettleRequest) error
 	topic   func() error
 	mu      sync.Mutex
 	back    []queue.Delivery
@@ -44,6 +45,24 @@ func (s *spy) Lease(ctx context.Context, group string, req queue.LeaseRequest) (
 		return s.lease(group, req)
 	}
 	return s.Broker.Lease(ctx, group, req)
+}
+
+func (s *spy) LeaseAndSettle(ctx context.Context, group string, settle queue.SettleRequest, req queue.LeaseRequest) (queue.SettleResult, []queue.Delivery, []string, error) {
+	if s.settle != nil {
+		if err := s.settle(settle); err != nil {
+			return queue.SettleResult{}, nil, nil, err
+		}
+	}
+	return s.Broker.LeaseAndSettle(ctx, group, settle, req)
+}
+
+func (s *spy) SettleAndPublish(ctx context.Context, group string, req queue.SettleRequest) (queue.SettleResult, error) {
+	if s.settle != nil {
+		if err := s.settle(req); err != nil {
+			return queue.SettleResult{}, err
+		}
+	}
+	return s.Broker.SettleAndPublish(ctx, group, req)
 }
 
 func (s *spy) Publish(ctx context.Context, topic string, msgs []queue.Message, wait time.Duration) ([]queue.Place, []string, error) {

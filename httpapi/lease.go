@@ -27,12 +27,11 @@ func (a *API) lease(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	req, err := parseLease(&a.limits, body)
+	call, err := parseLease(&a.limits, body)
 	if err != nil {
 		return err
 	}
-	x.release() // a parked call holds no buffer: nothing of the request points into it
-	ds, created, err := a.broker.Lease(x.ctx(), group, req)
+	ds, settled, created, err := x.leased(group, call)
 	if err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ func (a *API) lease(x *exchange) error {
 	}
 	buf := a.buffer()
 	defer a.giveBack(buf)
-	*buf = appendLeased((*buf)[:0], values, ds, created)
+	*buf = appendLeased((*buf)[:0], values, ds, settled, created)
 	err = x.write(http.StatusOK, "application/json", *buf)
 	if err == nil {
 		err = x.flush()
@@ -65,24 +64,34 @@ func (x *exchange) flush() error {
 	return err
 }
 
-func appendLeased(b []byte, values encoding, ds []queue.Delivery, created []string) []byte {
-	e := encoder{b: b, values: values}
-	e.raw(`{"records":[`)
-	for i := range ds {
-		if i > 0 {
-			e.raw(",")
-		}
-		e.appendDelivery(&ds[i])
+// leased makes the call. One that may be parked holds no buffer meanwhile: only records to publish point into the body, and with them it does not wait.
+func (x *exchange) leased(group string, call leaseCall) (ds []queue.Delivery, settled *queue.SettleResult, created []string, err error) {
+	if call.settle == nil {
+		x.release()
+		ds, created, err = x.api.broker.Lease(x.ctx(), group, call.req)
+		return ds, nil, created, err
 	}
-	e.raw("]")
-	e.created(created)
-	e.raw("}\n")
-	return e.b
+	if len(call.settle.Publish) == 0 {
+		x.release()
+	}
+	res, ds, created, err := x.api.broker.LeaseAndSettle(x.ctx(), group, *call.settle, call.req)
+	if err != nil {
+		x.keepBody() // if it was not released
+		return nil, nil, nil, err
+	}
+	return ds, &res, append(res.Created, created...), nil
+}
+
+// leaseCall is the body of a lease.
+type leaseCall struct {
+	req    queue.LeaseRequest
+	settle *queue.SettleRequest // to be carried out first; nil = none
 }
 
 // parseLease reads the body of a lease.
-func parseLease(limits *queue.Limits, body []byte) (queue.LeaseRequest, error) {
-	req := queue.LeaseRequest{Max: 1}
+func parseLease(limits *queue.Limits, body []byte) (leaseCall, error) {
+	call := leaseCall{req: queue.LeaseRequest{Max: 1}}
+	req := &call.req
 	s := newScanner(body)
 	s.object(func(name []byte) bool {
 		if s.null() {
@@ -104,18 +113,26 @@ func parseLease(limits *queue.Limits, body []byte) (queue.LeaseRequest, error) {
 			if len(req.Member) > lease.MaxMember {
 				s.fail(invalid("more than %d bytes", lease.MaxMember))
 			}
-		case "request", "settle":
-			s.fail(later)
+		case "request":
+			req.Request = requestKey(s, limits)
+		case "settle":
+			call.settle = new(readSettle(s, limits))
 		default:
 			return false
 		}
 		return true
 	})
-	return req, s.done()
+	return call, s.done()
+}
+
+// requestKey reads an idempotency key.
+func requestKey(s *scanner, limits *queue.Limits) string {
+	key := s.string()
+	if s.err == nil && (key == "" || int64(len(key)) > limits.MaxID) {
+		s.fail(invalid("a request key has 1 to %d bytes", limits.MaxID))
+	}
+	return key
 }
 
 // leaseFields are the fields of a lease, for those that are null.
 var leaseFields = []string{"max", "wait", "lease", "max_bytes", "topics", "member", "request", "settle"}
-
-// later says that a field is of a later version.
-var later = invalid("this version does not take it yet; leave it out")

@@ -81,13 +81,15 @@ func TestBadLeases(t *testing.T) {
 			`{"max":0}`, `{"max":-1}`, `{"max":1001}`, `{"max":1e2}`, `{"max":"1"}`, `{"wait":"61s"}`, `{"wait":"-1s"}`, `{"wait":5}`, `{"wait":"0"}`,
 			`{"lease":"0s"}`, `{"lease":"999ms"}`, `{"lease":"12h1s"}`, `{"lease":"1ns"}`, `{"max_bytes":-1}`, `{"max_bytes":16777217}`,
 			`{"topics":"t"}`, `{"topics":["a/b"]}`, `{"topics":["__t"]}`, `{"member":5}`, `{"member":"` + strings.Repeat("m", lease.MaxMember+1) + `"}`,
-			`{"Max":1}`, `{"colour":1}`, `{"max":1,"max":2}`, `[]`, `{`, "\ufeff{}", `{"request":"x"}`, `{"settle":{}}`,
+			`{"Max":1}`, `{"colour":1}`, `{"max":1,"max":2}`, `[]`, `{`, "\ufeff{}",
+			`{"request":5}`, `{"request":""}`, `{"request":"` + strings.Repeat("r", 257) + `"}`, `{"settle":[]}`, `{"settle":{"colour":1}}`, `{"settle":{"ack":["r","r"]}}`,
+			`{"settle":{"nack":[{}]}}`, `{"settle":{"publish":[{"topic":"t","records":[{}]}]}}`, `{"settle":{"settle":{}}}`,
 		} {
 			h.post("/v1/groups/g/lease", bad).problem(400, api.InvalidRequest)
 		}
-		p := h.post("/v1/groups/g/lease", `{"request":"x"}`).problem(400, api.InvalidRequest)
-		if !strings.Contains(p.Detail, "this version does not take it yet") {
-			t.Errorf("a field of a later version: %q", p.Detail)
+		p := h.post("/v1/groups/g/lease", `{"settle":{"ack":["a"],"publish":[{"topic":"t","records":[{"value":1},{"value":1,"key":5}]}]}}`).problem(400, api.InvalidRequest)
+		if !strings.HasPrefix(p.Detail, "settle.publish[0].records[1].key: ") {
+			t.Errorf("what is wrong within settle: %q", p.Detail)
 		}
 		if got := h.totals().Leased; got != 0 {
 			t.Errorf("%d leases after refused calls", got)
@@ -223,12 +225,16 @@ func TestBadSettles(t *testing.T) {
 			`{"ack":"r"}`, `{"ack":[5]}`, `{"ack":[null]}`, `{"ack":[{"receipt":"r"}]}`, `{"nack":["r"]}`, `{"nack":[{}]}`, `{"nack":[{"receipt":""}]}`, `{"nack":[{"receipt":"r","for":"1s"}]}`,
 			`{"nack":[{"receipt":"r","delay":"-1s"}]}`, `{"nack":[{"receipt":"r","delay":"366d"}]}`, `{"nack":[{"receipt":"r","error":5}]}`, `{"nack":[{"receipt":"r","error":{"x":1}}]}`,
 			`{"reject":[{"receipt":"r","delay":"1s"}]}`, `{"extend":[{"receipt":"r","for":"0s"}]}`, `{"extend":[{"receipt":"r","for":"13h"}]}`, `{"extend":[{"receipt":"r","error":"x"}]}`,
-			`{"release":[{"receipt":"r"}]}`, `{"Ack":[]}`, `{"publish":[]}`, `{"request":"x"}`, `{"ack":["` + r + `","` + r + `"]}`, `{"ack":["` + r + `"],"nack":[{"receipt":"` + r + `"}]}`,
+			`{"release":[{"receipt":"r"}]}`, `{"Ack":[]}`,
+			`{"request":""}`, `{"request":5}`, `{"request":"` + strings.Repeat("x", 257) + `"}`, `{"publish":{}}`, `{"publish":[{}]}`, `{"publish":[{"topic":"t"}]}`, `{"publish":[{"topic":"t","records":[]}]}`,
+			`{"publish":[{"records":[{"value":1}]}]}`, `{"publish":[{"topic":"a/b","records":[{"value":1}]}]}`, `{"publish":[{"topic":"__t","records":[{"value":1}]}]}`, `{"publish":[{"topic":"t","records":[{}]}]}`,
+			`{"publish":[{"topic":"t","records":[{"value":1,"partition":0,"priority":0}]}]}`, `{"publish":[{"topic":"t","records":[{"value":1}],"wait":"1s"}]}`, `{"publish":[{"topic":5,"records":[{"value":1}]}]}`,
+			`{"ack":["` + r + `","` + r + `"]}`, `{"ack":["` + r + `"],"nack":[{"receipt":"` + r + `"}]}`,
 		} {
 			h.post("/v1/groups/g/settle", bad).problem(400, api.InvalidRequest)
 		}
 		for verb, bad := range map[string][]string{
-			"ack":     {``, `{}`, `{"receipt":null}`, `{"receipt":"r","receipts":["s"]}`, `{"receipt":5}`, `{"receipt":"r","delay":"1s"}`, `{"receipt":"r","error":"x"}`, `{"receipt":"r","for":"1s"}`, `{"receipts":["` + r + `","` + r + `"]}`},
+			"ack":     {``, `{}`, `{"receipt":null}`, `{"receipt":"r","receipts":["s"]}`, `{"receipt":5}`, `{"receipt":"r","delay":"1s"}`, `{"receipt":"r","error":"x"}`, `{"receipt":"r","for":"1s"}`, `{"receipt":"r","request":"x"}`, `{"receipt":"r","publish":[]}`, `{"receipts":["` + r + `","` + r + `"]}`},
 			"nack":    {`{"receipt":"r","for":"1s"}`, `{"receipt":"r","delay":"x"}`},
 			"release": {`{"receipt":"r","error":"x"}`},
 			"reject":  {`{"receipt":"r","delay":"1s"}`},

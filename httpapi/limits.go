@@ -47,6 +47,9 @@ func (x *exchange) release() {
 	x.held = 0
 }
 
+// keepBody leaves the body's bytes alone for good: after an error the broker may be at work on records that point into them still.
+func (x *exchange) keepBody() { x.buf = nil }
+
 // body reads the whole body, at most the broker's limit of bytes. The bytes are the exchange's until it ends.
 func (x *exchange) body() ([]byte, error) {
 	limit := x.api.limits.MaxBody

@@ -50,7 +50,7 @@ func (a *API) publish(x *exchange) error {
 	}
 	places, created, err := a.broker.Publish(x.ctx(), topic, b.msgs, wait)
 	if err != nil {
-		x.buf = nil // the broker may be at work on these records still: neither body nor batch can be used again
+		x.keepBody() // nor is the batch done
 		return err
 	}
 	a.done(b)

@@ -125,7 +125,7 @@ func TestBadRecords(t *testing.T) {
 	})
 }
 
-// What this version cannot do is for the broker to refuse: it gets these fields as they are.
+// The broker gets these fields as they are.
 func TestFieldsArePassedOn(t *testing.T) {
 	inBubble(t, func(h *house) {
 		var got []queue.Message
@@ -280,6 +280,74 @@ func TestPublishWaits(t *testing.T) {
 			t.Errorf("retry after %d ms, %s s", p.RetryAfterMS, a.header.Get("Retry-After"))
 		}
 		h.call("POST", "/v1/topics/t/records?wait=61s", "x").problem(400, api.InvalidRequest)
+	})
+}
+
+func TestPublishLaterAndOnce(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.put("/v1/topics/t", `{"partitions":1}`).is(201)
+		start := time.Now().UTC()
+		at := func(d time.Duration) string { return start.Add(d).Format(api.TimeFormat) }
+		a := h.publish("t", `{"records":[{"value":1,"id":"x"},{"value":2,"id":"x"},{"value":3,"delay":"1.5s","id":"y"},{"value":4,"deliver_at":"`+at(time.Hour)+`"},{"value":5,"deliver_at":"2000-01-01T00:00:00Z"},{"value":6,"delay":"0s"}]}`).is(200)
+		got := into[api.PublishResponse](a).Records
+		if len(got) != 6 || got[0].Duplicate || !got[1].Duplicate || got[1].Offset != got[0].Offset || got[4].Offset != 1 || got[5].Offset != 2 {
+			t.Fatalf("published as %s", a.body)
+		}
+		soon, late := got[2].Scheduled, got[3].Scheduled
+		if soon == nil || late == nil || soon.ID == "" || soon.ID == late.ID || time.Time(soon.DeliverAt) != start.Add(1500*time.Millisecond) || time.Time(late.DeliverAt) != start.Add(time.Hour) {
+			t.Fatalf("scheduled as %s", a.body)
+		}
+		if want := fmt.Sprintf(`{"scheduled":{"id":%q,"deliver_at":%q}},`, soon.ID, at(1500*time.Millisecond)); !strings.Contains(a.body, want) {
+			t.Errorf("a scheduled record is answered in %s, want %s", a.body, want)
+		}
+		a = h.publish("t", `{"value":7,"id":"y"}`).is(200)
+		if want := fmt.Sprintf(`{"records":[{"scheduled":{"id":%q,"deliver_at":%q},"duplicate":true}]}`+"\n", soon.ID, at(1500*time.Millisecond)); a.body != want {
+			t.Errorf("a duplicate of a scheduled record is %s, want %s", a.body, want)
+		}
+		time.Sleep(2 * time.Second)
+		a = h.call("POST", "/v1/topics/t/records", "7", "Holt-Id", "y").is(200)
+		if want := fmt.Sprintf(`{"records":[{"partition":0,"offset":3,"timestamp":%q,"duplicate":true}]}`+"\n", at(1500*time.Millisecond)); a.body != want {
+			t.Errorf("a duplicate of a record that was due is %s, want %s", a.body, want)
+		}
+		if a := h.call("POST", "/v1/topics/t/records", "8", "Holt-Delay", "1h").is(200); !strings.Contains(a.body, `"scheduled"`) {
+			t.Errorf("with Holt-Delay: %s", a.body)
+		}
+	})
+}
+
+func TestBacklog(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.put("/v1/topics/t", `{"partitions":1,"max_backlog":{"records":2}}`).is(201)
+		if got := into[api.Topic](h.get("/v1/topics/t")).Config.MaxBacklog; got != (api.MaxBacklog{Records: 2}) {
+			t.Errorf("max_backlog %+v", got)
+		}
+		h.put("/v1/groups/g", `{"topics":["t"]}`).is(201)
+		h.publish("t", `{"records":[{"value":1},{"value":2},{"value":3}]}`).is(200) // below the limit, whatever its size
+		start := time.Now()
+		full := h.publish("t", `{"value":4}`)
+		if p := full.problem(429, api.BacklogFull); full.header.Get("Retry-After") != "1" || !strings.Contains(p.Detail, "group g") {
+			t.Errorf("a full backlog: %s, Retry-After %s", p.Detail, full.header.Get("Retry-After"))
+		}
+		wait := func() answer {
+			return h.call("POST", "/v1/topics/t/records?wait=5s", `{"value":4}`, "Content-Type", "application/json")
+		}
+		if wait().problem(429, api.BacklogFull); time.Since(start) != 5*time.Second {
+			t.Errorf("it waited %v", time.Since(start))
+		}
+		r := h.take(2)
+		got := make(chan answer)
+		go func() { got <- wait() }()
+		time.Sleep(time.Second)
+		h.post("/v1/groups/g/ack", fmt.Sprintf(`{"receipts":[%q,%q]}`, r[0], r[1])).is(200)
+		if a := (<-got).is(200); time.Since(start) != 6*time.Second {
+			t.Errorf("a waiting publish: %s after %v", a.body, time.Since(start))
+		}
+		h.put("/v1/topics/t", `{"max_backlog":{"records":null,"bytes":1}}`).is(200)
+		h.publish("t", `{"value":5}`).problem(429, api.BacklogFull)
+		h.spy.publish = func([]queue.Message) error { return fmt.Errorf("topic t: %w", queue.ErrRateLimited) }
+		if a := h.publish("t", `{"value":6}`); a.problem(429, api.RateLimited).RetryAfterMS != 1000 {
+			t.Errorf("rate_limited: %s", a.body)
+		}
 	})
 }
 

@@ -29,10 +29,15 @@ func (a *API) settle(x *exchange) error { return a.settleBy(x, parseSettle) }
 
 // settleOne is the one-verb form of settle.
 func (a *API) settleOne(v verb) handler {
-	return func(x *exchange) error { return a.settleBy(x, v.parse) }
+	return func(x *exchange) error {
+		return a.settleBy(x, func(limits *queue.Limits, body []byte) (queue.SettleRequest, error) {
+			actions, err := v.parse(limits, body)
+			return queue.SettleRequest{Actions: actions}, err
+		})
+	}
 }
 
-func (a *API) settleBy(x *exchange, parse func(limits *queue.Limits, body []byte) ([]queue.Action, error)) error {
+func (a *API) settleBy(x *exchange, parse func(limits *queue.Limits, body []byte) (queue.SettleRequest, error)) error {
 	group, err := x.name("group")
 	if err != nil {
 		return err
@@ -44,43 +49,87 @@ func (a *API) settleBy(x *exchange, parse func(limits *queue.Limits, body []byte
 	if err != nil {
 		return err
 	}
-	actions, err := parse(&a.limits, body)
+	req, err := parse(&a.limits, body)
 	if err != nil {
 		return err
 	}
-	res, err := a.broker.Settle(x.ctx(), group, actions)
+	res, err := a.broker.SettleAndPublish(x.ctx(), group, req)
 	if err != nil {
+		if len(req.Publish) > 0 {
+			x.keepBody()
+		}
 		return err
 	}
 	buf := a.buffer()
 	defer a.giveBack(buf)
-	*buf = appendSettled((*buf)[:0], res)
+	*buf = appendSettled((*buf)[:0], &res)
 	return x.sent(x.write(http.StatusOK, "application/json", *buf))
 }
 
 // parseSettle reads {"ack":["r"],"nack":[{"receipt":"r",…}],…}.
-func parseSettle(limits *queue.Limits, body []byte) ([]queue.Action, error) {
-	var actions []queue.Action
+func parseSettle(limits *queue.Limits, body []byte) (queue.SettleRequest, error) {
 	s := newScanner(body)
+	req := readSettle(s, limits)
+	return req, s.done()
+}
+
+// readSettle reads a settle. The records of its publish point into the body.
+func readSettle(s *scanner, limits *queue.Limits) (req queue.SettleRequest) {
 	s.object(func(name []byte) bool {
-		if n := string(name); n == "publish" || n == "request" {
+		switch string(name) {
+		case "publish":
+			req.Publish = readPublish(s, limits)
+			return true
+		case "request":
 			if !s.null() {
-				s.fail(later)
+				req.Request = requestKey(s, limits)
 			}
 			return true
 		}
 		for _, v := range verbs {
 			if v.name == string(name) {
-				s.array(func(int) { actions = appendAction(s, actions, v.action(s, limits)) })
+				s.array(func(int) { req.Actions = appendAction(s, req.Actions, v.action(s, limits)) })
 				return true
 			}
 		}
 		return false
 	})
-	if err := s.done(); err != nil {
-		return nil, err
+	onceEach(s, req.Actions)
+	return req
+}
+
+// readPublish reads [{"topic":"t","records":[…]},…]. All its records together are as many as a publish may have.
+func readPublish(s *scanner, limits *queue.Limits) (publish []queue.TopicMessages) {
+	b := &batch{limits: limits}
+	var ends []int
+	s.array(func(int) {
+		topic, from := "", len(b.msgs)
+		s.object(func(name []byte) bool {
+			switch string(name) {
+			case "topic":
+				topic = topicName(s)
+			case "records":
+				s.array(func(int) { b.one(s) })
+			default:
+				return false
+			}
+			return true
+		})
+		switch {
+		case s.err != nil:
+		case topic == "":
+			s.fail(invalid("the topic is missing"))
+		case len(b.msgs) == from:
+			s.fail(invalid(`no record: send some, as in {"topic":"t","records":[{"value":{"any":"json"}}]}`))
+		}
+		publish, ends = append(publish, queue.TopicMessages{Topic: topic}), append(ends, len(b.msgs))
+	})
+	from := 0
+	for i, end := range ends { // not before: the messages move as they become more
+		publish[i].Messages = b.msgs[from:end:end]
+		from = end
 	}
-	return actions, onceEach(actions)
+	return publish
 }
 
 // appendAction adds an action, unless there are too many.
@@ -192,28 +241,26 @@ func (v verb) parse(limits *queue.Limits, body []byte) ([]queue.Action, error) {
 	if s.err == nil && one == many {
 		s.fail(invalid(`give the receipt of the lease, as in {"receipt":"…"}, or several in "receipts"`))
 	}
-	if err := s.done(); err != nil {
-		return nil, err
-	}
+	onceEach(s, actions)
 	for i := range actions {
 		r := actions[i].Receipt
 		actions[i] = common
 		actions[i].Receipt, actions[i].Verb = r, v.verb
 	}
-	return actions, onceEach(actions)
+	return actions, s.done()
 }
 
 // onceEach makes sure that no receipt is named twice: which verb would count?
-func onceEach(actions []queue.Action) error {
-	if len(actions) < 2 {
-		return nil
+func onceEach(s *scanner, actions []queue.Action) {
+	if s.err != nil || len(actions) < 2 {
+		return
 	}
 	seen := make(map[string]struct{}, len(actions))
 	for _, a := range actions {
 		if _, twice := seen[a.Receipt]; twice {
-			return invalid("the receipt %q is named twice: name each once", cut(a.Receipt))
+			s.fail(invalid("the receipt %q is named twice: name each once", cut(a.Receipt)))
+			return
 		}
 		seen[a.Receipt] = struct{}{}
 	}
-	return nil
 }

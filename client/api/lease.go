@@ -99,7 +99,8 @@ func (e *WorkerError) UnmarshalJSON(b []byte) error {
 type SettleResponse struct {
 	Settled int             `json:"settled"`
 	Failed  []SettleFailure `json:"failed,omitempty"`
-	Records [][]Published   `json:"records,omitempty"`
+	Records [][]Published   `json:"records,omitempty"` // of publish, by its elements
+	Created []string        `json:"created,omitempty"` // in the answer of a lease it stands beside settle
 }
 
 // SettleFailure is one receipt that was not settled.
