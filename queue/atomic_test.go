@@ -180,3 +180,36 @@ func TestScenario58Reset(t *testing.T) {
 		}
 	})
 }
+
+func TestSettleOfTenThousandInAnyOrderWithPublish(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("in", 1)
+		h.topic("out", 1)
+		h.group("g", []string{"in"}, func(c *queue.GroupConfig) { c.Backoff.Jitter = 1 })
+		const n = 10_000
+		var ds []queue.Delivery
+		for range n / 1000 {
+			h.publish("in", make([]string, 1000)...)
+			ds = append(ds, h.lease("g", 1000, 0)...)
+		}
+		if len(ds) != n {
+			h.t.Fatalf("leased %d", len(ds))
+		}
+		all := make([]queue.Action, n)
+		for i := range all { // neighbours far apart, verbs mixed: nothing compresses
+			d := ds[i*7919%n]
+			if all[i] = ack(d); i%2 == 0 {
+				all[i] = nack(d)
+			}
+		}
+		res, err := h.SettleAndPublish(h.t.Context(), "g", queue.SettleRequest{Actions: all, Publish: onto("out", "x"), Request: "r"})
+		if err != nil || res.Settled != n {
+			h.t.Fatalf("settled %d: %v", res.Settled, err)
+		}
+		want := h.totals("g")
+		h.restart()
+		if got := h.totals("g"); got.Lag != n/2 || got.Lag != want.Lag {
+			h.t.Fatalf("totals %+v, before the restart %+v", got, want)
+		}
+	})
+}

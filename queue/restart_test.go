@@ -21,7 +21,7 @@ func TestRestartBuriesWhatWasGivenUp(t *testing.T) {
 		}
 		h.st = h.st.Crash()
 		var err error
-		if h.Broker, err = queue.Open(t.Context(), h.st, queue.Config{CacheBytes: 1}); err != nil {
+		if h.Broker, err = queue.Open(h.t.Context(), h.st, queue.Config{CacheBytes: 1}); err != nil {
 			t.Fatal(err)
 		}
 		ds := h.lease("g", 1, 0)

@@ -71,6 +71,9 @@ func (g *Group) retryBurial() {
 func (g *Group) nextDeaths() (*window, []lease.Death) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.closed { // its windows take no more: what is dying is buried after the next start
+		return nil, nil
+	}
 	now := g.env.Clock.Now()
 	for _, w := range g.windows {
 		if w.machine.Counts().Dying == 0 {

@@ -241,7 +241,8 @@ func (g *Group) Advanced(p *partition.Partition) {
 // journal enqueues what a window's machine did since the last call; the lock is held. The ticket is zero if it did nothing.
 func (g *Group) journal(w *window, notes ...store.Note) commit.Ticket {
 	if w.closed {
-		w.machine.TakeDelta(nil)
+		w.cut()
+		w.cuts = nil
 		return commit.Ticket{}
 	}
 	edit, any := w.edit(notes...)

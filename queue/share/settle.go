@@ -143,6 +143,7 @@ func (g *Group) settleOne(now int64, s *settling, c *claimed) lease.Code {
 	}
 	before := w.machine.Counts().Leased
 	r := w.machine.Settle(now, g.action(c))
+	w.settled()
 	g.inflight += w.machine.Counts().Leased - before
 	if r.Code != lease.OK {
 		return r.Code

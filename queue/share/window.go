@@ -24,7 +24,10 @@ type window struct {
 	filling bool          // somebody reads ahead for it
 	touched bool          // by the settle under way
 	notes   []store.Note  // of the settle under way
-	closed  bool          // detached: nothing may be journaled any more
+
+	cuts     []store.Entry // deltas that are not enqueued yet
+	sinceCut int           // settles since the last one
+	closed   bool          // detached: nothing may be journaled any more
 
 	deaths    map[lease.Offset]history // of dying records
 	buryAt    int64                    // ms: their letters could not be written, and are tried again then
@@ -42,10 +45,27 @@ func (w *window) durableEnd() record.Offset {
 // edit returns what a unit does to the window's log: its delta, if there is one, and the notes.
 func (w *window) edit(notes ...store.Note) (commit.Part, bool) {
 	p := commit.Part{Log: w.part.ID, Notes: notes}
-	if b := w.machine.TakeDelta(nil); len(b) > 0 {
-		p.Entries = []store.Entry{w.journal.Delta(b)}
-	}
+	w.cut()
+	p.Entries, w.cuts = w.cuts, nil
 	return p, len(p.Entries)+len(notes) > 0
+}
+
+// cutEvery is how many settles the machine promises to fit into one delta.
+const cutEvery = 1000
+
+// cut ends a delta: a journal's entry has a limit.
+func (w *window) cut() {
+	w.sinceCut = 0
+	if b := w.machine.TakeDelta(nil); len(b) > 0 {
+		w.cuts = append(w.cuts, w.journal.Delta(b))
+	}
+}
+
+// settled counts a settle towards the next cut.
+func (w *window) settled() {
+	if w.sinceCut++; w.sinceCut == cutEvery {
+		w.cut()
+	}
 }
 
 // Restored is a window being replayed; it implements journal.Machine.
