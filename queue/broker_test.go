@@ -331,3 +331,21 @@ func TestStopEndsParkedCalls(t *testing.T) {
 		}
 	})
 }
+
+func TestParkedReadEndsWhenItsTopicIsDeleted(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("jobs", 1)
+		began, done := time.Now(), make(chan error, 1)
+		go func() {
+			_, err := h.Read(h.t.Context(), queue.ReadRequest{Topic: "jobs", Wait: time.Minute})
+			done <- err
+		}()
+		synctest.Wait()
+		if err := h.DeleteTopic(h.t.Context(), "jobs", false, queue.Condition{}); err != nil {
+			h.t.Fatal(err)
+		}
+		if err := <-done; !errors.Is(err, queue.ErrTopicNotFound) || time.Since(began) != 0 {
+			h.t.Fatalf("after %v: %v", time.Since(began), err)
+		}
+	})
+}

@@ -226,7 +226,11 @@ func (b *Broker) Group(ctx context.Context, name string) (GroupInfo, error) {
 	if err != nil {
 		return GroupInfo{}, err
 	}
-	return b.groupInfo(ctx, g)
+	info, err := b.groupInfo(ctx, g)
+	if err != nil {
+		return info, err
+	}
+	return info, b.durable(ctx) // memory may run ahead of the disk, answers never
 }
 
 // Groups describes up to limit groups with names after the given one, by name.
@@ -243,7 +247,7 @@ func (b *Broker) Groups(ctx context.Context, after string, limit int) ([]GroupIn
 		}
 		out = append(out, info)
 	}
-	return out, ctx.Err()
+	return out, b.durable(ctx)
 }
 
 func (b *Broker) groupInfo(ctx context.Context, g *share.Group) (GroupInfo, error) {

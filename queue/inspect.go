@@ -39,7 +39,11 @@ func (b *Broker) GroupRecords(ctx context.Context, name string, state RecordStat
 	if err != nil {
 		return nil, nil, err
 	}
-	return g.Records(ctx, state, from, limit)
+	out, next, err := g.Records(ctx, state, from, limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	return out, next, b.durable(ctx)
 }
 
 // GroupRecord returns one record with what it waits for and its last attempts. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrPartitionNotFound, ErrRecordNotFound.
@@ -49,7 +53,10 @@ func (b *Broker) GroupRecord(ctx context.Context, name string, at GroupPlace) (G
 		return GroupRecord{}, err
 	}
 	d, err := g.Record(ctx, at)
-	return d, b.atPlace(name, at, err)
+	if err != nil {
+		return d, b.atPlace(name, at, err)
+	}
+	return d, b.durable(ctx)
 }
 
 // SettleAt settles one record of a group by place: Release, Ack or Reject; a running lease is lost. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrPartitionNotFound,

@@ -43,6 +43,9 @@ func (b *Broker) Read(ctx context.Context, req ReadRequest) (ReadResult, error) 
 	}
 	if req.Wait > 0 {
 		b.awaitPast(ctx, p, from, req.Wait)
+		if now, err := b.partition(req.Topic, req.Partition); err != nil || now != p { // deleted meanwhile
+			return ReadResult{}, fmt.Errorf("topic %s: %w", req.Topic, ErrTopicNotFound)
+		}
 	}
 	res, err := b.read(ctx, p, from, req)
 	return res, b.inRange(p, err)

@@ -200,7 +200,7 @@ func (b *Broker) Topic(ctx context.Context, name string) (TopicInfo, error) {
 	if err != nil {
 		return TopicInfo{}, err
 	}
-	return b.topicInfo(t), nil
+	return b.topicInfo(t), b.durable(ctx)
 }
 
 // Topics describes up to limit topics with names after the given one, by name.
@@ -211,7 +211,7 @@ func (b *Broker) Topics(ctx context.Context, after string, limit int) ([]TopicIn
 			out = append(out, b.topicInfo(t))
 		}
 	}
-	return out, ctx.Err()
+	return out, b.durable(ctx)
 }
 
 func (b *Broker) topicInfo(t *topic) TopicInfo {

@@ -133,11 +133,12 @@ func (tx *Tx) Abort() {
 	}
 }
 
-// Close refuses appends from now on.
+// Close refuses appends from now on and wakes all watchers.
 func (p *Partition) Close() {
 	p.mu.Lock()
 	p.dropped = true
 	p.mu.Unlock()
+	p.wake()
 }
 
 // Trim returns what a unit does to the log to let everything before start go; it cannot be read from now on.
