@@ -20,7 +20,8 @@ type queue struct {
 }
 
 // newQueue makes a topic of some partitions and a group on the shared server.
-// Backoff has no jitter unless the configuration says so.
+// Backoff has no jitter and leases outlast the test unless the configuration
+// says otherwise.
 func newQueue(t testing.TB, partitions int, config obj) queue {
 	t.Helper()
 	return queueOn(shared(t), partitions, config)
@@ -30,7 +31,7 @@ func queueOn(c client, partitions int, config obj) queue {
 	c.t.Helper()
 	q := queue{c, unique("topic"), unique("group")}
 	c.makeTopic(q.name, obj{"partitions": partitions})
-	full := obj{"topics": list{q.name}, "backoff": obj{"jitter": 0}}
+	full := obj{"topics": list{q.name}, "lease": "10m", "backoff": obj{"jitter": 0}}
 	for k, v := range config {
 		full[k] = v
 	}

@@ -10,7 +10,7 @@ import (
 
 func TestScenario01_FirstLease(t *testing.T) {
 	t.Parallel()
-	q := newQueue(t, 1, nil)
+	q := newQueue(t, 1, obj{"lease": nil})
 	q.fill(0, 0, 10)
 	got := q.lease(10, "0s")
 	wantOffsets(t, "first lease", got, between(0, 10))
@@ -23,7 +23,7 @@ func TestScenario01_FirstLease(t *testing.T) {
 			t.Errorf("receipt %q", r.Receipt)
 		}
 		if r.ExpiresInMS <= 0 || r.ExpiresInMS > 30_000 {
-			t.Errorf("expires_in_ms %d, want at most 30 s", r.ExpiresInMS)
+			t.Errorf("expires_in_ms %d, want at most the default of 30 s", r.ExpiresInMS)
 		}
 	}
 	p := q.only()
