@@ -450,6 +450,18 @@ func TestDeadStore(t *testing.T) {
 	_ = s.db.Close() // the process would end here
 }
 
+// TestCloseDoesNotHang closes a store whose directory is gone: Badger cannot write out what it has in memory, and tries for ever.
+func TestCloseDoesNotHang(t *testing.T) {
+	s := mustOpen(t, testConfig(filepath.Join(tempDir(t), "data")))
+	fill(t, s, 1, 10, 10)
+	if err := os.RemoveAll(s.cfg.Dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err == nil || !strings.Contains(err.Error(), "flushing memtable") {
+		t.Fatalf("close: %v", err)
+	}
+}
+
 func TestConfigValidate(t *testing.T) {
 	err := Config{MinFree: -1, CollectEvery: -1}.Validate()
 	if err == nil || strings.Count(err.Error(), "\n") != 2 {

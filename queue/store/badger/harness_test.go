@@ -14,8 +14,8 @@ import (
 func copyDir(t testing.TB, from string) string {
 	t.Helper()
 	for {
-		to := filepath.Join(tempDir(t), "crash")
-		if err := os.Mkdir(to, 0o700); err != nil {
+		to, err := os.MkdirTemp(filepath.Dir(from), "crash") // goes with the test's own directory
+		if err != nil {
 			t.Fatal(err)
 		}
 		copyAll(t, from, to, sideName)

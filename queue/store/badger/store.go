@@ -242,10 +242,7 @@ func (s *Store) Close() error {
 	if err := s.cause(); err != nil {
 		return errors.Join(died(err), s.side.close(), unlockDir(s.lock))
 	}
-	err := s.db.Close()
-	if err == nil {
-		err = s.cause()
-	}
+	err := s.closeDB()
 	if err == nil {
 		err = s.side.finish(s.seq)
 	}
@@ -255,4 +252,19 @@ func (s *Store) Close() error {
 	}
 	s.log.Info("store closed", "sequence", s.seq)
 	return nil
+}
+
+// closeDB closes Badger, which writes its table in memory out and, if that fails, tries for ever. It is left to the
+// end of the process then.
+func (s *Store) closeDB() error {
+	done := make(chan error, 1)
+	go func() { done <- s.db.Close() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			return err
+		}
+	case <-s.dead:
+	}
+	return s.cause()
 }
