@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/holtmq/holt/client"
+)
+
+const (
+	demoTick       = 25 * time.Millisecond
+	demoAsk        = 200 * time.Millisecond // between looks at the group
+	demoKillEvery  = 2 * time.Second        // a worker is killed about so often,
+	demoKillShare  = 0.12                   // and whenever so much of the jobs was done since the last time
+	demoKillUntil  = 0.95                   // of the jobs done: none later, its few jobs would die of it
+	demoServerKill = 0.5                    // of the jobs done
+	demoReap       = time.Second            // for a dead child to be seen
+	demoStall      = 60 * time.Second       // without any progress: the demo gives up
+)
+
+// demoWatch is the state of the loop that watches the workers and breaks things.
+type demoWatch struct {
+	*demo
+	published bool
+	lag       int64 // of the group; −1 = not known yet
+	dead      int64
+	asked     time.Time // when the group was last looked at
+	moved     time.Time // when something last changed
+	mark      [3]int64  // what it is seen by
+	killTime  time.Time // of the next worker, at the latest
+	killDone  int       // jobs done at which it is due, at the latest
+}
+
+// watch breaks things until every job is settled.
+func (d *demo) watch(ctx context.Context, published <-chan error) error {
+	w := &demoWatch{demo: d, lag: -1, moved: time.Now()}
+	w.planKill(0)
+	tick := time.NewTicker(demoTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-published:
+			if err != nil {
+				return w.blame(err)
+			}
+			w.published, published = true, nil
+			w.lag, w.asked = -1, time.Time{} // what was seen before says nothing of what came last
+		case <-tick.C:
+		}
+		if over, err := w.look(ctx); over || err != nil {
+			return err
+		}
+	}
+}
+
+// look takes one look at everything. over: all jobs are settled, or nothing moves any more.
+func (w *demoWatch) look(ctx context.Context) (over bool, err error) {
+	done, handOuts, err := w.history.progress()
+	if err == nil {
+		err = w.alive()
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := w.breakThings(ctx, done); err != nil {
+		return false, err
+	}
+	if now := time.Now(); now.Sub(w.asked) >= demoAsk {
+		w.asked = now
+		w.askGroup(ctx)
+	}
+	w.progress.show(done+int(w.dead), w.status())
+	if w.published && w.lag == 0 {
+		return true, nil
+	}
+	w.facts.stalled = w.stuck([3]int64{int64(done), int64(handOuts), w.lag}, time.Now())
+	return w.facts.stalled, nil
+}
+
+// stuck: what progress is seen by has not changed for more than demoStall.
+func (w *demoWatch) stuck(mark [3]int64, now time.Time) bool {
+	if mark != w.mark {
+		w.mark, w.moved = mark, now
+	}
+	return now.Sub(w.moved) > demoStall
+}
+
+func (w *demoWatch) status() string {
+	s := fmt.Sprintf("killed: %d workers", w.facts.workerKills)
+	if w.facts.serverKills > 0 {
+		s += ", the server"
+	}
+	return s
+}
+
+// alive is an error when a child ended that nobody killed.
+func (w *demoWatch) alive() error {
+	if w.server.child.gone() {
+		return w.server.failure()
+	}
+	for _, p := range w.workers {
+		if p.child.gone() {
+			return fmt.Errorf("%s ended by itself (%v): %s", p.name, p.child.err, tailOf(w.workerLog()))
+		}
+	}
+	return nil
+}
+
+// blame finds out whether a call failed because the server is dead.
+func (w *demoWatch) blame(err error) error {
+	if !client.Temporary(err) {
+		return err
+	}
+	limit := time.NewTimer(demoReap)
+	defer limit.Stop()
+	select {
+	case <-w.server.child.done:
+		return fmt.Errorf("%w; %w", w.server.failure(), err)
+	case <-limit.C:
+		return err
+	}
+}
+
+// askGroup looks at the group. A server that does not answer is asked again at the next look.
+func (w *demoWatch) askGroup(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*demoAsk)
+	defer cancel()
+	if g, err := w.client.Group(ctx, demoGroup); err == nil {
+		w.lag, w.dead = g.Totals.Lag, g.Totals.DeadLetters
+	}
+}
+
+func (w *demoWatch) breakThings(ctx context.Context, done int) error {
+	share := float64(done) / float64(len(w.jobs)-demoPlanted)
+	if w.published && w.facts.serverKills == 0 && share >= demoServerKill {
+		return w.killServer(ctx)
+	}
+	if share >= demoKillUntil || time.Now().Before(w.killTime) && done < w.killDone {
+		return nil
+	}
+	at := w.victim()
+	if at < 0 {
+		return nil
+	}
+	if err := w.killWorker(at); err != nil {
+		return err
+	}
+	w.planKill(done)
+	return nil
+}
+
+// planKill says when the next worker dies. On a fast machine all may be over within seconds, hence the share.
+func (w *demoWatch) planKill(done int) {
+	w.killTime = time.Now().Add(time.Duration((0.75 + 0.5*w.rng.Float64()) * float64(demoKillEvery)))
+	w.killDone = done + max(1, int(demoKillShare*float64(len(w.jobs))))
+}
+
+// victim chooses among the workers that hold leases; −1: none does.
+func (w *demoWatch) victim() int {
+	for _, at := range w.rng.Perm(len(w.workers)) {
+		if w.history.holds(w.workers[at].name) > 0 {
+			return at
+		}
+	}
+	return -1
+}
+
+// killWorker kills a worker and starts another in its place.
+func (w *demoWatch) killWorker(at int) error {
+	p := w.workers[at]
+	w.notePeak(p)
+	p.child.kill()
+	w.facts.workerKills++
+	w.facts.killedHeld += w.history.holds(p.name)
+	w.workers = append(w.workers[:at], w.workers[at+1:]...)
+	return w.startWorker()
+}
+
+// killServer kills the server and starts it again at once, as a supervisor would.
+func (w *demoWatch) killServer(ctx context.Context) error {
+	w.facts.serverPeak = peakMemory(w.server.child.process.Pid)
+	w.facts.restart.sent = machineClock()
+	begin := time.Now()
+	w.server.child.kill()
+	w.facts.serverKills++
+	w.progress.show(w.progress.last, "the server was killed, and starts again")
+	if err := w.server.start(ctx); err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	w.facts.serverAway = time.Since(begin)
+	w.facts.restart.at = machineClock()
+	w.moved = time.Now()
+	return nil
+}
+
+// gather collects what is left on the server, stops it, and hashes every file itself.
+func (d *demo) gather(ctx context.Context) (*demoEvidence, error) {
+	e := &demoEvidence{jobs: d.jobs, restart: d.facts.restart, stalled: d.facts.stalled}
+	d.history.evidence(e)
+	if !e.stalled {
+		left, err := d.client.Lease(ctx, demoGroup, client.LeaseOptions{Max: 1000, Member: "demo"})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range left {
+			e.leftover = append(e.leftover, string(r.Key))
+		}
+	}
+	if err := d.readResults(ctx, e); err != nil {
+		return nil, err
+	}
+	d.facts.serverPeak = max(d.facts.serverPeak, peakMemory(d.server.child.process.Pid))
+	if err := d.server.stop(); err != nil {
+		return nil, err
+	}
+	return e, e.hashDirectly(ctx, d.root)
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"sync"
+
+	"github.com/holtmq/holt/client/api"
+)
+
+// Kinds of demoEvent.
+const (
+	demoLeased  = "leased"  // a lease call was answered with records
+	demoAsks    = "asks"    // acks are about to be sent
+	demoSettled = "settled" // a settle call was answered 200
+	demoTrouble = "trouble" // what Work copes with on its own
+)
+
+// demoEvent is one line that a worker writes to the demo.
+type demoEvent struct {
+	Kind   string        `json:"kind"`
+	Sent   int64         `json:"sent,omitempty"`   // machineClock before the call was sent
+	At     int64         `json:"at,omitempty"`     // machineClock after its answer was read
+	Leases []demoHandOut `json:"leases,omitempty"` // demoLeased
+	Acks   []string      `json:"acks,omitempty"`   // receipts: demoAsks, and of demoSettled those that were accepted
+	Others []string      `json:"others,omitempty"` // receipts settled otherwise
+	Text   string        `json:"text,omitempty"`   // demoTrouble
+}
+
+// demoHandOut is a record handed out to a worker.
+type demoHandOut struct {
+	Receipt  string `json:"receipt"`
+	Path     string `json:"path"`
+	Attempt  int    `json:"attempt"`
+	Delivery int    `json:"delivery"`
+}
+
+// demoTeller writes events, a line and a write each: what was written before a SIGKILL reaches the demo.
+type demoTeller struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func newDemoTeller(w io.Writer) *demoTeller { return &demoTeller{w: w} }
+
+func (t *demoTeller) event(e demoEvent) {
+	line, err := json.Marshal(e)
+	if err != nil {
+		panic("an event of the demo is not JSON: " + err.Error())
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _ = t.w.Write(append(line, '\n')) // without a reader the demo is gone, and so is this process soon
+}
+
+// readDemoEvents calls f for each line. A last line that was cut by a kill ends it.
+func readDemoEvents(r io.Reader, f func(demoEvent)) error {
+	in := bufio.NewReaderSize(r, 64<<10)
+	for {
+		line, err := in.ReadBytes('\n')
+		if err != nil {
+			return nil // the process has ended
+		}
+		var e demoEvent
+		if err := json.Unmarshal(line, &e); err != nil {
+			return fmt.Errorf("a worker's line cannot be understood: %w", err)
+		}
+		f(e)
+	}
+}
+
+// demoTap is a worker's transport: it tells of the leases and acks that pass, as close to the wire as it can. So the
+// worker is an ordinary one (client.Work), and what is recorded is what the server said.
+type demoTap struct {
+	next http.RoundTripper
+	tell *demoTeller
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *demoTap) RoundTrip(req *http.Request) (*http.Response, error) {
+	switch path.Base(req.URL.Path) {
+	case "lease":
+		return t.lease(req)
+	case "settle":
+		return t.settle(req)
+	}
+	return t.next.RoundTrip(req)
+}
+
+func (t *demoTap) lease(req *http.Request) (*http.Response, error) {
+	e := demoEvent{Kind: demoLeased}
+	var out api.LeaseResponse
+	res, ok, err := t.exchange(req, &e, &out)
+	if !ok {
+		return res, err
+	}
+	for i := range out.Records {
+		r := &out.Records[i]
+		h := demoHandOut{Receipt: r.Receipt, Attempt: r.Attempt, Delivery: r.Deliveries}
+		if r.Key != nil {
+			h.Path = *r.Key
+		}
+		e.Leases = append(e.Leases, h)
+	}
+	if len(e.Leases) > 0 {
+		t.tell.event(e)
+	}
+	return res, err
+}
+
+func (t *demoTap) settle(req *http.Request) (*http.Response, error) {
+	in, err := settleOf(req)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Ack) > 0 {
+		t.tell.event(demoEvent{Kind: demoAsks, Acks: in.Ack})
+	}
+	e := demoEvent{Kind: demoSettled}
+	var out api.SettleResponse
+	res, ok, err := t.exchange(req, &e, &out)
+	if !ok {
+		return res, err
+	}
+	failed := map[string]bool{}
+	for _, f := range out.Failed {
+		failed[f.Receipt] = true
+	}
+	e.Acks = without(in.Ack, failed)
+	for _, n := range in.Nack {
+		e.Others = append(e.Others, n.Receipt)
+	}
+	for _, r := range in.Reject {
+		e.Others = append(e.Others, r.Receipt)
+	}
+	e.Others = without(append(e.Others, in.Release...), failed)
+	if len(e.Acks)+len(e.Others) > 0 {
+		t.tell.event(e)
+	}
+	return res, err
+}
+
+// exchange makes the call, sets e's times around it, and decodes a 200 answer (ok), which the caller can read again.
+func (t *demoTap) exchange(req *http.Request, e *demoEvent, out any) (res *http.Response, ok bool, err error) {
+	e.Sent = machineClock()
+	res, err = t.next.RoundTrip(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return res, false, err
+	}
+	body, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if err != nil {
+		return nil, false, err
+	}
+	e.At = machineClock()
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	return res, json.Unmarshal(body, out) == nil, nil
+}
+
+// settleOf decodes a settle's body and leaves it to be sent.
+func settleOf(req *http.Request) (in api.SettleRequest, err error) {
+	body, err := req.GetBody()
+	if err != nil {
+		return in, err
+	}
+	defer body.Close()
+	err = json.NewDecoder(body).Decode(&in)
+	return in, err
+}
+
+func without(receipts []string, failed map[string]bool) (out []string) {
+	for _, r := range receipts {
+		if !failed[r] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
