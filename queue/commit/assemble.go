@@ -14,7 +14,7 @@ const (
 	MergeRecords  = 1024
 	MaxBatchBytes = 1 << 20
 	maxMergeParts = 1024    // parts put into one edit
-	maxMergeUnit  = 4 << 20 // bytes at which an edit takes no further parts
+	maxMergeUnit  = 4 << 20 // bytes over which an edit takes no further parts
 )
 
 // plan is a group in the store's terms.
@@ -38,11 +38,11 @@ type editor struct {
 	base  record.Offset // of the batch under construction
 	last  record.Record // the newest record of it
 	parts int
-	bytes int
-	count int
+	bytes int // of all parts
+	count int // records
 }
 
-// assemble turns units into the store's, in order. Units of one log that follow each other become one unit (its parts stay in order and become
+// assemble turns units, whose cost was asked for, into the store's, in order. Units of one log that follow each other become one unit (its parts stay in order and become
 // durable together, which asks more of the store than was promised); a unit over several logs stays itself.
 func assemble(units []Unit) (*plan, error) {
 	p := &plan{}
@@ -55,7 +55,7 @@ func assemble(units []Unit) (*plan, error) {
 			e := find(mine, part.Log)
 			if e == nil && len(u) == 1 {
 				e = single[part.Log]
-				if e != nil && (e.parts >= maxMergeParts || e.bytes >= maxMergeUnit || e.edit.Drop || part.Drop) {
+				if e != nil && !e.takes(part) {
 					e = nil
 				} else if e != nil {
 					if err := e.add(part); err != nil {
@@ -109,8 +109,14 @@ func find(mine []*editor, log store.LogID) *editor {
 	return nil
 }
 
+// takes tells whether another unit's part may join those that are here.
+func (e *editor) takes(p *Part) bool {
+	return e.parts < maxMergeParts && e.bytes+p.inline+p.bytes <= maxMergeUnit && !e.edit.Drop && !p.Drop
+}
+
 func (e *editor) add(p *Part) error {
 	e.parts++
+	e.bytes += p.inline + p.bytes
 	e.edit.Start = max(e.edit.Start, p.Start)
 	e.edit.Entries = append(e.edit.Entries, p.Entries...)
 	e.edit.Notes = append(e.edit.Notes, p.Notes...)
@@ -121,12 +127,7 @@ func (e *editor) add(p *Part) error {
 	if p.Sink != nil {
 		e.sink = p.Sink
 	}
-	size := 0
-	for i := range p.Records {
-		size += record.EncodedSize(p.Records[i])
-	}
-	e.bytes += size
-	if e.build.Len() > 0 && (e.build.Size()+size > MergeBytes || e.build.Len()+len(p.Records) > MergeRecords) {
+	if e.build.Len() > 0 && (e.build.Size()+p.bytes > MergeBytes || e.build.Len()+len(p.Records) > MergeRecords) {
 		if err := e.seal(); err != nil {
 			return err
 		}

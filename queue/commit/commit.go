@@ -36,6 +36,8 @@ type Part struct {
 	Entries []store.Entry
 	Notes   []store.Note
 	Drop    bool
+
+	inline, bytes int // of entries and notes; of records
 }
 
 // Unit is a set of parts that become durable together or not at all. Parts of the same log are put together in order.
@@ -88,6 +90,7 @@ type Committer struct {
 	made   uint64
 	closed bool
 	err    error
+	lost   Ticket // failed, once a unit has failed or was refused
 
 	wake  chan struct{} // one slot
 	stats struct{ commits, units, records, bytes atomic.Uint64 }
@@ -111,7 +114,8 @@ func (c *Committer) Enqueue(u Unit) Ticket {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil || c.closed {
-		return failedTicket(c.failure())
+		c.lost = failedTicket(c.failure())
+		return c.lost
 	}
 	g := c.open(inline, bytes, entries)
 	g.units = append(g.units, u)
@@ -140,10 +144,13 @@ func (c *Committer) open(inline, bytes, entries int) *group {
 	return g
 }
 
-// Last returns a ticket for everything enqueued so far.
+// Last returns a ticket for everything enqueued so far. It fails if any of that failed or was refused.
 func (c *Committer) Last() Ticket {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.lost.g != nil {
+		return c.lost
+	}
 	if n := len(c.groups); n > 0 {
 		return Ticket{c.groups[n-1]}
 	}
@@ -287,7 +294,7 @@ func (c *Committer) finish(g *group) {
 
 func (c *Committer) fail(g *group, err error) {
 	c.mu.Lock()
-	c.err = err
+	c.err, c.lost = err, failedTicket(err)
 	failed := append([]*group{g}, c.groups...)
 	c.groups, c.flight = nil, nil
 	close(c.room)
@@ -315,18 +322,22 @@ func failedTicket(err error) Ticket {
 	return Ticket{g}
 }
 
+// cost sums up what a unit takes, and notes it in its parts.
 func cost(u Unit) (inline, bytes, entries int) {
 	for i := range u {
 		p := &u[i]
+		p.inline, p.bytes = 0, 0
 		for j := range p.Records {
-			bytes += record.EncodedSize(p.Records[j])
+			p.bytes += record.EncodedSize(p.Records[j])
 		}
 		for j := range p.Entries {
-			inline += len(p.Entries[j].Bytes)
+			p.inline += len(p.Entries[j].Bytes)
 		}
 		for j := range p.Notes {
-			inline += len(p.Notes[j].Bytes)
+			p.inline += len(p.Notes[j].Bytes)
 		}
+		inline += p.inline
+		bytes += p.bytes
 		entries += 1 + len(p.Entries) + len(p.Notes)
 	}
 	return inline, bytes, entries
