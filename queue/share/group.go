@@ -48,11 +48,10 @@ type Group struct {
 	lanes    lanes      // windows that may have something to hand out
 	inflight int        // leases running
 	rate     bucket
-	waiters  wait.Queue[parcel]
+	waiters  wait.Lines[parcel] // a line for each choice of topics
 	parked   map[*wait.Waiter[parcel]]*LeaseRequest
 	requests requests        // answers to settles with a request key
 	keyed    leaseKeys       // what leases with a request key got
-	filtered int             // waiters that name topics
 	serving  bool            // a dispatcher runs
 	handouts []lease.Handout // reused by every Lease of a machine
 	timer    *time.Timer

@@ -3,6 +3,7 @@ package share
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/commit"
@@ -33,7 +34,7 @@ func (g *Group) Lease(ctx context.Context, req LeaseRequest) ([]Delivery, error)
 	if waiter != nil {
 		var ok bool
 		p, ok = waiter.Await(ctx, req.Wait, g.env.Stop, g.ctx.Done())
-		g.unpark(waiter, &req)
+		g.unpark(waiter)
 		if !ok {
 			return nil, ctx.Err()
 		}
@@ -112,22 +113,16 @@ func (g *Group) park(req *LeaseRequest) (*wait.Waiter[parcel], error) {
 		g.env.Waiting.Add(-1)
 		return nil, fmt.Errorf("group %s: %d calls wait already: %w", g.def.Name, MaxWaiting, ErrTooManyWaiting)
 	}
-	w := g.waiters.Push()
+	w := g.waiters.Push(strings.Join(req.Topics, " ")) // names have no spaces
 	g.parked[w] = req
-	if len(req.Topics) > 0 {
-		g.filtered++
-	}
 	return w, nil
 }
 
-func (g *Group) unpark(w *wait.Waiter[parcel], req *LeaseRequest) {
+func (g *Group) unpark(w *wait.Waiter[parcel]) {
 	g.env.Waiting.Add(-1)
 	g.mu.Lock()
 	g.waiters.Remove(w)
 	delete(g.parked, w)
-	if len(req.Topics) > 0 {
-		g.filtered--
-	}
 	g.mu.Unlock()
 }
 
@@ -277,7 +272,7 @@ func (g *Group) serveOne() (fill *window, more bool) {
 		return nil, false
 	}
 	now := g.env.Clock.Now()
-	for w := g.waiters.First(); w != nil; w = g.waiters.After(w) {
+	for _, w := range g.waiters.Heads() {
 		req := g.parked[w]
 		var p parcel
 		fill = g.take(now, req, &p)
@@ -293,7 +288,7 @@ func (g *Group) serveOne() (fill *window, more bool) {
 		if fill != nil {
 			return fill, true
 		}
-		if g.lanes.empty() || g.filtered == 0 {
+		if g.lanes.empty() {
 			return nil, false
 		}
 	}

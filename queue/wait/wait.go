@@ -20,6 +20,8 @@ type Waiter[T any] struct {
 	done   chan struct{}
 	result T
 	place  *list.Element
+	line   string // of Lines
+	came   uint64 // of Lines: rises with arrival
 }
 
 // Serve hands a result to the waiter; false if it has gone, and the result is the caller's again.
