@@ -27,6 +27,7 @@ type Config struct {
 	CacheBytes    int  // of encoded batches; 0 = 32 MiB
 	Logger        *slog.Logger
 	Version       string
+	RetainEvery   time.Duration                                // how often retention looks at the topics; 0 = 10 s
 	ObserveCommit func(took time.Duration, units, records int) // told of every commit; may be nil
 }
 
@@ -65,6 +66,9 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	cfg.Limits = cfg.Limits.withDefaults()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.RetainEvery == 0 {
+		cfg.RetainEvery = DefaultRetainEvery
 	}
 	if cfg.CacheBytes == 0 {
 		cfg.CacheBytes = partition.DefaultCacheBytes
@@ -150,6 +154,7 @@ func (b *Broker) restore(ctx context.Context) error {
 			return err
 		}
 	}
+	b.background.Go(b.retain)
 	deleted, err := b.catalog.DeletedTopics(ctx)
 	if err != nil {
 		return err

@@ -156,6 +156,7 @@ func (d *delayed) close() {
 	d.closed = true
 	d.timer.Stop()
 	d.items.Unlock()
+	d.part.Close()
 }
 
 // fire appends what is due.

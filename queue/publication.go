@@ -152,9 +152,6 @@ func (p *publication) place(it *publishing, now time.Time, by map[*partition.Par
 		it.spots[i] = spot{to: a, nth: len(a.Records)}
 		a.Records = append(a.Records, it.record(i))
 	}
-	for _, gone := range it.sweep(now) {
-		p.commit.Enqueue(commit.Unit{{Log: gone.Log, Entries: []store.Entry{{Journal: gone.Journal, Kind: store.Forget}}}})
-	}
 	if len(first) == 0 {
 		return nil
 	}
@@ -198,12 +195,16 @@ func (it *publishing) record(i int) Record {
 	return it.msgs[i].record()
 }
 
-// sweep forgets ids that are over, if the table is locked.
-func (it *publishing) sweep(now time.Time) []dedupe.Forgotten {
-	if !it.needsTables() {
-		return nil
+// sweep forgets ids that are over. It is called with a partition of the topic locked, so that none of its logs can be dropped before what it
+// enqueues: the store takes nothing for a dropped log.
+func (p *publication) sweep(it *publishing) {
+	locked := slices.ContainsFunc(it.spots, func(s spot) bool { return s.to != nil })
+	if !locked || !it.needsTables() {
+		return
 	}
-	return it.topic.ids.Sweep(now, it.topic.def.Config.DedupeWindow)
+	for _, gone := range it.topic.ids.Sweep(time.Now(), it.topic.def.Config.DedupeWindow) {
+		p.commit.Enqueue(commit.Unit{{Log: gone.Log, Entries: []store.Entry{{Journal: gone.Journal, Kind: store.Forget}}}})
+	}
 }
 
 // Commit implements share.Publication.
@@ -243,6 +244,7 @@ func (p *publication) settlePlaces() (parts []commit.Part) {
 				it.places[i].Duplicate = true
 			}
 		}
+		p.sweep(it)
 		parts = append(parts, it.rememberIDs()...)
 		parts = append(parts, it.rememberDues()...)
 	}

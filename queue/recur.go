@@ -37,7 +37,7 @@ const firingsJournal store.Journal = "cron"
 const restFiring = 10 * time.Second
 
 // firings knows when the schedules of one topic fired last; it implements journal.Machine. A delta is a schedule's id (uvarint)
-// and the time it fired for (varint, ms); a checkpoint is all of them.
+// and the time it fired for (varint, ms); a checkpoint is all of them. Its lock is the last before the committer's.
 type firings struct {
 	mu      sync.Mutex
 	last    map[uint64]int64
@@ -72,10 +72,11 @@ func (f *firings) of(id uint64) (time.Time, bool) {
 	return time.UnixMilli(ms).UTC(), ok
 }
 
-// fired notes a firing and returns what goes into its unit.
+// noted tells whether a schedule fired for a time, or a later one; the lock is held.
+func (f *firings) noted(id uint64, at time.Time) bool { return f.last[id] >= at.UnixMilli() }
+
+// fired notes a firing and returns what goes into its unit. The lock is held until that is enqueued: the journal's order is the log's.
 func (f *firings) fired(log store.LogID, id uint64, at time.Time) commit.Part {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.last[id] = at.UnixMilli()
 	part := commit.Part{Log: log, Entries: []store.Entry{f.journal.Delta(appendFiring(nil, id, at.UnixMilli()))}}
 	if f.journal.Due() {
@@ -131,10 +132,11 @@ func (r *recurring) close() {
 
 // arm sets the timer to the next firing, at least rest from now.
 func (r *recurring) arm(rest time.Duration) {
+	next := r.next() // takes the broker's lock, under which schedules are closed
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.closed {
-		r.timer.Reset(max(rest, min(max(0, time.Until(r.next())), maxSleep)))
+		r.timer.Reset(max(rest, min(max(0, time.Until(next)), maxSleep)))
 	}
 }
 
@@ -196,9 +198,9 @@ func (r *recurring) fire(at time.Time, skip bool) error {
 	if t.def.ID != r.def.TopicID {
 		return fmt.Errorf("topic %s was made again: %w", t.def.Name, ErrTopicNotFound)
 	}
+	f := t.delayed.firings
 	if skip {
-		r.b.committer.Enqueue(commit.Unit{t.delayed.firings.fired(t.delayed.part.ID, r.def.ID, at)})
-		return r.b.durable(r.b.ctx)
+		return r.pass(t.delayed, at)
 	}
 	pub, err := r.b.publication([]*publishing{{topic: t, msgs: []Message{messageFor(r.def.Config.Record)}}})
 	if err != nil {
@@ -207,9 +209,28 @@ func (r *recurring) fire(at time.Time, skip bool) error {
 	if err := pub.Begin(); err != nil {
 		return err
 	}
+	f.mu.Lock()
+	if f.noted(r.def.ID, at) { // by the same schedule before it was put again
+		f.mu.Unlock()
+		pub.Abort()
+		return nil
+	}
 	pub.Commit(r.b.committer, time.Now(), func() []commit.Part {
-		return []commit.Part{t.delayed.firings.fired(t.delayed.part.ID, r.def.ID, at)}
+		return []commit.Part{f.fired(t.delayed.part.ID, r.def.ID, at)}
 	})
+	f.mu.Unlock()
+	return r.b.durable(r.b.ctx)
+}
+
+// pass notes a firing without one.
+func (r *recurring) pass(d *delayed, at time.Time) error {
+	d.items.Lock() // a log that is being deleted takes nothing any more
+	if !d.closed {
+		d.firings.mu.Lock()
+		r.b.committer.Enqueue(commit.Unit{d.firings.fired(d.part.ID, r.def.ID, at)})
+		d.firings.mu.Unlock()
+	}
+	d.items.Unlock()
 	return r.b.durable(r.b.ctx)
 }
 

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -78,6 +79,32 @@ func TestScheduleCatchUp(t *testing.T) {
 		time.Sleep(time.Hour)
 		if got := h.all("t"); count(got, "one") != 2 || count(got, "none") != 1 {
 			h.t.Fatalf("an hour later: %v", got)
+		}
+	})
+}
+
+// Schedules of one topic that fire in the same moment, while some of them are put again: each fires once, in an order that a restart can follow.
+func TestSchedulesOfOneTopicFireAtOnce(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 8)
+		const schedules, rounds = 40, 30
+		for i := range schedules {
+			h.schedule(fmt.Sprintf("s%02d", i), "* * * * *", catalog.CatchUpOne)
+		}
+		time.Sleep(time.Minute - time.Second)
+		for range rounds {
+			time.Sleep(time.Second)
+			for i := range 5 {
+				h.schedule(fmt.Sprintf("s%02d", i), "* * * * *", catalog.CatchUpOne)
+			}
+			time.Sleep(59 * time.Second)
+		}
+		h.restart()
+		got := h.all("t")
+		for i := range schedules {
+			if name := fmt.Sprintf("s%02d", i); count(got, name) != rounds {
+				h.t.Errorf("%s fired %d times in %d minutes", name, count(got, name), rounds)
+			}
 		}
 	})
 }

@@ -150,6 +150,18 @@ func (p *Partition) Trim(start record.Offset) commit.Part {
 	return commit.Part{Log: p.ID, Start: start}
 }
 
+// Retain lets everything before start go, unless the partition is dropped.
+func (p *Partition) Retain(c *commit.Committer, start record.Offset) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dropped { // the store takes nothing for a dropped log
+		return
+	}
+	p.start.Store(max(p.start.Load(), int64(start)))
+	p.sizes.trim(start)
+	c.Enqueue(commit.Unit{{Log: p.ID, Start: start}})
+}
+
 // Drop deletes the partition's log: nothing can be appended from now on, and what can be read vanishes.
 func (p *Partition) Drop(c *commit.Committer) commit.Ticket {
 	p.mu.Lock()

@@ -134,6 +134,24 @@ func (p *Partition) Recover(ctx context.Context, j *journal.Journal) error {
 	})
 }
 
+// OffsetForBytes returns an offset from which on the partition holds at most so many bytes, to about 256 KiB, the end at most.
+func (p *Partition) OffsetForBytes(limit int64) record.Offset {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	marks := p.sizes.marks
+	i := sort.Search(len(marks), func(i int) bool { return p.sizes.total-marks[i].bytes <= limit })
+	if i == len(marks) {
+		if i == 0 || p.sizes.total <= limit {
+			return 0
+		}
+		return marks[i-1].at
+	}
+	if i == 0 && p.sizes.total <= limit {
+		return 0
+	}
+	return marks[i].at
+}
+
 // Bytes returns how many bytes of encoded records the partition holds, to about 256 KiB.
 func (p *Partition) Bytes() int64 { return p.BytesFrom(record.Offset(p.start.Load())) }
 

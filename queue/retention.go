@@ -1,0 +1,81 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
+)
+
+// DefaultRetainEvery is how often retention looks at the topics.
+const DefaultRetainEvery = 10 * time.Second
+
+// retain lets go of what is too old or too much, until the broker closes.
+func (b *Broker) retain() {
+	tick := time.NewTicker(b.cfg.RetainEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-b.ctx.Done():
+			return
+		}
+		for _, def := range b.catalog.Topics("", everything) {
+			t, err := b.topic(def.Name)
+			if err != nil || b.openLetters(t) != "" { // open letters outlive any retention
+				continue
+			}
+			for _, p := range t.partitions {
+				if err := b.retainPartition(b.ctx, t, p); err != nil {
+					if b.ctx.Err() != nil {
+						return
+					}
+					b.log.Error("retention cannot go on with a partition", "topic", p.Topic, "partition", p.Index, "error", err)
+				}
+			}
+		}
+	}
+}
+
+// retainPartition trims one partition to what its topic's retention keeps.
+func (b *Broker) retainPartition(ctx context.Context, t *topic, p *partition.Partition) error {
+	to, err := b.retained(ctx, t, p)
+	if err != nil {
+		return err
+	}
+	if start, _ := p.Bounds(); to <= start {
+		return nil
+	}
+	p.Retain(b.committer, to)
+	for _, g := range b.readers(t.def.ID) {
+		g.Trimmed(p)
+	}
+	b.log.Debug("records are over their retention", "topic", p.Topic, "partition", p.Index, "start_offset", to)
+	return b.durable(ctx)
+}
+
+// retained returns the first offset that has to stay.
+func (b *Broker) retained(ctx context.Context, t *topic, p *partition.Partition) (record.Offset, error) {
+	r := t.def.Config.Retention
+	to, end := p.Bounds()
+	if r.Age > 0 {
+		at, err := p.OffsetForTime(ctx, time.Now().Add(-r.Age))
+		if err != nil {
+			return 0, err
+		}
+		to = max(to, at)
+	}
+	if r.Bytes > 0 {
+		to = max(to, p.OffsetForBytes(r.Bytes))
+	}
+	to = min(to, end)
+	if r.KeepUnsettled {
+		for _, g := range b.readers(t.def.ID) {
+			if at, reads := g.Needs(p); reads {
+				to = min(to, at)
+			}
+		}
+	}
+	return to, nil
+}
