@@ -59,7 +59,7 @@ func ExampleClient_Publish() {
 	}
 }
 
-func ExampleClient_Settle() {
+func ExampleClient_SettleAndPublish() {
 	ctx := context.Background()
 	c, err := client.New(client.DefaultServer)
 	if err != nil {
@@ -75,10 +75,9 @@ func ExampleClient_Settle() {
 			log.Fatal(err)
 		}
 		// The ack and the invoice are committed together, or neither is.
-		_, err = c.Settle(ctx, "billing", api.SettleRequest{
+		_, err = c.SettleAndPublish(ctx, "billing", api.SettleRequest{
 			Ack:     []string{r.Receipt},
 			Publish: []api.TopicRecords{{Topic: "invoices", Records: []api.NewRecord{invoice}}},
-			Request: r.Receipt,
 		})
 		if errors.Is(err, client.ErrLeaseLost) {
 			continue // somebody else has it
@@ -86,6 +85,21 @@ func ExampleClient_Settle() {
 		if err != nil {
 			log.Fatal(err)
 		}
+	}
+}
+
+func ExampleRecord_Publish() {
+	ctx := context.Background()
+	c, err := client.New(client.DefaultServer)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// A pipeline: each order becomes an invoice, once, however often workers and servers die on the way.
+	err = c.Work(ctx, "billing", func(_ context.Context, r *client.Record) error {
+		return r.Publish("invoices", client.JSON(map[string]string{"order": string(r.Value)}), client.KeyBytes(r.Key))
+	}, client.Topics("orders"))
+	if err != nil {
+		log.Fatal(err)
 	}
 }
 

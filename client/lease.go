@@ -22,25 +22,45 @@ type LeaseOptions struct {
 // Lease takes records of group exclusively until they are settled or their deadline passes. No record is an empty
 // answer, not an error.
 func (c *Client) Lease(ctx context.Context, group string, o LeaseOptions) ([]*Record, error) {
+	records, _, err := c.lease(ctx, group, o, nil)
+	return records, err
+}
+
+// SettleAndLease settles first and then leases, in one call. Leases that were not settled are in the answer's Failed
+// and stop nothing; with them, or with s.Publish, the call does not wait. After ErrUnknown repeat the settle by itself;
+// with s.Publish, give it a Request key.
+func (c *Client) SettleAndLease(ctx context.Context, group string, s api.SettleRequest, o LeaseOptions) (api.SettleResponse, []*Record, error) {
+	records, settled, err := c.lease(ctx, group, o, &s)
+	if err != nil {
+		return api.SettleResponse{}, nil, err
+	}
+	return *settled, records, nil
+}
+
+// lease leases; settled is not nil when settle is not and there is no error.
+func (c *Client) lease(ctx context.Context, group string, o LeaseOptions, settle *api.SettleRequest) ([]*Record, *api.SettleResponse, error) {
 	if o.Member == "" {
 		o.Member = c.member
 	}
 	in := api.LeaseRequest{
 		Max: o.Max, Wait: api.Duration(o.Wait), Lease: api.Duration(o.Lease), MaxBytes: o.MaxBytes,
-		Topics: o.Topics, Member: o.Member, Request: o.Request,
+		Topics: o.Topics, Member: o.Member, Request: o.Request, Settle: settle,
 	}
 	var out api.LeaseResponse
 	if err := c.post(ctx, path("groups", group, "lease"), in, &out); err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if settle != nil && out.Settle == nil {
+		return nil, nil, fmt.Errorf("%w: %w: it does not say what was settled", ErrUnknown, ErrAnswer)
 	}
 	now := time.Now()
 	records := make([]*Record, len(out.Records))
 	for i := range out.Records {
 		r, err := leased(&out.Records[i], now)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+			return nil, nil, fmt.Errorf("%w: %w", ErrUnknown, err)
 		}
 		records[i] = r
 	}
-	return records, nil
+	return records, out.Settle, nil
 }

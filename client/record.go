@@ -26,6 +26,7 @@ type Record struct {
 	Deliveries int       // every hand-out, this one too
 	ExpiresAt  time.Time // by this machine's clock
 	length     time.Duration
+	outbox     *outbox // of a record that Work handles
 }
 
 // JSON decodes the value into v.

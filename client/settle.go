@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,7 +21,8 @@ type settleCall = call[api.SettleRequest, api.SettleResponse]
 // and all of them in its Failed.
 //
 // Calls made at the same time share requests, unless they publish or have a request key. After ErrUnknown, repeat
-// the call: the same verb on the same receipt changes nothing the second time (with Publish, give a Request key).
+// the call: the same verb on the same receipt changes nothing the second time. With Publish that takes a Request key:
+// SettleAndPublish does it.
 func (c *Client) Settle(ctx context.Context, group string, s api.SettleRequest) (api.SettleResponse, error) {
 	if len(s.Publish) > 0 || s.Request != "" {
 		var out api.SettleResponse
@@ -29,6 +31,48 @@ func (c *Client) Settle(ctx context.Context, group string, s api.SettleRequest) 
 	}
 	receipts, size := receiptsOf(&s)
 	return c.settles.do(ctx, group, &settleCall{ask: s, items: len(receipts), bytes: size, unique: receipts})
+}
+
+// repeatFor is how long a request key is counted on: a minute less than servers remember it.
+const repeatFor = 9 * time.Minute
+
+// SettleAndPublish ends leases of group and publishes s.Publish, all of it in one commit: when a single lease is not
+// settled (an *Error, with those in its Failed) or a record is refused, nothing was done.
+//
+// When the outcome of a try is unknown, the call is repeated under one request key (s.Request, or its own) until the
+// server answers, so that nothing happens twice. It is ErrUnknown only when ctx ended before that, or nine minutes.
+func (c *Client) SettleAndPublish(ctx context.Context, group string, s api.SettleRequest) (api.SettleResponse, error) {
+	if s.Request == "" {
+		s.Request = "settle-" + rand.Text()
+	}
+	if ctx.Err() != nil {
+		return api.SettleResponse{}, context.Cause(ctx)
+	}
+	end := time.Now().Add(repeatFor)
+	var unknown error
+	for pause := newPause(); ; {
+		out, err := c.settleOnce(ctx, group, s)
+		switch {
+		case err == nil || !Temporary(err):
+			return out, err
+		case errors.Is(err, ErrUnknown):
+			unknown = err
+		case unknown == nil: // full or unreachable: nothing was done
+			return out, err
+		}
+		pause.wait(ctx, err)
+		if ctx.Err() != nil || time.Now().After(end) {
+			return api.SettleResponse{}, unknown
+		}
+	}
+}
+
+// settleOnce is one try of a settle that shares its request with nobody.
+func (c *Client) settleOnce(ctx context.Context, group string, s api.SettleRequest) (out api.SettleResponse, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, settleTry, errNoAnswer)
+	defer cancel()
+	err = c.post(ctx, path("groups", group, "settle"), s, &out)
+	return out, err
 }
 
 // Ack says that records are done.
@@ -90,16 +134,8 @@ func FailedError(out api.SettleResponse) error {
 
 // sendSettles settles what several calls ask for in one request and gives each its own part of the answer.
 func (c *Client) sendSettles(ctx context.Context, group string, batch []*settleCall) {
-	var in api.SettleRequest
-	for _, b := range batch {
-		in.Ack = append(in.Ack, b.ask.Ack...)
-		in.Nack = append(in.Nack, b.ask.Nack...)
-		in.Release = append(in.Release, b.ask.Release...)
-		in.Reject = append(in.Reject, b.ask.Reject...)
-		in.Extend = append(in.Extend, b.ask.Extend...)
-	}
 	var out api.SettleResponse
-	err := c.post(ctx, path("groups", group, "settle"), in, &out)
+	err := c.post(ctx, path("groups", group, "settle"), together(batch), &out)
 	var refused *Error
 	switch {
 	case err == nil:

@@ -18,7 +18,7 @@ const (
 	answerSlack  = 10 * time.Second       // beyond it: the server is gone without a word
 	settleTry    = 15 * time.Second       // one try of a settle
 	settleGrace  = 30 * time.Second       // after the end: how long unanswered settles are repeated
-	lastWords    = 250 * time.Millisecond // for an answer on its way, where it cannot be asked for again
+	lastWords    = 250 * time.Millisecond // for the answer to a lease call that was ended
 	maxLease     = 1000                   // records a lease call asks for at most
 	minExtension = time.Second
 	firstPause   = 100 * time.Millisecond
@@ -30,6 +30,8 @@ const (
 //
 // ctx is not the one given to Work: it goes on while Work drains. It ends when the lease is lost, with the cause
 // ErrLeaseLost (then nothing is settled: the record is somebody else's), or when Grace is over.
+//
+// What r.Publish is given is committed together with the ack, or not at all.
 type Handler func(ctx context.Context, r *Record) error
 
 // WorkOption configures Work.
@@ -71,8 +73,9 @@ func OnError(f func(error)) WorkOption { return func(o *workOptions) { o.onError
 // Work leases records of group and has h handle them until ctx ends; then it stops leasing, gives back uncounted what
 // was not started, waits for the handlers, settles their records and returns nil.
 //
-// It never holds more leases than Concurrency + Prefetch, and extends each at half of its remaining time. When the
-// server is away it tries again, with backoff, for as long as ctx lasts; settles are repeated until they are
+// It never holds more leases than Concurrency + Prefetch, and extends each at half of its remaining time. A settle that
+// frees the slot that Work waits for goes with the next lease call, others share requests of their own. When the server
+// is away it tries again, with backoff, for as long as ctx lasts; settles are repeated until they are
 // answered. Work ends by itself only when the server refuses its calls (4xx); the error says why.
 func (c *Client) Work(ctx context.Context, group string, h Handler, opts ...WorkOption) error {
 	o := workOptions{concurrency: 1, member: c.member, onError: func(error) {}}
@@ -105,7 +108,7 @@ type worker struct {
 	runners int             // goroutines that run handlers; Work's goroutine only
 	wg      sync.WaitGroup  // a count per lease held
 	request string          // key of the lease call without an answer; "" = none; Work's goroutine only
-	keyless bool            // the server takes no request keys; Work's goroutine only
+	rides   rides           // settles for the next lease call
 
 	mu        sync.Mutex
 	length    time.Duration // the longest lease seen: what an extension asks for
@@ -129,48 +132,60 @@ func (w *worker) run() error {
 // leaseUntilEnd leases for free slots until ctx ends (nil) or the server refuses.
 func (w *worker) leaseUntilEnd() error {
 	for pause := newPause(); w.ctx.Err() == nil; {
-		n := w.claim()
+		n, settles := w.claim()
 		if n == 0 {
 			return nil
 		}
-		records, err := w.poll(n)
-		w.free(n - len(records))
-		for _, r := range records {
+		a := w.poll(n, settles)
+		if !carry(settles, a.settled) {
+			n -= len(settles) // their slots stay theirs until they are settled
+		}
+		w.free(n - len(a.records))
+		for _, r := range a.records {
 			w.start(r)
 		}
 		switch {
-		case err == nil:
+		case a.err == nil:
 			pause.reset()
-		case !Temporary(err):
-			return fmt.Errorf("work %s: %w", w.group, err)
+		case !Temporary(a.err):
+			return fmt.Errorf("work %s: %w", w.group, a.err)
 		case w.ctx.Err() == nil:
-			w.onError(fmt.Errorf("lease: %w", err))
-			pause.wait(w.ctx, err)
+			w.onError(fmt.Errorf("lease: %w", a.err))
+			pause.wait(w.ctx, a.err)
 		}
 	}
 	return nil
 }
 
-// claim waits for a free slot and takes all there are; 0: ctx ended.
-func (w *worker) claim() int {
+// claim waits for a free slot, or for a settle that frees one, and takes all there are; 0: ctx ended.
+func (w *worker) claim() (n int, settles []*settleCall) {
+	wake := w.rides.open()
 	select {
 	case w.held <- struct{}{}:
+		n = 1
+	case <-wake:
 	case <-w.ctx.Done():
-		return 0
 	}
-	return 1 + w.claimFree()
+	settles = w.rides.close()
+	if w.ctx.Err() != nil {
+		carry(settles, nil)
+		w.free(n)
+		return 0, nil
+	}
+	n += len(settles)
+	return n + w.claimFree(maxLease-n), settles
 }
 
-// claimFree takes the free slots, fewer than maxLease.
-func (w *worker) claimFree() int {
-	for n := range maxLease - 1 {
+// claimFree takes the free slots, at most most.
+func (w *worker) claimFree(most int) int {
+	for n := range most {
 		select {
 		case w.held <- struct{}{}:
 		default:
 			return n
 		}
 	}
-	return maxLease - 1
+	return max(0, most)
 }
 
 func (w *worker) free(n int) {
@@ -182,11 +197,11 @@ func (w *worker) free(n int) {
 	}
 }
 
-// poll leases up to n records. Until a call is answered its request key stays in use: if the answer was lost on its
-// way with leases in it, the next call gets them. When ctx ends meanwhile, the call is not just cut off, for the same
-// reason: a second one with its key ends it and gets its leases.
-func (w *worker) poll(n int) ([]*Record, error) {
-	if w.request == "" && !w.keyless {
+// poll leases up to n records, after settles. Until a call is answered its request key stays in use: if the answer was
+// lost on its way with leases in it, the next call gets them. When ctx ends meanwhile, the call is not just cut off, for
+// the same reason: a second one with its key ends it and gets its leases.
+func (w *worker) poll(n int, settles []*settleCall) leaseAnswer {
+	if w.request == "" {
 		w.request = "work-" + rand.Text()
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(w.ctx), pollWait+answerSlack, errNoAnswer)
@@ -195,36 +210,29 @@ func (w *worker) poll(n int) ([]*Record, error) {
 	o.Wait = pollWait
 	first := make(chan leaseAnswer, 1)
 	go func() {
-		records, err := w.client.Lease(ctx, w.group, o)
-		first <- leaseAnswer{records, err}
+		records, settled, err := w.client.lease(ctx, w.group, o, together(settles))
+		first <- leaseAnswer{records, settled, err}
 	}()
 	select {
 	case a := <-first:
-		return w.answered(a)
+		w.answered(a.err)
+		return a
 	case <-w.ctx.Done():
 	}
-	if w.keyless {
-		defer time.AfterFunc(lastWords, cancel).Stop()
-		return (<-first).records, nil
+	second := w.again(n)
+	if second.err != nil {
+		cancel()
 	}
-	a := w.again(n)
-	cancel()
-	return merge(a.records, (<-first).records), nil
+	defer time.AfterFunc(lastWords, cancel).Stop() // it was ended and says what became of the settles
+	a := <-first
+	return leaseAnswer{records: merge(second.records, a.records), settled: a.settled}
 }
 
-// answered forgets the request key of a call that was answered. A server that takes no such keys (it refuses them as
-// unknown) is asked without them from then on: it gives back the leases of a call that was cut off.
-func (w *worker) answered(a leaseAnswer) ([]*Record, error) {
-	if errors.Is(a.err, ErrUnknown) {
-		return a.records, a.err
+// answered forgets the request key of a call that was answered for good.
+func (w *worker) answered(err error) {
+	if !Temporary(err) {
+		w.request = ""
 	}
-	refused := errors.Is(a.err, ErrInvalidRequest) && w.request != ""
-	w.request = ""
-	if refused && !w.keyless {
-		w.keyless = true
-		return nil, nil
-	}
-	return a.records, a.err
 }
 
 // lastPoll gets back the leases of a call that was not answered before ctx ended.
@@ -232,7 +240,7 @@ func (w *worker) lastPoll() {
 	if w.request == "" {
 		return
 	}
-	for n := w.claimFree(); n > 0; n = 0 {
+	for n := w.claimFree(maxLease); n > 0; n = 0 {
 		a := w.again(n)
 		w.free(n - len(a.records))
 		for _, r := range a.records {
@@ -243,6 +251,7 @@ func (w *worker) lastPoll() {
 
 type leaseAnswer struct {
 	records []*Record
+	settled *api.SettleResponse // nil: it is not known what became of the settles
 	err     error
 }
 
@@ -258,10 +267,8 @@ func (w *worker) again(n int) leaseAnswer {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(w.ctx), answerSlack, errNoAnswer)
 	defer cancel()
 	records, err := w.client.Lease(ctx, w.group, w.leaseOptions(n))
-	if !errors.Is(err, ErrUnknown) {
-		w.request = ""
-	}
-	return leaseAnswer{records, err}
+	w.answered(err)
+	return leaseAnswer{records: records, err: err}
 }
 
 // merge joins two answers to one request key; the same receipt counts once.
@@ -290,6 +297,7 @@ func (w *worker) start(r *Record) {
 	w.length = max(w.length, r.length, minExtension)
 	w.mu.Unlock()
 	w.wg.Add(1)
+	r.outbox = &outbox{}
 	t := task{r, w.hold(r)}
 	select {
 	case w.queue <- t:
@@ -326,27 +334,43 @@ func (w *worker) giveBack() {
 // finish settles a task and frees its slot.
 func (w *worker) finish(t task, result error) {
 	defer w.wg.Done()
-	defer w.free(1)
+	s := settlement(t.record.Receipt, result)
+	published := t.record.outbox.close()
 	if lost := t.hold.stop(); lost != nil {
 		w.onError(fmt.Errorf("%s: %w", place(t.record), lost))
+		w.free(1)
 		return
 	}
-	w.settle(t.record, result)
+	if result == nil && len(published) > 0 {
+		s.Publish, s.Request = published, "work-"+rand.Text()
+	}
+	if carried, err := w.rides.with(s); carried { // and the slot went to the lease call
+		if err != nil {
+			w.onError(fmt.Errorf("settle %s: %w", place(t.record), err))
+		}
+		return
+	}
+	defer w.free(1)
+	err := w.settle(t.record, s)
+	if err == nil || gone(err) || len(s.Publish) == 0 {
+		return
+	}
+	w.settle(t.record, settlement(t.record.Receipt, fmt.Errorf("publish: %w", err))) // what cannot be published is the record's failure
 }
 
-// settle settles r as result asks, again and again until the server answers. After ctx ended it gives up some day.
-func (w *worker) settle(r *Record, result error) {
-	s := settlement(r.Receipt, result)
+// settle settles r by s, again and again until the server answers; it returns the refusal. After ctx ended it gives up
+// some day.
+func (w *worker) settle(r *Record, s api.SettleRequest) error {
 	var giveUp time.Time
 	pause := newPause()
 	for tries := 0; ; tries++ {
 		err := w.trySettle(s)
 		switch {
 		case err == nil:
-			return
+			return nil
 		case !Temporary(err):
 			w.onError(fmt.Errorf("settle %s: %w", place(r), err))
-			return
+			return err
 		}
 		if tries == 0 {
 			w.onError(fmt.Errorf("settle %s: %w; repeating it until it is answered", place(r), err))
@@ -358,7 +382,7 @@ func (w *worker) settle(r *Record, result error) {
 				w.mu.Lock()
 				w.unsettled++
 				w.mu.Unlock()
-				return
+				return nil
 			}
 		}
 		pause.wait(context.Background(), err)

@@ -25,18 +25,20 @@ const fakeLease = 30 * time.Second
 type fakeGroup struct {
 	t *testing.T
 
-	mu       sync.Mutex
-	ready    []string // texts
-	leases   map[string]*fakeLeased
-	calls    map[string]*fakeCall // by request key
-	events   []string             // "ack a", "nack b: why", …
-	most     int                  // leases held at a time
-	handed   int
-	asked    []api.LeaseRequest
-	settle   func(api.SettleRequest) *api.Problem // called before each settle
-	noAnswer func() bool                          // called after each hand-out: break the connection instead of answering
-	refuse   *api.Problem                         // of leases
-	keyless  bool                                 // refuse request keys
+	mu        sync.Mutex
+	ready     []string // texts
+	leases    map[string]*fakeLeased
+	calls     map[string]*fakeCall // by request key
+	events    []string             // "ack a", "nack b: why", …
+	most      int                  // leases held at a time
+	handed    int
+	asked     []api.LeaseRequest
+	settle    func(api.SettleRequest) *api.Problem // called before each settle
+	settles   []api.SettleRequest                  // that came by themselves, not with a lease
+	answers   map[string]api.SettleResponse        // by request key
+	noSettled func() bool                          // called after each of settles: break the connection
+	noAnswer  func() bool                          // called after each hand-out: break the connection instead of answering
+	refuse    *api.Problem                         // of leases
 }
 
 type fakeLeased struct {
@@ -51,7 +53,7 @@ type fakeCall struct {
 }
 
 func newFakeGroup(t *testing.T, ready ...string) *fakeGroup {
-	return &fakeGroup{t: t, ready: ready, leases: map[string]*fakeLeased{}, calls: map[string]*fakeCall{}}
+	return &fakeGroup{t: t, ready: ready, leases: map[string]*fakeLeased{}, calls: map[string]*fakeCall{}, answers: map[string]api.SettleResponse{}}
 }
 
 func (f *fakeGroup) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -84,17 +86,28 @@ func (c *fakeCall) end() {
 
 func (f *fakeGroup) lease(w http.ResponseWriter, r *http.Request) {
 	in := decode[api.LeaseRequest](f.t, r)
+	if in.Settle != nil && f.settle != nil {
+		if p := f.settle(*in.Settle); p != nil {
+			if p.Status == 0 {
+				panic(http.ErrAbortHandler)
+			}
+			refuse(w, *p)
+			return
+		}
+	}
 	f.mu.Lock()
 	f.asked = append(f.asked, in)
-	if f.keyless && in.Request != "" {
-		refuse(w, api.Problem{Status: 400, Code: api.InvalidRequest})
-		f.mu.Unlock()
-		return
-	}
 	if f.refuse != nil {
 		refuse(w, *f.refuse)
 		f.mu.Unlock()
 		return
+	}
+	var settled *api.SettleResponse
+	if in.Settle != nil {
+		settled = new(f.apply(*in.Settle))
+		if len(settled.Failed) > 0 {
+			in.Wait = 0
+		}
 	}
 	out := f.again(in.Request)
 	call := &fakeCall{wake: make(chan struct{})}
@@ -122,6 +135,7 @@ func (f *fakeGroup) lease(w http.ResponseWriter, r *http.Request) {
 	if f.noAnswer != nil && f.noAnswer() {
 		panic(http.ErrAbortHandler)
 	}
+	out.Settle = settled
 	answer(w, out)
 }
 
@@ -170,7 +184,42 @@ func (f *fakeGroup) serveSettle(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var out api.SettleResponse
+	f.settles = append(f.settles, in)
+	if done, ok := f.answers[in.Request]; ok && in.Request != "" {
+		answer(w, done)
+		return
+	}
+	if failed := f.lost(in); len(in.Publish) > 0 && len(failed) > 0 {
+		refuse(w, api.Problem{Status: 409, Code: failed[0].Code, Failed: failed})
+		return
+	}
+	out := f.apply(in)
+	if out.Settled == 0 {
+		refuse(w, api.Problem{Status: 409, Code: out.Failed[0].Code, Failed: out.Failed})
+		return
+	}
+	if in.Request != "" {
+		f.answers[in.Request] = out
+	}
+	if f.noSettled != nil && f.noSettled() {
+		panic(http.ErrAbortHandler)
+	}
+	answer(w, out)
+}
+
+// lost are the receipts of a settle whose leases are gone.
+func (f *fakeGroup) lost(in api.SettleRequest) (failed []api.SettleFailure) {
+	receipts, _ := receiptsOf(&in)
+	for _, r := range receipts {
+		if f.leases[r] == nil {
+			failed = append(failed, api.SettleFailure{Receipt: r, Code: api.LeaseLost})
+		}
+	}
+	return failed
+}
+
+// apply settles what it can; the lock is held.
+func (f *fakeGroup) apply(in api.SettleRequest) (out api.SettleResponse) {
 	do := func(receipt string, event func(text string) string) {
 		l := f.leases[receipt]
 		if l == nil || time.Now().After(l.expires) {
@@ -206,11 +255,13 @@ func (f *fakeGroup) serveSettle(w http.ResponseWriter, r *http.Request) {
 			return ""
 		})
 	}
-	if out.Settled == 0 {
-		refuse(w, api.Problem{Status: 409, Code: out.Failed[0].Code, Failed: out.Failed})
-		return
+	for _, p := range in.Publish {
+		for _, r := range p.Records {
+			f.events = append(f.events, fmt.Sprintf("publish %s: %s", p.Topic, *r.Text))
+		}
+		out.Records = append(out.Records, make([]api.Published, len(p.Records)))
 	}
-	answer(w, out)
+	return out
 }
 
 // take away loses every lease, as a reset does.
@@ -496,25 +547,6 @@ func TestWorkLostAnswer(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"ack a", "ack b"}, f.sorted()); diff != "" || f.handed != 2 {
 			t.Errorf("%d hand-outs, want 2; %s", f.handed, diff)
-		}
-	})
-}
-
-// TestWorkWithoutRequestKeys: a server that does not know them is asked without.
-func TestWorkWithoutRequestKeys(t *testing.T) {
-	inBubble(t, []string{"a"}, func(t *testing.T, f *fakeGroup, _ *network, c *Client) {
-		f.keyless = true
-		end := working(t, c, func(context.Context, *Record) error { return nil })
-		synctest.Wait()
-		start := time.Now()
-		if err := end(); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff([]string{"ack a"}, f.sorted()); diff != "" {
-			t.Error(diff)
-		}
-		if n := len(f.asked); n != 3 || time.Since(start) != lastWords {
-			t.Errorf("%d lease calls, ended in %v; want 3 (refused, answered, cut off), %v", n, time.Since(start), lastWords)
 		}
 	})
 }
