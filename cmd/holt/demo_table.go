@@ -32,7 +32,7 @@ func (a *app) showDemo(r *demoReport) error {
 func (r *demoReport) summary() table.Writer {
 	t := newDemoTable()
 	t.AppendRows([]table.Row{
-		{"jobs", r.Jobs, fmt.Sprintf("files of %s, and %d that cannot be read", plain(r.Dir), demoPlanted)},
+		{"jobs", r.Jobs, fmt.Sprintf("%d files of %s, and %d planted that cannot be read", r.Jobs-demoPlanted, plain(r.Dir), demoPlanted)},
 		{"done", r.Done, "every digest compared with a direct computation"},
 		{"deliveries", r.Deliveries, fmt.Sprintf("%d of them again, after a failure or a kill", r.Redelivered)},
 		{"attempts", r.attempts(), fmt.Sprintf("the limit is %d", demoMaxAttempts)},
@@ -57,7 +57,7 @@ func (r *demoReport) summary() table.Writer {
 		r.PublishAck.row("publish to ack", "mostly time in the queue: all jobs are published at once"),
 		r.LeaseAck.row("lease to ack", "hash, publish the digest, ack"),
 		r.AckCall.row("ack call", "round trip, on stable storage"),
-		{"peak memory", showPeak(r.ServerPeak), "of the server, both processes"},
+		{"peak memory", showPeak(r.ServerPeak), "of the server, the larger of its two processes"},
 		{"", showPeak(r.WorkerPeak), "of a worker"},
 		{"took", r.Took.String(), fmt.Sprintf("seed %d", r.Seed)},
 	})
