@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 		os.Exit(VerifyExit(err))
 	case "die":
 		panic("damage")
+	case "write":
+		os.Exit(childWrite(os.Args[len(os.Args)-1]))
 	case "open":
 		os.Exit(childOpen(os.Args[len(os.Args)-1]))
 	}
@@ -60,6 +62,63 @@ func childOpen(dir string) int {
 	}
 	fmt.Fprintln(os.Stderr, err)
 	return childLess
+}
+
+// childWrite commits until the store dies, and prints how much of log 1 was acknowledged.
+func childWrite(dir string) int {
+	s, err := Open(bg, testConfig(dir))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return childRefused
+	}
+	if _, err := s.Open(bg, 1); err != nil {
+		return childLess
+	}
+	for at := store.Offset(0); at < 100_000; at += 10 {
+		if _, err := s.Commit(bg, []store.Unit{{{Log: 1, Append: []store.Batch{testBatch(at, 10, 2000)}}}}); err != nil {
+			fmt.Println(at)
+			_, again := s.Commit(bg, nil)
+			if errors.Is(err, store.ErrUnknown) && errors.Is(again, store.ErrDead) {
+				return childRight
+			}
+			fmt.Fprintln(os.Stderr, err, again)
+			return childLess
+		}
+	}
+	return childLess
+}
+
+// TestSyncErrorStops has one sync of a child fail, of the value log or of the write-ahead log: the commit it was for is not
+// acknowledged, nor any after it, and all before it are there on the next start.
+func TestSyncErrorStops(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("NOT RUN: it needs strace")
+	}
+	for when := 30; when < 34; when++ {
+		dir := filepath.Join(tempDir(t), "data")
+		cmd := exec.Command(strace, "-f", "-qq", "-o", filepath.Join(filepath.Dir(dir), "trace"), "-e", "trace=msync",
+			"-e", fmt.Sprintf("inject=msync:error=EIO:when=%d", when), os.Args[0], dir)
+		cmd.Env = append(os.Environ(), childEnv+"=write")
+		var out, said strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, &said
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("sync %d: %v: %s", when, err, said.String())
+		}
+		var acked int64
+		if _, err := fmt.Sscan(out.String(), &acked); err != nil || acked == 0 {
+			t.Fatalf("sync %d: nothing was acknowledged: %q", when, out.String())
+		}
+		s := mustOpen(t, testConfig(dir))
+		_, end := mustLog(t, s, 1).Bounds()
+		if int64(end) != acked && int64(end) != acked+10 {
+			t.Errorf("sync %d: the log ends at %d, %d was acknowledged", when, end, acked)
+		}
+		if err := checkLog(s, 1, end); err != nil {
+			t.Error(err)
+		}
+		_ = s.Close()
+	}
 }
 
 // damageStore fills a store with some of everything; checkDamaged finds out whether it is still all there.

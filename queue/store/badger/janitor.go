@@ -190,16 +190,20 @@ func (s *Store) purgeDropped(ctx context.Context, id store.LogID) error {
 func (s *Store) loadGarbage() error {
 	txn := s.db.NewTransactionAt(s.seq, false)
 	defer txn.Discard()
+	var found []garbage
 	it := forward(txn, []byte{kindGarbage})
 	defer it.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for it.Seek([]byte{kindGarbage}); it.Valid(); it.Next() {
 		key := it.Item().Key()
 		g := garbage{kind: forgotten, id: journalID(lastNumber(key)), log: store.LogID(lastNumber(key[:len(key)-8]))}
 		if g.id == 0 {
 			g.kind = dropped
 		}
+		found = append(found, g)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range found {
 		s.work.add(g)
 	}
 	return nil
