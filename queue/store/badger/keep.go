@@ -42,6 +42,7 @@ func (s *Store) keepOnce(use bool) error {
 	if use {
 		s.space.used.Store(diskUse(s.cfg.Dir))
 	}
+	giveBackPages(s.cfg.Dir)
 	s.mu.Lock()
 	discard := s.readers.oldest(s.durable)
 	s.mu.Unlock()

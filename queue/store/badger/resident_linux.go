@@ -1,0 +1,66 @@
+package badger
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The library maps its value files whole and keeps them mapped, so that every page written or read counts as this process's memory until
+// the kernel wants it back. These give back the pages of all but the newest file.
+
+// giveBackPages asks the kernel to reclaim the pages of mapped value files in dir, the newest aside. It is a hint: it changes no data, whatever becomes of a mapping
+// meanwhile, and errors leave things as they are.
+func giveBackPages(dir string) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return
+	}
+	mapped, newest := mappedFiles(dir, ".vlog")
+	for _, m := range mapped {
+		if m.path != newest {
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_PAGEOUT)
+		}
+	}
+}
+
+// mapping is a range of addresses with a file behind it.
+type mapping struct {
+	from, to uintptr
+	path     string
+}
+
+// mappedFiles returns the mappings of files in dir with a suffix, and the last path in order of name.
+func mappedFiles(dir, suffix string) (out []mapping, newest string) {
+	f, err := os.Open("/proc/self/maps")
+	if err != nil {
+		return nil, ""
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		m, ok := parseMapping(lines.Text())
+		if ok && filepath.Dir(m.path) == dir && strings.HasSuffix(m.path, suffix) {
+			out = append(out, m)
+			newest = max(newest, m.path)
+		}
+	}
+	return out, newest
+}
+
+// parseMapping reads a line of /proc/self/maps (proc_pid_maps(5)).
+func parseMapping(line string) (m mapping, ok bool) {
+	fields := strings.Fields(line)
+	slash := strings.Index(line, "/")
+	if len(fields) < 6 || slash < 0 {
+		return m, false
+	}
+	from, to, _ := strings.Cut(fields[0], "-")
+	a, err1 := strconv.ParseUint(from, 16, 64)
+	b, err2 := strconv.ParseUint(to, 16, 64)
+	return mapping{uintptr(a), uintptr(b), line[slash:]}, err1 == nil && err2 == nil && a < b
+}
