@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/store"
 )
 
 // Broker is what the API needs of the queue; *queue.Broker is one. Every method may be called by any number of goroutines, blocks
@@ -12,8 +13,10 @@ import (
 type Broker interface {
 	Topics
 	Records
+	Schedules
 	Groups
 	Leases
+	Inspection
 	Process
 }
 
@@ -33,6 +36,9 @@ type Records interface {
 	Publish(ctx context.Context, topic string, msgs []queue.Message, wait time.Duration) (places []queue.Place, created []string, err error)
 	Read(ctx context.Context, r queue.ReadRequest) (queue.ReadResult, error)
 	ReadOne(ctx context.Context, topic string, partition int, at queue.Offset) (queue.Record, error)
+	// Scheduled returns up to limit delayed records from an id on ("" = the first), and the id to go on with; "" at the end.
+	Scheduled(ctx context.Context, topic, from string, limit int) (items []queue.ScheduledRecord, next string, err error)
+	CancelScheduled(ctx context.Context, topic, id string) error
 }
 
 // Groups changes and shows groups.
@@ -43,6 +49,17 @@ type Groups interface {
 	// Groups returns up to limit groups with names after the given one, by name.
 	Groups(ctx context.Context, after string, limit int) ([]queue.GroupInfo, error)
 	DeleteGroup(ctx context.Context, name string, force bool, cond queue.Condition) error
+	Reset(ctx context.Context, group string, req queue.ResetRequest) ([]queue.ResetMove, error)
+}
+
+// Schedules changes and shows recurring schedules.
+type Schedules interface {
+	// PutSchedule makes or changes a schedule; edit gets what is there, or the defaults, and returns what is to be. Its errors come back as they are.
+	PutSchedule(ctx context.Context, name string, cond queue.Condition, edit func(old queue.ScheduleConfig, exists bool) (queue.ScheduleConfig, error)) (info queue.ScheduleInfo, created bool, err error)
+	Schedule(ctx context.Context, name string) (queue.ScheduleInfo, error)
+	// Schedules returns up to limit schedules with names after the given one, by name.
+	Schedules(ctx context.Context, after string, limit int) ([]queue.ScheduleInfo, error)
+	DeleteSchedule(ctx context.Context, name string, cond queue.Condition) error
 }
 
 // Leases hands records out and takes them back.
@@ -58,11 +75,22 @@ type Leases interface {
 	SettleAndPublish(ctx context.Context, group string, req queue.SettleRequest) (queue.SettleResult, error)
 }
 
+// Inspection shows and settles records of a group by their places, for operators.
+type Inspection interface {
+	// GroupRecords returns up to limit unsettled records in one state from a place on, and where to go on; nil at the end.
+	GroupRecords(ctx context.Context, group string, state queue.RecordState, from queue.GroupPlace, limit int) (items []queue.GroupEntry, next *queue.GroupPlace, err error)
+	GroupRecord(ctx context.Context, group string, at queue.GroupPlace) (queue.GroupRecord, error)
+	// SettleAt takes release, ack and reject.
+	SettleAt(ctx context.Context, group string, at queue.GroupPlace, v queue.Verb) error
+}
+
 // Process tells how the server is.
 type Process interface {
 	// Ready is nil while the store is open and the server is not shutting down.
 	Ready() error
 	Info() queue.Info
+	// Health is cheap: what it tells of the disk may be some seconds old.
+	Health() store.Health
 	// Stopping is closed when shutdown begins.
 	Stopping() <-chan struct{}
 }

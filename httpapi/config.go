@@ -32,6 +32,7 @@ type Config struct {
 	MaxHeader      int           // bytes of a request's line and headers; 16 KiB
 	MaxConns       int           // open connections; one more is closed at once; 16,384
 	MaxBodies      int64         // bytes of memory for large bodies under way, all together; 256 MiB
+	Commits        *Commits      // measures shown by /metrics; nil = none
 	Log            *slog.Logger  // slog.Default()
 }
 

@@ -245,7 +245,7 @@ func (h *house) walk(path string, limit int) string {
 }
 
 func FuzzCursor(f *testing.F) {
-	f.Add(cursor{list: "topics", after: "a"}.String())
+	f.Add(cursor{list: "topics", at: "a"}.String())
 	f.Add("MQp0b3BpY3MKYQ")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {

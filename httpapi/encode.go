@@ -65,24 +65,29 @@ func (e *encoder) time(t time.Time) {
 	e.b = append(e.b, '"')
 }
 
-// record appends the fields that all answers give of a record, without braces, from its key on.
+// record appends the fields that all answers give of a stored record, without braces, from its key on.
 func (e *encoder) record(r *record.Record) {
-	if r.Key != nil {
-		if utf8.Valid(r.Key) {
+	e.content(r.Key, r.Headers, r.Value)
+	e.raw(`,"timestamp":`)
+	e.time(r.Timestamp)
+}
+
+// content appends what a publisher gave: key, headers and value.
+func (e *encoder) content(key []byte, headers []record.Header, value []byte) {
+	if key != nil {
+		if utf8.Valid(key) {
 			e.raw(`"key":`)
-			e.b = appendString(e.b, r.Key)
+			e.b = appendString(e.b, key)
 		} else {
 			e.raw(`"key_base64":`)
-			e.base64(r.Key)
+			e.base64(key)
 		}
 		e.raw(",")
 	}
-	if len(r.Headers) > 0 {
-		e.headers(r.Headers)
+	if len(headers) > 0 {
+		e.headers(headers)
 	}
-	e.value(r.Value)
-	e.raw(`,"timestamp":`)
-	e.time(r.Timestamp)
+	e.value(value)
 }
 
 // headers appends what headers there are of text, then those of other bytes.

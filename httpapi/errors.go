@@ -25,6 +25,7 @@ var table = []row{
 	{queue.ErrUnknown, http.StatusServiceUnavailable, api.Unavailable, "whether it was done is unknown: repeat it with the same ids and receipts", time.Second}, // first: it must never look like "not applied"
 	{queue.ErrTopicNotFound, http.StatusNotFound, api.TopicNotFound, "create it with PUT /v1/topics/{topic}, or publish to it", 0},
 	{queue.ErrGroupNotFound, http.StatusNotFound, api.GroupNotFound, "create it with PUT /v1/groups/{group}, or lease with \"topics\"", 0},
+	{queue.ErrScheduleNotFound, http.StatusNotFound, api.ScheduleNotFound, "create it with PUT /v1/schedules/{schedule}", 0},
 	{queue.ErrPartitionNotFound, http.StatusNotFound, api.PartitionNotFound, "GET /v1/topics/{topic} lists the partitions", 0},
 	{queue.ErrRecordNotFound, http.StatusNotFound, api.RecordNotFound, "it is not in the partition, or no more", 0},
 	{queue.ErrInvalidName, http.StatusBadRequest, api.InvalidRequest, nameRule, 0},

@@ -57,7 +57,7 @@ func (a *API) getGroup(x *exchange) error {
 }
 
 func (a *API) listGroups(x *exchange) error {
-	limit, after, err := x.page("groups")
+	limit, after, err := x.pageByName("groups")
 	if err != nil {
 		return err
 	}
@@ -100,13 +100,7 @@ func (a *API) setPaused(x *exchange, paused bool) error {
 	if err := x.params(); err != nil {
 		return err
 	}
-	body, err := x.body()
-	if err != nil {
-		return err
-	}
-	s := newScanner(body)
-	s.object(func([]byte) bool { return false })
-	if err := s.done(); err != nil {
+	if err := x.noFields(); err != nil {
 		return err
 	}
 	info, _, err := a.broker.PutGroup(x.ctx(), name, queue.Condition{}, func(old queue.GroupChange, exists bool) (queue.GroupChange, error) {

@@ -24,7 +24,7 @@ type metrics struct {
 // requestBuckets are in seconds: answers that wait for a commit only are fast, long polls last up to a minute.
 var requestBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
-func newMetrics(b Broker) (*metrics, error) {
+func newMetrics(b Broker, commits *Commits) (*metrics, error) {
 	info := b.Info()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "holt_build_info", Help: "1; the labels tell what runs.",
@@ -34,17 +34,43 @@ func newMetrics(b Broker) (*metrics, error) {
 	m := &metrics{requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "holt_http_request_seconds", Help: "Time to answer, waiting of long polls included.", Buckets: requestBuckets,
 	}, []string{"route", "code"})}
-	registry := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{
+	all := []prometheus.Collector{
 		build, m.requests, newInfoCollector(b),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
+	}
+	if commits != nil {
+		all = append(all, commits.seconds, commits.records)
+	}
+	registry := prometheus.NewRegistry()
+	for _, c := range all {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, DisableCompression: true})
 	return m, nil
+}
+
+// Commits measures the commits of a store: its Observe is for queue.Config.ObserveCommit, itself for Config.Commits.
+type Commits struct{ seconds, records prometheus.Histogram }
+
+// NewCommits returns measures without a commit.
+func NewCommits() *Commits {
+	return &Commits{
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "holt_store_commit_seconds", Help: "Time of a commit to stable storage.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}),
+		records: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "holt_store_commit_records", Help: "Records of a commit.", Buckets: prometheus.ExponentialBuckets(1, 4, 9),
+		}),
+	}
+}
+
+// Observe takes note of a commit.
+func (c *Commits) Observe(took time.Duration, _, records int) {
+	c.seconds.Observe(took.Seconds())
+	c.records.Observe(float64(records))
 }
 
 // scrape answers GET /metrics.
@@ -84,36 +110,109 @@ func (t *timings) of(status int) prometheus.Observer {
 // maxSeries is how many topics, and how many groups, one scrape shows, by name; holt_scrape_left_out says that there are more.
 const maxSeries = 10_000
 
-// infoCollector shows what the broker tells of topics and groups.
+// infoCollector shows what the broker tells of topics, groups and its store. A scrape goes once through the list of topics and once through that of
+// groups, a page at a time. What it costs is the broker's work for those pages: for the age of a group's oldest record it reads one record
+// of each partition that is behind.
 type infoCollector struct {
-	broker                                    Broker
-	topicRecords                              *prometheus.Desc
-	lag, available, leased, deferred, letters *prometheus.Desc
-	unsettledAge, leftOut                     *prometheus.Desc
+	broker     Broker
+	topics     []topicMetric
+	groups     []groupMetric
+	disk, free *prometheus.Desc
+	leftOut    *prometheus.Desc
+}
+
+// topicMetric is one number of each topic.
+type topicMetric struct {
+	desc *prometheus.Desc
+	of   func(t *queue.TopicInfo) float64
+}
+
+// groupMetric is one number of each group at a time.
+type groupMetric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	of   func(g *queue.GroupInfo, now time.Time) float64
 }
 
 func newInfoCollector(b Broker) *infoCollector {
-	group := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc("holt_group_"+name, help, []string{"group"}, nil)
-	}
 	return &infoCollector{
-		broker:       b,
-		topicRecords: prometheus.NewDesc("holt_topic_records_published_total", "Records appended to the topic since it was made, dead letters and due records too.", []string{"topic"}, nil),
-		lag:          group("lag", "Records the group has not settled, leased ones too."),
-		available:    group("available", "Records that can be handed out."),
-		leased:       group("leased", "Records that are held."),
-		deferred:     group("deferred", "Records that wait for a backoff."),
-		letters:      group("dead_letters", "Open dead letters."),
-		unsettledAge: group("oldest_unsettled_age_seconds", "Age of the oldest record the group has not settled; 0 when there is none."),
-		leftOut:      prometheus.NewDesc("holt_scrape_left_out", "1 if there are more topics or groups than one scrape shows.", []string{"noun"}, nil),
+		broker: b, topics: topicMetrics(), groups: append(groupGauges(), groupCounters()...),
+		disk:    prometheus.NewDesc("holt_store_disk_bytes", "Bytes of storage that the store takes.", nil, nil),
+		free:    prometheus.NewDesc("holt_store_free_bytes", "Bytes that are free where the store lives.", nil, nil),
+		leftOut: prometheus.NewDesc("holt_scrape_left_out", "1 if there are more topics or groups than one scrape shows.", []string{"noun"}, nil),
 	}
+}
+
+func topicMetrics() []topicMetric {
+	topic := func(name, help string, of func(*queue.TopicInfo) float64) topicMetric {
+		return topicMetric{prometheus.NewDesc("holt_topic_"+name, help, []string{"topic"}, nil), of}
+	}
+	return []topicMetric{
+		topic("records_published_total", "Records published to the topic since the server started; redelivered and dead-lettered ones are not counted.",
+			func(t *queue.TopicInfo) float64 { return float64(t.Published.Records) }),
+		topic("bytes_published_total", "Bytes of their keys and values.", func(t *queue.TopicInfo) float64 { return float64(t.Published.Bytes) }),
+	}
+}
+
+func groupGauges() []groupMetric {
+	gauge := func(name, help string, of func(*queue.GroupInfo, time.Time) float64) groupMetric {
+		return groupMetric{prometheus.NewDesc("holt_group_"+name, help, []string{"group"}, nil), prometheus.GaugeValue, of}
+	}
+	total := func(name, help string, of func(queue.GroupTotals) int64) groupMetric {
+		return gauge(name, help, func(g *queue.GroupInfo, _ time.Time) float64 { return float64(of(g.Totals)) })
+	}
+	return []groupMetric{
+		total("lag", "Records the group has not settled, leased ones too.", func(t queue.GroupTotals) int64 { return t.Lag }),
+		total("available", "Records that can be handed out.", func(t queue.GroupTotals) int64 { return t.Available }),
+		total("leased", "Records that are held.", func(t queue.GroupTotals) int64 { return t.Leased }),
+		total("deferred", "Records that wait for a backoff.", func(t queue.GroupTotals) int64 { return t.Deferred }),
+		total("dead_letters", "Open dead letters.", func(t queue.GroupTotals) int64 { return t.DeadLetters }),
+		gauge("waiters", "Leases that are parked.", func(g *queue.GroupInfo, _ time.Time) float64 { return float64(g.Waiters) }),
+		gauge("oldest_unsettled_age_seconds", "Age of the oldest record the group has not settled; 0 when there is none.", unsettledAge),
+	}
+}
+
+func groupCounters() []groupMetric {
+	counter := func(name, help string, of func(*queue.GroupCounters) uint64) groupMetric {
+		return groupMetric{
+			prometheus.NewDesc("holt_group_"+name+"_total", help+" Since the server started.", []string{"group"}, nil), prometheus.CounterValue,
+			func(g *queue.GroupInfo, _ time.Time) float64 { return float64(of(&g.Counters)) },
+		}
+	}
+	return []groupMetric{
+		counter("leased", "Records handed out.", func(c *queue.GroupCounters) uint64 { return c.Leased }),
+		counter("acked", "Leases that ended with an ack.", func(c *queue.GroupCounters) uint64 { return c.Acked }),
+		counter("nacked", "Leases that ended with a nack.", func(c *queue.GroupCounters) uint64 { return c.Nacked }),
+		counter("released", "Leases that were given back uncounted.", func(c *queue.GroupCounters) uint64 { return c.Released }),
+		counter("rejected", "Leases that ended with a reject.", func(c *queue.GroupCounters) uint64 { return c.Rejected }),
+		counter("extended", "Leases whose deadline was moved.", func(c *queue.GroupCounters) uint64 { return c.Extended }),
+		counter("expired", "Leases that ran past their deadline.", func(c *queue.GroupCounters) uint64 { return c.Expired }),
+		counter("dead_lettered", "Records that became dead letters.", func(c *queue.GroupCounters) uint64 { return c.DeadLettered }),
+		counter("redelivered", "Records handed out again.", func(c *queue.GroupCounters) uint64 { return c.Redelivered }),
+	}
+}
+
+func unsettledAge(g *queue.GroupInfo, now time.Time) float64 {
+	oldest := now
+	for _, p := range g.Partitions {
+		if !p.OldestUnsettled.IsZero() && p.OldestUnsettled.Before(oldest) {
+			oldest = p.OldestUnsettled
+		}
+	}
+	return now.Sub(oldest).Seconds()
 }
 
 // Describe implements prometheus.Collector.
 func (c *infoCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.topicRecords, c.lag, c.available, c.leased, c.deferred, c.letters, c.unsettledAge, c.leftOut} {
-		ch <- d
+	for _, m := range c.topics {
+		ch <- m.desc
 	}
+	for _, m := range c.groups {
+		ch <- m.desc
+	}
+	ch <- c.disk
+	ch <- c.free
+	ch <- c.leftOut
 }
 
 // scrapeTimeout bounds what one scrape asks of the broker.
@@ -121,39 +220,27 @@ const scrapeTimeout = 10 * time.Second
 
 // Collect implements prometheus.Collector.
 func (c *infoCollector) Collect(ch chan<- prometheus.Metric) {
+	health := c.broker.Health()
+	for desc, bytes := range map[*prometheus.Desc]int64{c.disk: health.Used, c.free: health.Free} {
+		if bytes >= 0 { // else not known
+			ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(bytes))
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	collect(ctx, ch, c.leftOut, "topics", c.broker.Topics, func(t queue.TopicInfo) string {
-		records := int64(0)
-		for _, p := range t.Partitions {
-			records += int64(p.End)
+		for _, m := range c.topics {
+			ch <- prometheus.MustNewConstMetric(m.desc, prometheus.CounterValue, m.of(&t), t.Name)
 		}
-		ch <- prometheus.MustNewConstMetric(c.topicRecords, prometheus.CounterValue, float64(records), t.Name)
 		return t.Name
 	})
 	now := time.Now()
 	collect(ctx, ch, c.leftOut, "groups", c.broker.Groups, func(g queue.GroupInfo) string {
-		c.group(ch, g, now)
+		for _, m := range c.groups {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(&g, now), g.Name)
+		}
 		return g.Name
 	})
-}
-
-func (c *infoCollector) group(ch chan<- prometheus.Metric, g queue.GroupInfo, now time.Time) {
-	gauge := func(d *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, g.Name)
-	}
-	gauge(c.lag, float64(g.Totals.Lag))
-	gauge(c.available, float64(g.Totals.Available))
-	gauge(c.leased, float64(g.Totals.Leased))
-	gauge(c.deferred, float64(g.Totals.Deferred))
-	gauge(c.letters, float64(g.Totals.DeadLetters))
-	oldest := now
-	for _, p := range g.Partitions {
-		if !p.OldestUnsettled.IsZero() && p.OldestUnsettled.Before(oldest) {
-			oldest = p.OldestUnsettled
-		}
-	}
-	gauge(c.unsettledAge, now.Sub(oldest).Seconds())
 }
 
 // collect goes through a list page by page, up to maxSeries items; show shows one and returns its name.

@@ -3,16 +3,31 @@ package httpapi
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
 )
 
 func TestMetrics(t *testing.T) {
-	inBubbleWith(t, queue.Config{Version: "1.2.3"}, Config{}, func(h *house) {
+	commits := NewCommits()
+	inBubbleWith(t, queue.Config{Version: "1.2.3", ObserveCommit: commits.Observe}, Config{Commits: commits}, func(h *house) {
 		h.group(3)
 		receipts := h.take(2)
 		h.post("/v1/groups/g/nack", `{"receipt":"`+receipts[0]+`","delay":"1h"}`).is(200)
+		h.post("/v1/groups/g/release", `{"receipt":"`+receipts[1]+`"}`).is(200)
+		again := h.take(1)[0] // the released one
+		h.post("/v1/groups/g/extend", `{"receipt":"`+again+`"}`).is(200)
+		h.put("/v1/groups/x", `{"topics":["t"],"dead_letter":{"enabled":false},"max_attempts":1}`).is(201)
+		lost := into[api.LeaseResponse](h.post("/v1/groups/x/lease", `{"max":3}`).is(200)).Records
+		h.post("/v1/groups/x/ack", `{"receipt":"`+lost[0].Receipt+`"}`).is(200)
+		h.post("/v1/groups/x/reject", `{"receipt":"`+lost[1].Receipt+`"}`).is(200)
+		go h.post("/v1/groups/x/lease", `{"wait":"60s","topics":["t"],"lease":"5m"}`)
+		synctest.Wait()
+		if a := h.get("/metrics").is(200); !strings.Contains(a.body, "\nholt_group_waiters{group=\"x\"} 1\n") {
+			t.Error("no parked lease is shown")
+		}
 		h.get("/v1/topics/absent").is(404)
 		h.get("/absent").is(404)
 		time.Sleep(90 * time.Second)
@@ -20,6 +35,21 @@ func TestMetrics(t *testing.T) {
 		for _, want := range []string{
 			`holt_build_info{engine="memory",version="1.2.3"} 1`,
 			`holt_topic_records_published_total{topic="t"} 3`,
+			`holt_topic_bytes_published_total{topic="t"} 9`,
+			`holt_group_leased_total{group="g"} 3`,
+			`holt_group_acked_total{group="g"} 0`,
+			`holt_group_acked_total{group="x"} 1`,
+			`holt_group_nacked_total{group="g"} 1`,
+			`holt_group_released_total{group="g"} 1`,
+			`holt_group_rejected_total{group="x"} 1`,
+			`holt_group_extended_total{group="g"} 1`,
+			`holt_group_expired_total{group="g"} 1`,
+			`holt_group_dead_lettered_total{group="x"} 0`,
+			`holt_group_redelivered_total{group="g"} 1`,
+			`holt_group_waiters{group="x"} 0`,
+			`holt_store_disk_bytes `,
+			`holt_store_commit_seconds_count `,
+			`holt_store_commit_records_sum 3`,
 			`holt_group_lag{group="g"} 3`,
 			`holt_group_available{group="g"} 2`,
 			`holt_group_leased{group="g"} 0`,
@@ -27,7 +57,7 @@ func TestMetrics(t *testing.T) {
 			`holt_group_dead_letters{group="g"} 0`,
 			`holt_group_oldest_unsettled_age_seconds{group="g"} 90`,
 			`holt_scrape_left_out{noun="topics"} 0`,
-			`holt_http_request_seconds_count{code="200",route="POST /v1/groups/{group}/lease"} 1`,
+			`holt_http_request_seconds_count{code="200",route="POST /v1/groups/{group}/lease"} 4`,
 			`holt_http_request_seconds_count{code="200",route="POST /v1/topics/{topic}/records"} 3`,
 			`holt_http_request_seconds_count{code="404",route="GET /v1/topics/{topic}"} 1`,
 			`holt_http_request_seconds_count{code="404",route="none"} 1`,
@@ -36,6 +66,9 @@ func TestMetrics(t *testing.T) {
 			if !strings.Contains(a.body, "\n"+want) {
 				t.Errorf("no line %s", want)
 			}
+		}
+		if strings.Contains(a.body, "\nholt_store_free_bytes ") {
+			t.Error("free bytes are shown though the engine does not know them")
 		}
 		if strings.Contains(a.body, "absent") {
 			t.Error("a path became a label")

@@ -85,7 +85,7 @@ func (x *exchange) position() (queue.Position, error) {
 	if f != nil {
 		return queue.Position{}, invalid("offset: must be a whole number from 0 on, earliest, latest, or a time as in 2026-01-02T15:04:05Z (with + written as %%2B), not %q", cut(text))
 	}
-	return queue.Position{Time: t}, nil
+	return positionOf(t), nil
 }
 
 // readOne reads one record.

@@ -45,7 +45,7 @@ func New(b Broker, cfg Config) (*API, error) {
 			return nil, fmt.Errorf("trusted origin %q: %w", o, err)
 		}
 	}
-	m, err := newMetrics(b)
+	m, err := newMetrics(b, cfg.Commits)
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +114,13 @@ func (a *API) table() []route {
 		{name: "POST /v1/topics/{topic}/records", handler: a.publish},
 		{name: "GET /v1/topics/{topic}/partitions/{partition}/records", handler: a.read},
 		{name: "GET /v1/topics/{topic}/partitions/{partition}/records/{offset}", handler: a.readOne},
+		{name: "GET /v1/topics/{topic}/scheduled", handler: a.listScheduled},
+		{name: "DELETE /v1/topics/{topic}/scheduled/{id}", handler: a.cancelScheduled},
+
+		{name: "GET /v1/schedules", handler: a.listSchedules},
+		{name: "PUT /v1/schedules/{schedule}", handler: a.putSchedule},
+		{name: "GET /v1/schedules/{schedule}", handler: a.getSchedule},
+		{name: "DELETE /v1/schedules/{schedule}", handler: a.deleteSchedule},
 
 		{name: "GET /v1/groups", handler: a.listGroups},
 		{name: "PUT /v1/groups/{group}", handler: a.putGroup},
@@ -121,8 +128,14 @@ func (a *API) table() []route {
 		{name: "DELETE /v1/groups/{group}", handler: a.deleteGroup},
 		{name: "POST /v1/groups/{group}/pause", handler: a.pause},
 		{name: "POST /v1/groups/{group}/resume", handler: a.resume},
+		{name: "POST /v1/groups/{group}/reset", handler: a.reset},
 		{name: "POST /v1/groups/{group}/lease", handler: a.lease},
 		{name: "POST /v1/groups/{group}/settle", handler: a.settle, late: true},
+		{name: "GET /v1/groups/{group}/records", handler: a.listGroupRecords},
+		{name: "GET /v1/groups/{group}/records/{topic}/{partition}/{offset}", handler: a.getGroupRecord},
+		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/release", handler: a.settleAt(queue.Release), late: true},
+		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/ack", handler: a.settleAt(queue.Ack), late: true},
+		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/reject", handler: a.settleAt(queue.Reject), late: true},
 	}
 	for _, v := range verbs {
 		routes = append(routes, route{name: "POST /v1/groups/{group}/" + v.name, handler: a.settleOne(v), late: true})

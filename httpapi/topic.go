@@ -62,7 +62,7 @@ func (a *API) getTopic(x *exchange) error {
 }
 
 func (a *API) listTopics(x *exchange) error {
-	limit, after, err := x.page("topics")
+	limit, after, err := x.pageByName("topics")
 	if err != nil {
 		return err
 	}

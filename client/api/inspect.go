@@ -25,6 +25,7 @@ type GroupRecordList struct {
 // GroupRecordDetail answers GET /v1/groups/{group}/records/{topic}/{partition}/{offset}.
 type GroupRecordDetail struct {
 	GroupRecord
+	Outcome string    `json:"outcome,omitempty"` // of a settled one, while it is known: acked, dead_lettered, dropped, skipped
 	Why     Why       `json:"why"`
 	History []Attempt `json:"history,omitempty"` // the last failed attempts, oldest first
 }
@@ -38,10 +39,11 @@ type Why struct {
 
 // Attempt is one failed attempt of a record.
 type Attempt struct {
-	Attempt int          `json:"attempt"`
-	At      Time         `json:"at"`      // when it was handed out
-	TookMS  int64        `json:"took_ms"` // until it failed
-	Member  string       `json:"member,omitempty"`
-	Outcome string       `json:"outcome"` // nacked, rejected, expired
-	Error   *WorkerError `json:"error,omitempty"`
+	Attempt  int          `json:"attempt"`
+	Delivery int          `json:"delivery"` // which hand-out it was
+	At       Time         `json:"at"`       // when it was handed out
+	TookMS   int64        `json:"took_ms"`  // until it failed
+	Member   string       `json:"member,omitempty"`
+	Outcome  string       `json:"outcome"` // nacked, rejected, expired
+	Error    *WorkerError `json:"error,omitempty"`
 }

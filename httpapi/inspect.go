@@ -1,0 +1,199 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/catalog"
+)
+
+// states are the names of the states of a record in a group. One whose dead letter is being written is still held.
+var states = map[queue.RecordState]string{
+	queue.Available: "available", queue.Leased: "leased", queue.Deferred: "deferred", queue.Dying: "leased", queue.Settled: "settled",
+}
+
+// outcomes are the names of how a record was settled.
+var outcomes = map[lease.Outcome]string{lease.Acked: "acked", lease.Dead: "dead_lettered", lease.Dropped: "dropped", lease.Skipped: "skipped"}
+
+// listGroupRecords lists the unsettled records of a group that are in one state.
+func (a *API) listGroupRecords(x *exchange) error {
+	group, err := x.name("group")
+	if err != nil {
+		return err
+	}
+	if err := x.params("state", "limit", "cursor"); err != nil {
+		return err
+	}
+	state, err := x.queryState()
+	if err != nil {
+		return err
+	}
+	list := "groups/" + group + "/records?state=" + states[state]
+	limit, at, err := x.page(list)
+	if err != nil {
+		return err
+	}
+	from, err := parsePlace(at)
+	if err != nil {
+		return err
+	}
+	entries, next, err := a.broker.GroupRecords(x.ctx(), group, state, from, limit)
+	if err != nil {
+		return err
+	}
+	out := api.GroupRecordList{Items: make([]api.GroupRecord, len(entries))}
+	for i := range entries {
+		out.Items[i] = wireEntry(&entries[i])
+	}
+	if next != nil {
+		out.NextCursor = cursor{list: list, at: placeText(*next)}.String()
+	}
+	return x.json(http.StatusOK, out)
+}
+
+func (x *exchange) queryState() (queue.RecordState, error) {
+	switch v := x.query.Get("state"); v {
+	case "available":
+		return queue.Available, nil
+	case "leased":
+		return queue.Leased, nil
+	case "deferred":
+		return queue.Deferred, nil
+	default:
+		return 0, invalid("state: say which records: leased, deferred or available, not %q", cut(v))
+	}
+}
+
+// placeText writes a place as cursors hold it.
+func placeText(p queue.GroupPlace) string {
+	return p.Topic + "/" + strconv.Itoa(p.Partition) + "/" + strconv.FormatInt(int64(p.Offset), 10)
+}
+
+// parsePlace reads the place of a cursor; "" is the beginning.
+func parsePlace(text string) (p queue.GroupPlace, err error) {
+	if text == "" {
+		return p, nil
+	}
+	parts := strings.Split(text, "/")
+	if len(parts) != 3 || !catalog.ValidName(parts[0]) {
+		return p, errCursor
+	}
+	partition, err := whole("partition", parts[1], 0, math.MaxInt)
+	if err != nil {
+		return p, errCursor
+	}
+	offset, err := whole("offset", parts[2], 0, math.MaxInt64)
+	if err != nil {
+		return p, errCursor
+	}
+	return queue.GroupPlace{Topic: parts[0], Partition: int(partition), Offset: queue.Offset(offset)}, nil
+}
+
+// place returns the record that the path names.
+func (x *exchange) place() (group string, at queue.GroupPlace, err error) {
+	if group, err = x.name("group"); err != nil {
+		return group, at, err
+	}
+	if at.Topic, err = x.name("topic"); err != nil {
+		return group, at, err
+	}
+	partition, err := x.number("partition")
+	if err != nil {
+		return group, at, err
+	}
+	offset, err := x.number("offset")
+	at.Partition, at.Offset = int(partition), queue.Offset(offset)
+	return group, at, err
+}
+
+// getGroupRecord tells what one record of a group waits for, and what became of its last attempts.
+func (a *API) getGroupRecord(x *exchange) error {
+	group, at, err := x.place()
+	if err != nil {
+		return err
+	}
+	if err := x.params(); err != nil {
+		return err
+	}
+	r, err := a.broker.GroupRecord(x.ctx(), group, at)
+	if err != nil {
+		return err
+	}
+	return x.json(http.StatusOK, wireGroupRecord(&r))
+}
+
+// settleAt settles one record by its place.
+func (a *API) settleAt(v queue.Verb) handler {
+	return func(x *exchange) error {
+		group, at, err := x.place()
+		if err != nil {
+			return err
+		}
+		if err := x.params(); err != nil {
+			return err
+		}
+		if err := x.noFields(); err != nil {
+			return err
+		}
+		if err := a.broker.SettleAt(x.ctx(), group, at, v); err != nil {
+			return err
+		}
+		return x.json(http.StatusOK, api.SettleResponse{Settled: 1})
+	}
+}
+
+// noFields reads the body of a call that takes no fields.
+func (x *exchange) noFields() error {
+	body, err := x.body()
+	if err != nil {
+		return err
+	}
+	s := newScanner(body)
+	s.object(func([]byte) bool { return false })
+	return s.done()
+}
+
+func wireEntry(e *queue.GroupEntry) api.GroupRecord {
+	out := api.GroupRecord{
+		Topic: e.Topic, Partition: e.Partition, Offset: int64(e.Offset), State: states[e.State], Attempt: e.Attempt, Deliveries: e.Deliveries,
+		Member: e.Member, ExpiresAt: optionalTime(e.ExpiresAt), DueAt: optionalTime(e.DueAt), Error: e.Error,
+	}
+	switch {
+	case e.Key == nil:
+	case utf8.Valid(e.Key):
+		out.Key = new(string(e.Key))
+	default:
+		out.KeyBase64 = new(base64.StdEncoding.EncodeToString(e.Key))
+	}
+	return out
+}
+
+func wireGroupRecord(r *queue.GroupRecord) api.GroupRecordDetail {
+	out := api.GroupRecordDetail{
+		GroupRecord: wireEntry(&r.Entry), Outcome: outcomes[r.Outcome], Why: api.Why{Code: string(r.Why.Code), Detail: r.Why.Detail},
+		History: make([]api.Attempt, len(r.History)),
+	}
+	if out.Why.Code == whyKey {
+		out.Why.Offset = new(int64(r.Why.Behind))
+	}
+	for i, h := range r.History {
+		out.History[i] = api.Attempt{
+			Attempt: h.Attempt, Delivery: int(h.Delivery), At: api.Time(time.UnixMilli(h.At)), TookMS: h.Took, Member: h.Member, Outcome: h.Outcome,
+		}
+		if e := h.Error; e != nil {
+			out.History[i].Error = &api.WorkerError{Type: e.Type, Message: e.Message, Stack: e.Stack, Fingerprint: e.Fingerprint}
+		}
+	}
+	return out
+}
+
+// whyKey is the code of a record that waits behind another one of its key.
+const whyKey = "key"
