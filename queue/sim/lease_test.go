@@ -85,7 +85,7 @@ func (w *world) leaseDone(g *group, req *queue.LeaseRequest, ds []queue.Delivery
 		return
 	}
 	w.note("leased from %s, %d wanted: %s", g.name, req.Max, summary(ds))
-	if w.reading || w.broken() { // what could not be read is leased all the same
+	if w.reading || w.blurred || w.broken() { // what could not be read is leased all the same
 		w.haunt(g, req)
 	}
 	w.handOut(g, req, ds)
@@ -212,6 +212,9 @@ func (w *world) deliver(g *group, req *queue.LeaseRequest, d *queue.Delivery, to
 		s.deliveries++
 		return s
 	}))
+	if r.before != nil && d.Deliveries > 1 { // a hand-out waits until what freed its record is durable
+		r.before = slices.Clone(fits)
+	}
 }
 
 // stray is a hand-out of a partition that a group was being given when the broker died.
@@ -288,10 +291,13 @@ func (w *world) inKeyOrder(g *group, r *rec) {
 	}
 }
 
+// mustBeSettled checks that a record lets a later one of its key go. One that is dying may have been buried since the call began: then its
+// letter is there at rest.
 func (w *world) mustBeSettled(g *group, o, r *rec) {
 	done := only(o.states, func(s *state) bool { return s.phase == settled && !(g.holding && s.outcome == dead) })
-	if w.armed && o.may(isDying) { // its letter is read later
-		return
+	durable := len(done) > 0 && o.msg.ttl == 0 // a hand-out waits until what freed its key is durable, unless that can never come again
+	if len(done) == 0 && !g.holding {
+		done = only(o.states, isDying)
 	}
 	if len(done) == 0 {
 		w.violated("I9 key order", "%s hands out %s/%d at %d while %d of key %s is %v", g.name, r.win.part.topic.name, r.win.part.index, r.offset, o.offset, r.msg.key, o.states)
@@ -299,6 +305,9 @@ func (w *world) mustBeSettled(g *group, o, r *rec) {
 	}
 	if len(done) < len(o.states) {
 		w.change(o, done)
+	}
+	if durable && o.before != nil {
+		o.before = slices.Clone(done)
 	}
 }
 

@@ -66,6 +66,7 @@ type world struct {
 
 	armed    bool // a fault may strike
 	reading  bool // reads fail
+	blurred  bool // reads failed in this step
 	restless int64
 	clock    int64 // up to when deadlines are turned over
 	at       int64 // the time of the event that is being noted, if it is not now
@@ -277,6 +278,7 @@ func (w *world) rest() {
 	}
 	w.certain()
 	w.heal()
+	w.blurred = false
 	if w.now() >= w.restless {
 		w.noDying()
 	}
@@ -287,7 +289,7 @@ func (w *world) heal() {
 	if !w.reading || w.broken() {
 		return
 	}
-	w.reading = false
+	w.reading, w.blurred = false, true
 	w.restless = w.now() + 1500
 	w.setFaults(func(f *memory.Faults) { f.Read = nil })
 	if len(w.unsure) > 0 {
