@@ -40,7 +40,7 @@ type spot struct {
 	to    *partition.AppendTo
 	nth   int
 	known *Place
-	like  int // the message of this request with the same id, when to and known are nil
+	like  *Place // where the message of this request with the same id goes, when to and known are nil; known once that is
 }
 
 // publication routes messages to their partitions. Errors: ErrPartitionNotFound, ErrInvalidRequest, ErrRequestTooLarge.
@@ -82,9 +82,9 @@ func (p *publication) Logs() int {
 func (p *publication) Begin() error {
 	p.lockTables()
 	now := time.Now()
-	by := map[*partition.Partition]*partition.AppendTo{}
+	by, first := map[*partition.Partition]*partition.AppendTo{}, map[newID]*Place{}
 	for _, it := range p.items {
-		if err := p.place(it, now, by); err != nil {
+		if err := p.place(it, now, by, first); err != nil {
 			p.unlockTables()
 			return fmt.Errorf("topic %s: %w", it.topic.def.Name, err)
 		}
@@ -126,17 +126,26 @@ func (p *publication) unlockTables() {
 	p.locked = nil
 }
 
-// place decides for each message of an item whether it is appended.
-func (p *publication) place(it *publishing, now time.Time, by map[*partition.Partition]*partition.AppendTo) error {
-	it.spots = make([]spot, len(it.msgs))
-	first := map[string]int{} // new ids of this request
+// newID is an id that the request brings to a topic.
+type newID struct {
+	ids *dedupe.Table
+	id  string
+}
+
+// place decides for each message of an item whether it is appended. first are the new ids of the items so far.
+func (p *publication) place(it *publishing, now time.Time, by map[*partition.Partition]*partition.AppendTo, first map[newID]*Place) error {
+	it.spots, it.places = make([]spot, len(it.msgs)), make([]Place, len(it.msgs))
+	if it.needsTables() {
+		it.topic.ids.Sweep(now, it.topic.def.Config.DedupeWindow)
+	}
+	before := len(first)
 	for i := range it.msgs {
 		known, like := it.duplicate(i, now, first)
 		switch {
 		case known != nil:
 			it.spots[i] = spot{known: known}
 			continue
-		case like >= 0:
+		case like != nil:
 			it.spots[i] = spot{like: like}
 			continue
 		case it.fired != nil && !it.stillDue(i): // cancelled meanwhile
@@ -152,7 +161,7 @@ func (p *publication) place(it *publishing, now time.Time, by map[*partition.Par
 		it.spots[i] = spot{to: a, nth: len(a.Records)}
 		a.Records = append(a.Records, it.record(i))
 	}
-	if len(first) == 0 {
+	if len(first) == before {
 		return nil
 	}
 	if err := it.topic.ids.Room(len(first)); err != nil {
@@ -161,25 +170,26 @@ func (p *publication) place(it *publishing, now time.Time, by map[*partition.Par
 	return nil
 }
 
-// duplicate returns the place of the record that has a message's id already, or the message of this request that comes first with it (−1 = none).
-func (it *publishing) duplicate(i int, now time.Time, first map[string]int) (known *Place, like int) {
+// duplicate returns the place of the record that has a message's id already, or where the message of this request goes that comes first with it.
+func (it *publishing) duplicate(i int, now time.Time, first map[newID]*Place) (known, like *Place) {
 	id := it.msgs[i].ID
 	if id == "" || it.topic.def.Config.DedupeWindow == 0 || it.fired != nil {
-		return nil, -1
+		return nil, nil
 	}
 	if place, ok := it.topic.ids.Find(id, now, it.topic.def.Config.DedupeWindow); ok {
-		return &place, -1
+		return &place, nil
 	}
 	if item, ok := it.topic.delayed.items.ByID(id); ok {
 		place := scheduledPlace(item)
 		place.Duplicate = true
-		return &place, -1
+		return &place, nil
 	}
-	if like, twice := first[id]; twice {
+	key := newID{it.topic.ids, id}
+	if like, twice := first[key]; twice {
 		return nil, like
 	}
-	first[id] = i
-	return nil, -1
+	first[key] = &it.places[i]
+	return nil, nil
 }
 
 func (it *publishing) stillDue(i int) bool {
@@ -195,14 +205,14 @@ func (it *publishing) record(i int) Record {
 	return it.msgs[i].record()
 }
 
-// sweep forgets ids that are over. It is called with a partition of the topic locked, so that none of its logs can be dropped before what it
+// forget lets the store forget ids that are over. It is called with a partition of the topic locked, so that none of its logs can be dropped before what it
 // enqueues: the store takes nothing for a dropped log.
-func (p *publication) sweep(it *publishing) {
+func (p *publication) forget(it *publishing) {
 	locked := slices.ContainsFunc(it.spots, func(s spot) bool { return s.to != nil })
 	if !locked || !it.needsTables() {
 		return
 	}
-	for _, gone := range it.topic.ids.Sweep(time.Now(), it.topic.def.Config.DedupeWindow) {
+	for _, gone := range it.topic.ids.Forget() {
 		p.commit.Enqueue(commit.Unit{{Log: gone.Log, Entries: []store.Entry{{Journal: gone.Journal, Kind: store.Forget}}}})
 	}
 }
@@ -230,7 +240,6 @@ func (p *publication) Abort() {
 // settlePlaces notes where everything went, and returns the entries that remember ids and due times.
 func (p *publication) settlePlaces() (parts []commit.Part) {
 	for _, it := range p.items {
-		it.places = make([]Place, len(it.spots))
 		for i, s := range it.spots {
 			switch {
 			case s.to != nil && s.to.Partition == it.topic.delayed.part:
@@ -240,11 +249,11 @@ func (p *publication) settlePlaces() (parts []commit.Part) {
 			case s.known != nil:
 				it.places[i] = *s.known
 			default:
-				it.places[i] = it.places[s.like]
+				it.places[i] = *s.like
 				it.places[i].Duplicate = true
 			}
 		}
-		p.sweep(it)
+		p.forget(it)
 		parts = append(parts, it.rememberIDs()...)
 		parts = append(parts, it.rememberDues()...)
 	}

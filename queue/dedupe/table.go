@@ -54,6 +54,7 @@ type Table struct {
 	mu      sync.Mutex
 	buckets []*bucket // oldest first
 	count   int
+	gone    []Forgotten // what Forget returns next
 }
 
 // Lock must be held around everything else.
@@ -115,10 +116,13 @@ func (t *Table) Add(log store.LogID, window time.Duration, added []Added) []stor
 }
 
 func (t *Table) put(b *bucket, k key, w where) {
-	if _, known := b.ids[k]; !known {
+	old, known := b.ids[k]
+	if !known {
 		t.count++
 	}
-	b.ids[k] = w
+	if !known || old.at <= w.at { // a replay comes log by log, not by time
+		b.ids[k] = w
+	}
 	b.last = max(b.last, w.at)
 }
 
@@ -143,16 +147,22 @@ type Forgotten struct {
 	Journal store.Journal
 }
 
-// Sweep forgets the buckets whose ids are all over and returns their journals.
-func (t *Table) Sweep(now time.Time, window time.Duration) (gone []Forgotten) {
+// Sweep forgets the buckets whose ids are all over; their journals are given to Forget.
+func (t *Table) Sweep(now time.Time, window time.Duration) {
 	for len(t.buckets) > 0 && t.buckets[0].last+window.Milliseconds() < now.UnixMilli() {
 		b := t.buckets[0]
 		t.buckets = slices.Delete(t.buckets, 0, 1)
 		t.count -= len(b.ids)
 		for log, j := range b.journals {
-			gone = append(gone, Forgotten{log, j.Name()})
+			t.gone = append(t.gone, Forgotten{log, j.Name()})
 		}
 	}
+}
+
+// Forget returns the journals that were swept since the last call; the caller lets the store forget them.
+func (t *Table) Forget() []Forgotten {
+	gone := t.gone
+	t.gone = nil
 	return gone
 }
 
