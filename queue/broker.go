@@ -239,7 +239,9 @@ func (b *Broker) replayPartition(ctx context.Context, t *topic, p *partition.Par
 		}
 		if j := journals[share.AnswersName(g.ID)]; j != nil {
 			a := machines[j.Name()].(*share.Answers)
-			a.Recover(j)
+			if err := a.Recover(j); err != nil {
+				return nil, err
+			}
 			was.answers[g.Name] = append(was.answers[g.Name], a)
 		}
 		a := g.Attachment(t.def.ID)

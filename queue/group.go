@@ -10,7 +10,6 @@ import (
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/partition"
-	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
 )
@@ -484,10 +483,10 @@ func (b *Broker) SettleAndPublish(ctx context.Context, name string, req SettleRe
 	}
 	inner := share.SettleRequest{Actions: req.Actions, Request: req.Request}
 	if len(req.Publish) > 0 {
-		if err := g.Check(inner); err != nil { // a refused call makes no topics
-			return SettleResult{}, err
+		if res, known, err := g.Check(ctx, inner); known || err != nil { // a refused call makes no topics, and a repeat needs none
+			return res, b.ofGroup(name, err)
 		}
-		pub, created, err := b.publicationOf(ctx, req.Publish)
+		pub, created, err := b.publicationOf(ctx, req.Publish, len(req.Actions))
 		if err != nil {
 			return SettleResult{}, err
 		}
@@ -500,13 +499,13 @@ func (b *Broker) SettleAndPublish(ctx context.Context, name string, req SettleRe
 	return res, b.ofGroup(name, err)
 }
 
-// publicationOf makes a publication of a settle's records, and topics that are missing.
-func (b *Broker) publicationOf(ctx context.Context, publish []TopicMessages) (pub *publication, created []string, err error) {
+// publicationOf makes a publication of the records of a settle with so many actions, and topics that are missing.
+func (b *Broker) publicationOf(ctx context.Context, publish []TopicMessages, actions int) (pub *publication, created []string, err error) {
 	if err := b.writable(); err != nil {
 		return nil, nil, err
 	}
 	items := make([]*publishing, len(publish))
-	size, count := 0, 0
+	size, count := besideRecord*actions, 0
 	for i, p := range publish {
 		t, made, err := b.topicFor(ctx, p.Topic, p.Messages)
 		if err != nil {
@@ -514,7 +513,7 @@ func (b *Broker) publicationOf(ctx context.Context, publish []TopicMessages) (pu
 		}
 		created = append(created, made...)
 		for j := range p.Messages {
-			size += record.EncodedSize(p.Messages[j].record())
+			size += p.Messages[j].size() + besideRecord
 		}
 		count += len(p.Messages)
 		items[i] = &publishing{topic: t, msgs: p.Messages}

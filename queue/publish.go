@@ -148,7 +148,7 @@ func (b *Broker) admit(msgs []Message, maxValue int64) error {
 		if err := l.admit(&msgs[i], maxValue); err != nil {
 			return fmt.Errorf("record %d: %w", i, err)
 		}
-		size += int64(record.EncodedSize(msgs[i].record()))
+		size += int64(msgs[i].size())
 	}
 	if size > store.MaxUnitBytes-unitOverhead {
 		return fmt.Errorf("the records take %d bytes, at most %d in one request: %w", size, store.MaxUnitBytes-unitOverhead, ErrRequestTooLarge)
@@ -182,6 +182,19 @@ func (l *Limits) admit(m *Message, maxValue int64) error {
 		return fmt.Errorf("%w: partition and priority cannot stand together", ErrInvalidRequest)
 	}
 	return nil
+}
+
+// besideRecord is what a unit holds of a record beside it, at most: the broker's headers of a delayed one, the hash of its id, offset and time in the
+// table of ids or in the schedule; or its place in the answer that a settle remembers, or one settled lease.
+const besideRecord = 128
+
+// size is how many bytes a unit takes for the message, at most.
+func (m *Message) size() int {
+	n := record.EncodedSize(m.record())
+	if m.ID != "" || m.Delay != 0 || !m.DeliverAt.IsZero() {
+		n += len(m.ID) + besideRecord
+	}
+	return n
 }
 
 func (m *Message) record() record.Record {

@@ -104,11 +104,14 @@ func (g *Group) remember(request string, claims []claimed, res *SettleResult) []
 		j = journal.New(AnswersName(g.def.ID))
 		g.requests.on[a.log] = j
 	}
-	parts := []commit.Part{{Log: a.log, Entries: []store.Entry{j.Delta(a.append(nil))}}}
+	part := commit.Part{Log: a.log}
+	for some := range slices.Chunk(a.append(nil), store.MaxEntryBytes) {
+		part.Entries = append(part.Entries, j.Delta(some))
+	}
 	if j.Due() {
 		g.writeCheckpoint(w, j, g.requests.checkpoint(a.log))
 	}
-	return parts
+	return []commit.Part{part}
 }
 
 // answersWindow returns the window whose log takes the answer: that of the first receipt, else any.
@@ -147,12 +150,20 @@ func codeOf(err error) uint8 {
 	return 0
 }
 
-// An answer is stored as: version 1 · length and bytes of the request key · at · settled · failures (index, code) · topics
-// (places: partition, offset as difference to the place before, timestamp likewise, 1 = duplicate or 2 = scheduled with length and bytes of its id); numbers are varints.
+// An answer is stored as: version 1 · length of the rest · length and bytes of the request key · at · settled · failures (index, code) · topics
+// (places: partition, offset as difference to the place before, timestamp likewise, 1 = duplicate or 2 = scheduled with length and bytes of its id); numbers are varints. It may be cut
+// into several deltas, of one unit.
 const answerVersion = 1
 
+// maxAnswer is how many bytes of an answer a reader believes in.
+const maxAnswer = store.MaxUnitBytes
+
 func (a *Answer) append(b []byte) []byte {
-	b = append(b, answerVersion)
+	body := a.appendBody(nil)
+	return append(binary.AppendUvarint(append(b, answerVersion), uint64(len(body))), body...)
+}
+
+func (a *Answer) appendBody(b []byte) []byte {
 	b = appendString(b, a.request)
 	b = binary.AppendVarint(b, a.at)
 	b = binary.AppendUvarint(b, uint64(a.settled))
@@ -243,10 +254,25 @@ func (r *answerReader) count() int {
 	return int(n)
 }
 
-func (r *answerReader) answer() *Answer {
-	if r.byte() != answerVersion {
-		r.bad = true
+// next returns the bytes of the next answer; nil if they are not all here.
+func (r *answerReader) next() []byte {
+	if len(r.b) == 0 {
+		return nil
 	}
+	n, size := binary.Uvarint(r.b[1:])
+	switch {
+	case r.b[0] != answerVersion || size < 0 || n > maxAnswer:
+		r.bad = true
+		return nil
+	case size == 0 || n > uint64(len(r.b)-1-size):
+		return nil
+	}
+	body := r.b[1+size:][:n]
+	r.b = r.b[1+size+int(n):]
+	return body
+}
+
+func (r *answerReader) answer() *Answer {
 	a := &Answer{request: r.string(), at: r.int()}
 	settled := r.uint()
 	if settled > math.MaxInt32 {
@@ -295,6 +321,7 @@ type Answers struct {
 	log     store.LogID
 	journal *journal.Journal
 	all     []*Answer
+	rest    []byte // of an answer whose other deltas follow
 }
 
 // NewAnswers begins the replay of a log's answers.
@@ -302,26 +329,39 @@ func NewAnswers(log store.LogID) *Answers { return &Answers{log: log} }
 
 // Restore implements journal.Machine.
 func (a *Answers) Restore(checkpoint []byte) error {
-	a.all = nil
+	a.all, a.rest = nil, nil
 	return a.Replay(checkpoint)
 }
 
 // Replay implements journal.Machine.
 func (a *Answers) Replay(delta []byte) error {
-	r := answerReader{b: delta}
-	for len(r.b) > 0 && !r.bad {
-		one := r.answer()
+	r := answerReader{b: append(a.rest, delta...)}
+	for !r.bad {
+		body := r.next()
+		if body == nil {
+			break
+		}
+		inner := answerReader{b: body}
+		one := inner.answer()
 		one.log = a.log
 		a.all = append(a.all, one)
+		r.bad = r.bad || inner.bad || len(inner.b) > 0
 	}
 	if r.bad {
 		return fmt.Errorf("remembered answer: %w", store.ErrCorrupt)
 	}
+	a.rest = slices.Clone(r.b)
 	return nil
 }
 
-// Recover ends the replay.
-func (a *Answers) Recover(j *journal.Journal) { a.journal = j }
+// Recover ends the replay. Errors: store.ErrCorrupt.
+func (a *Answers) Recover(j *journal.Journal) error {
+	if len(a.rest) > 0 {
+		return fmt.Errorf("journal %s: the last answer is cut short: %w", j.Name(), store.ErrCorrupt)
+	}
+	a.journal = j
+	return nil
+}
 
 // checkpoint encodes the answers that a log holds.
 func (r *requests) checkpoint(log store.LogID) []byte {

@@ -57,22 +57,35 @@ func (h history) add(a Attempt) history {
 	return append(out, a)
 }
 
-// note encodes the history; stacks go first if it is too large, the oldest first.
+// note encodes the history. If it is too large, stacks are left out, then all that workers said but of the newest attempt, the oldest first: what
+// is cut to its limits grows at most six times over in JSON.
 func (h history) note(j store.Journal, at lease.Offset) store.Note {
+	h = slices.Clone(h)
 	for i := 0; ; i++ {
 		b, err := json.Marshal(h)
 		if err != nil {
 			panic("a history has only strings and numbers: " + err.Error())
 		}
-		if len(b) <= store.MaxNoteBytes || i >= len(h) {
+		switch n := len(h); {
+		case len(b) <= store.MaxNoteBytes:
 			return store.Note{Journal: j, At: record.Offset(at), Bytes: b}
-		}
-		if e := h[i].Error; e != nil {
-			short := *e
-			short.Stack = ""
-			h[i].Error = &short
+		case i < n:
+			h[i].Error = h[i].Error.withoutStack()
+		case i < 2*n-1:
+			h[i-n].Error = nil
+		default:
+			panic("one attempt without its stack does not fit a note")
 		}
 	}
+}
+
+func (e *WorkerError) withoutStack() *WorkerError {
+	if e == nil {
+		return nil
+	}
+	short := *e
+	short.Stack = ""
+	return &short
 }
 
 // failure describes the attempt that a nack or reject ended.
@@ -176,6 +189,11 @@ const maxUnitNotes = 128 << 10
 
 // journalNotes enqueues notes and then what the window's machine did; the lock is held.
 func (g *Group) journalNotes(w *window, notes []store.Note) commit.Ticket {
+	return g.journal(w, g.enqueueNotes(w, notes)...)
+}
+
+// enqueueNotes enqueues notes in units of their own and returns the last of them, which are few; the lock is held.
+func (g *Group) enqueueNotes(w *window, notes []store.Note) (rest []store.Note) {
 	size, from := 0, 0
 	for i, n := range notes {
 		size += len(n.Bytes)
@@ -184,5 +202,5 @@ func (g *Group) journalNotes(w *window, notes []store.Note) commit.Ticket {
 			size, from = 0, i+1
 		}
 	}
-	return g.journal(w, notes[from:]...)
+	return notes[from:]
 }

@@ -68,18 +68,30 @@ func (g *Group) tryWhole(s *settling, pub Publication) (missing *claimed, err er
 	return nil, nil
 }
 
-// Check returns a *SettleError if a settle with records would be refused now, and changes nothing.
-func (g *Group) Check(req SettleRequest) error {
+// Check looks at a settle with records before it is carried out, and changes nothing: known says that it was carried out before, with the answer of
+// then. Errors: *SettleError if it would be refused now, store.ErrUnknown, the context's.
+func (g *Group) Check(ctx context.Context, req SettleRequest) (res SettleResult, known bool, err error) {
+	res, known, err = g.check(req)
+	if !known && err == nil {
+		return res, false, nil
+	}
+	if err := g.env.Committer.Wait(ctx, g.env.Committer.Last()); err != nil { // what it tells of is durable
+		return SettleResult{}, false, g.result(err)
+	}
+	return res, known, err
+}
+
+func (g *Group) check(req SettleRequest) (res SettleResult, known bool, err error) {
 	claims := g.claims(req.Actions)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.requests.find(req.Request) != nil {
-		return nil
+	if a := g.requests.find(req.Request); a != nil {
+		return a.result(claims), true, nil
 	}
 	if _, failed := g.judge(g.env.Clock.Now(), claims); len(failed) > 0 {
-		return &SettleError{Failed: failed}
+		return res, false, &SettleError{Failed: failed}
 	}
-	return nil
+	return res, false, nil
 }
 
 // judge says which actions would be refused; a repeat is one, since its lease was settled without the records. The lock is held.
@@ -106,14 +118,11 @@ func (g *Group) judge(now int64, claims []claimed) (missing *claimed, failed []F
 	return nil, failed
 }
 
-// commitWhole enqueues the unit: records, settled leases, and the answer if it is to be remembered. The notes go ahead of it. The lock is held.
+// commitWhole enqueues the unit: records, settled leases, and the answer if it is to be remembered. Most notes go ahead of it. The lock is held.
 func (g *Group) commitWhole(s *settling, pub Publication) {
 	var parts []commit.Part
 	for _, w := range s.touched {
-		if len(w.notes) > 0 {
-			g.env.Committer.Enqueue(commit.Unit{{Log: w.part.ID, Notes: w.notes}})
-		}
-		if edit, any := w.edit(); any {
+		if edit, any := w.edit(g.enqueueNotes(w, w.notes)...); any {
 			parts = append(parts, edit)
 		}
 	}
