@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/holtmq/holt/client"
+	"github.com/holtmq/holt/client/api"
 )
 
 const (
@@ -22,38 +26,37 @@ func fixedCompletion(words ...string) completionFunc {
 
 // completeTopics offers the server's topics for the first argument, or with all for every one.
 func (a *app) completeTopics(all bool) completionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmd.Context(), completionWait)
-		defer cancel()
-		c, err := a.client()
-		if err != nil || (len(args) > 0 && !all) {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 && !all {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		for t, err := range c.Topics(ctx) {
-			if err != nil || len(names) == maxCompletions {
-				break
-			}
-			names = append(names, t.Name)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return completeNames(cmd, a, (*client.Client).Topics, func(t api.Topic) string { return t.Name })
 	}
 }
 
 // completeGroups is completeTopics for groups.
 func (a *app) completeGroups(all bool) completionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmd.Context(), completionWait)
-		defer cancel()
-		c, err := a.client()
-		if err != nil || (len(args) > 0 && !all) {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 && !all {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		for g, err := range c.Groups(ctx) {
-			if err != nil || len(names) == maxCompletions {
-				break
-			}
-			names = append(names, g.Name)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return completeNames(cmd, a, (*client.Client).Groups, func(g api.Group) string { return g.Name })
 	}
+}
+
+// completeNames offers the names of what a list of the server holds.
+func completeNames[T any](cmd *cobra.Command, a *app, list func(*client.Client, context.Context) iter.Seq2[T, error], name func(T) string) (names []string, _ cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionWait)
+	defer cancel()
+	c, err := a.client()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	for t, err := range list(c, ctx) {
+		if err != nil || len(names) == maxCompletions {
+			break
+		}
+		names = append(names, name(t))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -35,9 +35,10 @@ var groupSettings = []setting{
 }
 
 func (a *app) newGroupCommand() *cobra.Command {
-	return newNoun("group", "List, show, create, edit, pause, reset and delete groups",
+	return newNoun("group", "List, show, create, edit, pause, reset and delete groups; look at their records",
 		a.newGroupLs(), a.newGroupShow(), a.newGroupCreate(), a.newGroupEdit(), a.newGroupRm(),
-		a.newGroupPause(), a.newGroupResume(), a.newGroupReset())
+		a.newGroupPause(), a.newGroupResume(), a.newGroupReset(),
+		a.newGroupRecords(), a.newGroupLeases(), a.newGroupRecord(), a.newGroupRelease(), a.newGroupAck(), a.newGroupReject())
 }
 
 func (a *app) newGroupLs() *cobra.Command {

@@ -88,7 +88,7 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newTopicCommand(), a.newGroupCommand(),
 		a.newPublishCommand(), a.newReadCommand(),
 		a.newLeaseCommand(), a.newAckCommand(), a.newNackCommand(), a.newReleaseCommand(), a.newRejectCommand(),
-		a.newExtendCommand(), a.newWorkCommand(),
+		a.newExtendCommand(), a.newWorkCommand(), a.newScheduleCommand(),
 		a.newDemoCommand(),
 		a.newVersionCommand(),
 	)

@@ -147,9 +147,12 @@ var varying = []struct {
 	what *regexp.Regexp
 	with string
 }{
-	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`), "2006-01-02T15:04:05.000Z"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z`), "2006-01-02T15:04:05.000Z"},
 	{regexp.MustCompile(`\b[\w-]{60,128}\b-?`), "RECEIPT"},
 	{regexp.MustCompile(`"expires_in_ms":( ?)\d+`), `"expires_in_ms":${1}30000`},
+	{regexp.MustCompile(`\b(2[5-9]|30)s  +2006`), "30s         2006"}, // until a lease expires
+	{regexp.MustCompile(`"took_ms":( ?)\d+`), `"took_ms":${1}3`},
+	{regexp.MustCompile(`\b\d\.\d{3}s\b`), "0.003s"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d{4,5}`), "SERVER"},
 	{regexp.MustCompile(`go1\.[\w.]+`), "GO"},
 	{regexp.MustCompile(`"commit":"\w+",`), ""},

@@ -25,8 +25,9 @@ var topicSettings = []setting{
 }
 
 func (a *app) newTopicCommand() *cobra.Command {
-	return newNoun("topic", "List, show, create, edit and delete topics",
-		a.newTopicLs(), a.newTopicShow(), a.newTopicCreate(), a.newTopicEdit(), a.newTopicRm())
+	return newNoun("topic", "List, show, create, edit and delete topics; look at what is scheduled",
+		a.newTopicLs(), a.newTopicShow(), a.newTopicCreate(), a.newTopicEdit(), a.newTopicRm(),
+		a.newTopicScheduled(), a.newTopicCancel())
 }
 
 func (a *app) newTopicLs() *cobra.Command {
