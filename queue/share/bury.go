@@ -37,7 +37,7 @@ func (g *Group) buryDying() {
 			if g.ctx.Err() != nil {
 				return
 			}
-			g.env.Logger.Error("dead letters cannot be written; trying again", "group", g.def.Name, "topic", w.part.Topic, "partition", w.part.Index, "error", err)
+			g.env.Logger.Error("dead letters cannot be written; trying again", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index, "error", err)
 			g.mu.Lock()
 			w.buryAt = g.env.Clock.Now() + restMillis
 			g.retryBurial()
@@ -165,7 +165,7 @@ func (g *Group) deathHistory(ctx context.Context, w *window, at lease.Offset) (h
 // origin describes a death for its letter.
 func (g *Group) origin(w *window, d lease.Death, h history) letter.Origin {
 	o := letter.Origin{
-		Group: g.def.Name, Topic: w.part.Topic, Partition: w.part.Index, Offset: record.Offset(d.Offset),
+		Group: g.name, Topic: w.part.Topic, Partition: w.part.Index, Offset: record.Offset(d.Offset),
 		Attempts: d.Attempts, At: g.env.Clock.Time(g.env.Clock.Now()),
 	}
 	switch d.Reason {

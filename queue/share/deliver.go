@@ -38,7 +38,7 @@ func (g *Group) deliver(ctx context.Context, p parcel) ([]Delivery, error) {
 		}
 		rec.Headers = Visible(rec.Headers)
 		out = append(out, Delivery{
-			Receipt: g.env.Receipts.encode(g.def.ID, gr.window.part.ID, gr.Claim),
+			Receipt: g.env.Receipts.encode(g.id, gr.window.part.ID, gr.Claim),
 			Topic:   gr.window.part.Topic, Partition: gr.window.part.Index, Record: rec,
 			Attempt: gr.Attempt, Deliveries: int(gr.Delivery), ExpiresAt: g.env.Clock.Time(gr.Deadline),
 		})
@@ -62,5 +62,5 @@ func (g *Group) unreadable(gr *grant, err error) {
 		g.free(w, g.journal(w))
 		return
 	}
-	g.env.Logger.Error("a record cannot be read", "group", g.def.Name, "topic", w.part.Topic, "partition", w.part.Index, "offset", gr.Offset, "error", err)
+	g.env.Logger.Error("a record cannot be read", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index, "offset", gr.Offset, "error", err)
 }

@@ -66,7 +66,7 @@ func (g *Group) noteExpired(all []lapsed) {
 			var err error
 			if h, err = l.window.history(g.ctx, l.Offset); err != nil {
 				if g.ctx.Err() == nil {
-					g.env.Logger.Error("a history cannot be read", "group", g.def.Name, "error", err)
+					g.env.Logger.Error("a history cannot be read", "group", g.name, "error", err)
 				}
 				continue
 			}

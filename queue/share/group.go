@@ -38,7 +38,9 @@ const maxLate = 100 * time.Millisecond
 
 // Group is one share group. Its lock is taken before those of partitions and of the committer; nothing waits under it.
 type Group struct {
-	env *Env
+	env  *Env
+	id   uint64 // of every definition it ever has
+	name string // likewise
 
 	mu       sync.Mutex
 	def      *catalog.Group
@@ -88,7 +90,7 @@ func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprint
 // NewGroup brings a group to life. Running leases of a restored window go on as the contract says, and what was given up there is buried.
 func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, answers []*Answers) *Group {
 	g := &Group{
-		env: env, def: def, letters: letters, byLog: map[store.LogID]*window{},
+		env: env, id: def.ID, name: def.Name, def: def, letters: letters, byLog: map[store.LogID]*window{},
 		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), histories: make(chan struct{}, 1), burying: make(chan struct{}, 1), members: newMembers(),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
@@ -324,5 +326,5 @@ func (g *Group) result(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("group %s: %w: %w", g.def.Name, store.ErrUnknown, err)
+	return fmt.Errorf("group %s: %w: %w", g.name, store.ErrUnknown, err)
 }

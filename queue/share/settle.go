@@ -46,7 +46,7 @@ func (g *Group) claims(actions []Action) []claimed {
 	for i := range actions {
 		c := &out[i]
 		c.Action = &actions[i]
-		c.log, c.claim, c.valid = g.env.Receipts.decode(g.def.ID, actions[i].Receipt)
+		c.log, c.claim, c.valid = g.env.Receipts.decode(g.id, actions[i].Receipt)
 	}
 	return out
 }
