@@ -211,3 +211,8 @@ func tailOf(file string) string {
 	}
 	return lastLines(string(b), demoLogTail)
 }
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "; ")
+}

@@ -53,7 +53,7 @@ func (a *app) newServeCommand() *cobra.Command {
 func (a *app) serve(ctx context.Context, cfg *serveConfig) error {
 	log := newLogger(a.stderr, cfg)
 	st, err := badger.Open(ctx, badger.Config{
-		Dir: cfg.Data, MinFree: cfg.minFree, AcceptDataLoss: cfg.AcceptDataLoss, Logger: log, Verify: verifyInChild,
+		Dir: cfg.Data, MinFree: cfg.minFree, AcceptDataLoss: cfg.AcceptDataLoss, Logger: log, Verify: verifyInChild(),
 	})
 	if err != nil {
 		return err
