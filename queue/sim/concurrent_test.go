@@ -33,7 +33,7 @@ var townGroups = []string{"ordered", "loose"}
 const (
 	townLease    = 3 * time.Second
 	townAttempts = 4
-	townTime     = 40 * time.Second // fake
+	townTime     = 12 * time.Second // fake
 	slowest      = 40 * time.Millisecond
 )
 
@@ -143,7 +143,7 @@ func (w *town) delay(call uint64) {
 // chaos lets commits fail and the power go, and opens the broker again, until the time is over.
 func (w *town) chaos(rng *rand.Rand) {
 	for end := time.Now().Add(townTime); time.Now().Before(end); {
-		time.Sleep(time.Duration(rng.IntN(6000)) * time.Millisecond)
+		time.Sleep(time.Duration(rng.IntN(3000)) * time.Millisecond)
 		switch rng.IntN(4) {
 		case 0:
 			w.reopen(false)

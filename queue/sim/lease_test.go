@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/holtmq/holt/queue"
@@ -16,7 +17,7 @@ type park struct {
 	group  *group
 	req    queue.LeaseRequest
 	cancel context.CancelFunc
-	done   bool
+	done   atomic.Bool // the rest is written
 	ds     []queue.Delivery
 	err    error
 	at     int64
@@ -365,7 +366,8 @@ func (w *world) park(rng *rand.Rand) {
 	b := w.b
 	go func() {
 		p.ds, _, p.err = b.Lease(ctx, g.name, p.req)
-		p.at, p.done = time.Now().UnixMilli(), true
+		p.at = time.Now().UnixMilli()
+		p.done.Store(true)
 	}()
 }
 
@@ -385,11 +387,12 @@ func (w *world) collect() {
 	for _, gs := range [][]*group{w.former, w.all()} {
 		for _, g := range gs {
 			g.parks = slices.DeleteFunc(g.parks, func(p *park) bool {
-				if p.done {
+				done := p.done.Load()
+				if done {
 					p.cancel()
 					events = append(events, event{p.at, func() { w.leaseDone(g, &p.req, p.ds, p.err) }})
 				}
-				return p.done
+				return done
 			})
 		}
 	}
