@@ -122,3 +122,31 @@ func BenchmarkServePublish(b *testing.B) {
 type nopCloser struct{}
 
 func (nopCloser) Close() error { return nil }
+
+// BenchmarkScrape tells what a scrape takes for each topic and group, and so whether the broker's lists are linear.
+func BenchmarkScrape(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		b.Run(fmt.Sprint("topics=", n), func(b *testing.B) {
+			broker, err := queue.Open(b.Context(), memory.New(memory.Config{}), queue.Config{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer broker.Close()
+			for i := range n {
+				name := fmt.Sprint("x", i)
+				if _, _, err := broker.Lease(b.Context(), name, queue.LeaseRequest{Max: 1, Topics: []string{name}}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			a, err := New(broker, Config{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			r := httptest.NewRequest("GET", "http://localhost:4658/metrics", nil)
+			for b.Loop() {
+				a.ServeHTTP(&discard{http.Header{}}, r)
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "µs/topic")
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
@@ -266,7 +267,8 @@ func TestShutdown(t *testing.T) {
 		h.broker.Stop()
 		for _, a := range []answer{
 			h.publish("t", `{"value":1}`), h.post("/v1/groups/g/lease", `{}`), h.put("/v1/topics/u", `{}`), h.get("/v1/topics"), h.get("/v1/topics/t"),
-			h.get("/v1/info"), h.post("/v1/groups/g/pause", ``),
+			h.get("/v1/info"), h.post("/v1/groups/g/pause", ``), h.post("/v1/groups/g/reset", `{"to":"latest"}`),
+			h.get("/v1/groups/g/records?state=leased"), h.get("/v1/topics/t/scheduled"), h.get("/v1/schedules"),
 		} {
 			a.problem(503, api.ShuttingDown)
 			if a.header.Get("Connection") != "close" {
@@ -282,6 +284,7 @@ func TestShutdown(t *testing.T) {
 		}
 		h.post("/v1/groups/g/ack", `{"receipt":"`+held[0].Receipt+`"}`).is(200)
 		h.post("/v1/groups/g/settle", `{"release":["`+held[1].Receipt+`"]}`).is(200)
+		h.post("/v1/groups/g/records/t/0/1/ack", ``).is(200)
 	})
 }
 
@@ -318,6 +321,27 @@ func TestInfo(t *testing.T) {
 		info := into[api.ServerInfo](h.get("/v1/info").is(200))
 		if info.Version != "1.2.3" || info.Engine == "" || info.Limits["key_bytes"] != 9 || info.Limits["wait_ms"] != 60_000 || info.Limits["body_bytes"] != 16<<20 {
 			t.Errorf("info %+v", info)
+		}
+	})
+}
+
+// Calls that are parked when what they are for is deleted end then.
+func TestParkedCallsEndWithADeletion(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.group(0)
+		start, leased, read := time.Now(), make(chan answer), make(chan answer)
+		go func() { leased <- h.post("/v1/groups/g/lease", `{"wait":"60s"}`) }()
+		go func() { read <- h.get("/v1/topics/t/partitions/0/records?offset=latest&wait=60s") }()
+		time.Sleep(time.Second)
+		h.call("DELETE", "/v1/groups/g?force=true", "").is(204)
+		if a := (<-leased).is(200); a.body != "{\"records\":[]}\n" {
+			t.Errorf("a lease whose group was deleted: %s", a.body)
+		}
+		h.post("/v1/groups/g/lease", `{"wait":"60s"}`).problem(404, api.GroupNotFound)
+		h.call("DELETE", "/v1/topics/t", "").is(204)
+		(<-read).problem(404, api.TopicNotFound)
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("they ended after %v", took)
 		}
 	})
 }

@@ -36,6 +36,7 @@ type spy struct {
 	publish func(msgs []queue.Message) error
 	settle  func(req queue.SettleRequest) error
 	topic   func() error
+	topics  func(ctx context.Context) error
 	mu      sync.Mutex
 	back    []queue.Delivery
 }
@@ -81,6 +82,15 @@ func (s *spy) Topic(ctx context.Context, name string) (queue.TopicInfo, error) {
 		}
 	}
 	return s.Broker.Topic(ctx, name)
+}
+
+func (s *spy) Topics(ctx context.Context, after string, limit int) ([]queue.TopicInfo, error) {
+	if s.topics != nil {
+		if err := s.topics(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s.Broker.Topics(ctx, after, limit)
 }
 
 func (s *spy) GiveBack(group string, ds []queue.Delivery) {

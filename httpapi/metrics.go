@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -110,9 +111,9 @@ func (t *timings) of(status int) prometheus.Observer {
 // maxSeries is how many topics, and how many groups, one scrape shows, by name; holt_scrape_left_out says that there are more.
 const maxSeries = 10_000
 
-// infoCollector shows what the broker tells of topics, groups and its store. A scrape goes once through the list of topics and once through that of
-// groups, a page at a time. What it costs is the broker's work for those pages: for the age of a group's oldest record it reads one record
-// of each partition that is behind.
+// infoCollector shows what the broker tells of topics, groups and its store. A scrape goes once through the list of groups and once through that of
+// topics, a page at a time, and shows what came within scrapeTimeout of each. What it costs is the broker's work for those pages: for the age of a
+// group's oldest record it reads one record of each partition that is behind, and for each topic it looks for its groups among all.
 type infoCollector struct {
 	broker     Broker
 	topics     []topicMetric
@@ -139,7 +140,7 @@ func newInfoCollector(b Broker) *infoCollector {
 		broker: b, topics: topicMetrics(), groups: append(groupGauges(), groupCounters()...),
 		disk:    prometheus.NewDesc("holt_store_disk_bytes", "Bytes of storage that the store takes.", nil, nil),
 		free:    prometheus.NewDesc("holt_store_free_bytes", "Bytes that are free where the store lives.", nil, nil),
-		leftOut: prometheus.NewDesc("holt_scrape_left_out", "1 if there are more topics or groups than one scrape shows.", []string{"noun"}, nil),
+		leftOut: prometheus.NewDesc("holt_scrape_left_out", "1 if there are more topics or groups than one scrape shows, or has the time to.", []string{"noun"}, nil),
 	}
 }
 
@@ -215,8 +216,8 @@ func (c *infoCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.leftOut
 }
 
-// scrapeTimeout bounds what one scrape asks of the broker.
-const scrapeTimeout = 10 * time.Second
+// scrapeTimeout bounds the time for each of the lists of a scrape.
+const scrapeTimeout = 4 * time.Second
 
 // Collect implements prometheus.Collector.
 func (c *infoCollector) Collect(ch chan<- prometheus.Metric) {
@@ -226,28 +227,35 @@ func (c *infoCollector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(bytes))
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-	defer cancel()
-	collect(ctx, ch, c.leftOut, "topics", c.broker.Topics, func(t queue.TopicInfo) string {
-		for _, m := range c.topics {
-			ch <- prometheus.MustNewConstMetric(m.desc, prometheus.CounterValue, m.of(&t), t.Name)
-		}
-		return t.Name
-	})
 	now := time.Now()
-	collect(ctx, ch, c.leftOut, "groups", c.broker.Groups, func(g queue.GroupInfo) string {
+	collect(ch, c.leftOut, "groups", c.broker.Groups, func(g queue.GroupInfo) string {
 		for _, m := range c.groups {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(&g, now), g.Name)
 		}
 		return g.Name
 	})
+	collect(ch, c.leftOut, "topics", c.broker.Topics, func(t queue.TopicInfo) string {
+		for _, m := range c.topics {
+			ch <- prometheus.MustNewConstMetric(m.desc, prometheus.CounterValue, m.of(&t), t.Name)
+		}
+		return t.Name
+	})
 }
 
+// scrapePage is how many topics or groups a scrape asks for at once.
+const scrapePage = 250
+
 // collect goes through a list page by page, up to maxSeries items; show shows one and returns its name.
-func collect[T any](ctx context.Context, ch chan<- prometheus.Metric, leftOut *prometheus.Desc, noun string, list func(context.Context, string, int) ([]T, error), show func(T) string) {
+func collect[T any](ch chan<- prometheus.Metric, leftOut *prometheus.Desc, noun string, list func(context.Context, string, int) ([]T, error), show func(T) string) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
 	after, more := "", 0.0
 	for n := 0; ; {
-		items, err := list(ctx, after, maxList)
+		items, err := list(ctx, after, scrapePage)
+		if errors.Is(err, context.DeadlineExceeded) {
+			more = 1
+			break
+		}
 		if err != nil {
 			ch <- prometheus.NewInvalidMetric(leftOut, fmt.Errorf("list %s: %w", noun, err))
 			return
@@ -259,7 +267,7 @@ func collect[T any](ctx context.Context, ch chan<- prometheus.Metric, leftOut *p
 			}
 			after = show(item)
 		}
-		if len(items) < maxList || more > 0 {
+		if len(items) < scrapePage || more > 0 {
 			break
 		}
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -72,6 +73,24 @@ func TestMetrics(t *testing.T) {
 		}
 		if strings.Contains(a.body, "absent") {
 			t.Error("a path became a label")
+		}
+	})
+}
+
+// A list that takes too long is left out, and the rest is shown.
+func TestScrapeTakesItsTime(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.group(1)
+		h.spy.topics = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		start := time.Now()
+		a := h.get("/metrics").is(200)
+		if time.Since(start) != scrapeTimeout || !strings.Contains(a.body, "\nholt_group_lag{group=\"g\"} 1\n") ||
+			!strings.Contains(a.body, "\nholt_scrape_left_out{noun=\"topics\"} 1\n") || !strings.Contains(a.body, "\nholt_scrape_left_out{noun=\"groups\"} 0\n") {
+			t.Errorf("after %v:\n%s", time.Since(start), a.body)
+		}
+		h.spy.topics = func(context.Context) error { return queue.ErrCorrupt }
+		if a := h.get("/metrics"); a.status != 500 {
+			t.Errorf("of a broken list: %d", a.status)
 		}
 	})
 }
