@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holtmq/holt/queue/commit"
@@ -121,9 +122,12 @@ func atoi(b []byte) *int {
 	return &n
 }
 
+// scheduledPrefix begins the ids of delayed records; their offset in base 36 follows.
+const scheduledPrefix = "s-"
+
 // scheduledPlace is the answer for a record that is not appended yet.
 func scheduledPlace(it schedule.Item) Place {
-	return Place{Scheduled: strconv.FormatInt(int64(it.Offset), 36), Timestamp: time.UnixMilli(it.Due).UTC()}
+	return Place{Scheduled: scheduledPrefix + strconv.FormatInt(int64(it.Offset), 36), Timestamp: time.UnixMilli(it.Due).UTC()}
 }
 
 func (d *delayed) arm() {
@@ -318,30 +322,33 @@ func (b *Broker) Scheduled(ctx context.Context, name, from string, limit int) (o
 }
 
 func scheduledOffset(id string) (record.Offset, error) {
-	n, err := strconv.ParseInt(id, 36, 64)
-	if err == nil && (n < 0 || strconv.FormatInt(n, 36) != id) {
+	digits, ok := strings.CutPrefix(id, scheduledPrefix)
+	n, err := strconv.ParseInt(digits, 36, 64)
+	if err == nil && (!ok || n < 0 || strconv.FormatInt(n, 36) != digits) {
 		err = strconv.ErrSyntax
 	}
 	return record.Offset(n), err
 }
 
-// CancelScheduled takes a delayed record back, with its id. Errors: ErrTopicNotFound, ErrRecordNotFound (unknown, fired or cancelled), ErrUnknown.
+// CancelScheduled takes a delayed record back, by the id its publish was answered with, or else by its own. Errors: ErrTopicNotFound, ErrRecordNotFound (unknown, fired or cancelled), ErrUnknown.
 func (b *Broker) CancelScheduled(ctx context.Context, name, id string) error {
 	t, err := b.topic(name)
 	if err != nil {
 		return err
 	}
-	at, err := scheduledOffset(id)
-	if err != nil {
-		return fmt.Errorf("topic %s, scheduled %q: %w", name, id, ErrRecordNotFound)
-	}
 	d := t.delayed
 	d.items.Lock()
-	if _, ok := d.items.Get(at); !ok || d.closed {
+	item, ok := d.items.ByID(id)
+	if at, err := scheduledOffset(id); err == nil {
+		if given, is := d.items.Get(at); is {
+			item, ok = given, true
+		}
+	}
+	if !ok || d.closed {
 		d.items.Unlock()
 		return fmt.Errorf("topic %s, scheduled %q: %w", name, id, ErrRecordNotFound)
 	}
-	b.committer.Enqueue(commit.Unit{d.take([]record.Offset{at})})
+	b.committer.Enqueue(commit.Unit{d.take([]record.Offset{item.Offset})})
 	d.checkpoint()
 	d.items.Unlock()
 	return b.durable(ctx)

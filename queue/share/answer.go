@@ -101,7 +101,7 @@ func (g *Group) remember(request string, claims []claimed, res *SettleResult) []
 	a.log = w.part.ID
 	j := g.requests.on[a.log]
 	if j == nil {
-		j = journal.New(AnswersName(g.def.ID))
+		j = journal.New(AnswersName(g.id))
 		g.requests.on[a.log] = j
 	}
 	part := commit.Part{Log: a.log}
@@ -109,7 +109,7 @@ func (g *Group) remember(request string, claims []claimed, res *SettleResult) []
 		part.Entries = append(part.Entries, j.Delta(some))
 	}
 	if j.Due() {
-		g.writeCheckpoint(w, j, g.requests.checkpoint(a.log))
+		g.writeCheckpoint(a.log, j, g.requests.checkpoint(a.log), &w.closed)
 	}
 	return []commit.Part{part}
 }

@@ -1,6 +1,7 @@
 package share
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -90,32 +91,52 @@ func (g *Group) nextDeaths() (*window, []lease.Death) {
 	return nil, nil
 }
 
-// bury reads the records outside the lock and enqueues one unit: letters appended, records settled.
+// bury reads the records outside the lock and enqueues one unit: letters appended, records settled. What cannot be read stays, and the first such
+// error is returned once the others are enqueued.
 func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death) error {
 	to, err := g.env.Letters(ctx, g.Definition())
 	if err != nil {
 		return err
 	}
 	var letters []record.Record
-	size := 0
-	for i, d := range deaths {
-		rec, err := w.part.Find(ctx, record.Offset(d.Offset))
-		if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
-			rec = record.Record{} // gone meanwhile: the letter says so by its origin alone
-		} else if err != nil {
-			return err
-		}
-		h, err := g.deathHistory(ctx, w, d.Offset)
+	var unread error
+	size, readable := 0, deaths[:0]
+	for _, d := range deaths {
+		l, err := g.letter(ctx, w, d)
 		if err != nil {
-			return err
+			unread = cmp.Or(unread, err)
+			continue
 		}
-		l := letter.Wrap(rec, g.origin(w, d, h))
-		if size += l.Size(); size > maxBuryBytes && i > 0 {
-			deaths = deaths[:i]
+		if size += l.Size(); size > maxBuryBytes && len(letters) > 0 {
 			break
 		}
-		letters = append(letters, l)
+		letters, readable = append(letters, l), append(readable, d)
 	}
+	if len(letters) > 0 {
+		if err := g.buryRead(w, to, readable, letters); err != nil {
+			return err
+		}
+	}
+	return unread
+}
+
+// letter reads a dying record and its history.
+func (g *Group) letter(ctx context.Context, w *window, d lease.Death) (record.Record, error) {
+	rec, err := w.part.Find(ctx, record.Offset(d.Offset))
+	if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
+		rec = record.Record{} // gone meanwhile: the letter says so by its origin alone
+	} else if err != nil {
+		return rec, err
+	}
+	h, err := g.deathHistory(ctx, w, d)
+	if err != nil {
+		return rec, err
+	}
+	return letter.Wrap(rec, g.origin(w, d, h)), nil
+}
+
+// buryRead enqueues the letters of records that are still dying.
+func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Death, letters []record.Record) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if w.closed {
@@ -128,12 +149,14 @@ func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death) error
 	}
 	before := w.machine.Counts().Leased
 	kept := letters[:0]
+	var places []place
 	for i, d := range deaths {
 		delete(w.deaths, d.Offset)
 		if d.Epoch != w.machine.Epoch() || !w.machine.Bury(d.Offset) {
 			continue // a reset came between
 		}
 		kept = append(kept, letters[i])
+		places = append(places, place{w.part.ID, d.Offset})
 	}
 	if len(kept) == 0 {
 		tx.Abort()
@@ -143,7 +166,7 @@ func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death) error
 	edit, _ := w.edit()
 	dest.Records = kept
 	t := tx.Commit(g.env.Committer, time.Now(), func() []commit.Part {
-		return []commit.Part{edit, g.lettersOn(to).add(len(kept))}
+		return append(g.openLetters(to, places, dest.Base), edit)
 	})
 	g.counters.DeadLettered += uint64(len(kept))
 	g.free(w, t)
@@ -151,15 +174,21 @@ func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death) error
 	return nil
 }
 
-// deathHistory returns the attempts of a dying record.
-func (g *Group) deathHistory(ctx context.Context, w *window, at lease.Offset) (history, error) {
+// deathHistory returns the attempts of a dying record, the last one too: an expiry is noted only after it, and a note may not be durable yet.
+func (g *Group) deathHistory(ctx context.Context, w *window, d lease.Death) (history, error) {
 	g.mu.Lock()
-	h, ok := w.deaths[at]
+	h, ok := w.deaths[d.Offset]
 	g.mu.Unlock()
-	if ok {
-		return h, nil
+	if !ok {
+		var err error
+		if h, err = w.history(ctx, d.Offset); err != nil {
+			return nil, err
+		}
 	}
-	return w.history(ctx, at)
+	if d.Reason == lease.ReasonMaxAttempts && (len(h) == 0 || h[len(h)-1].Delivery != d.Delivery) {
+		h = h.add(Attempt{Attempt: d.Attempts, Delivery: d.Delivery, At: d.LeasedAt, Member: d.Member, Outcome: outcomeExpired})
+	}
+	return h, nil
 }
 
 // origin describes a death for its letter.

@@ -56,6 +56,9 @@ func (g *Group) unreadable(gr *grant, err error) {
 	if errors.Is(err, store.ErrTrimmed) || errors.Is(err, record.ErrNotFound) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
+		if w.closed { // its leases count no more
+			return
+		}
 		before := w.machine.Counts().Leased
 		w.machine.SettleAt(g.env.Clock.Now(), gr.Offset, lease.Ack)
 		g.inflight += w.machine.Counts().Leased - before

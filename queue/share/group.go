@@ -133,7 +133,7 @@ func (g *Group) attach(p Part) {
 	w := &window{part: p.Partition, journal: p.Journal}
 	cfg := MachineConfig(g.def)
 	if p.Restored == nil {
-		w.journal = journal.New(JournalName(g.def.ID))
+		w.journal = journal.New(JournalName(g.id))
 		w.machine = lease.New(cfg, 0, p.Epoch)
 		w.machine.Reset(lease.Offset(p.Start)) // makes the first delta, which holds the start
 	} else {
@@ -182,7 +182,7 @@ func (g *Group) Detach(def *catalog.Group, logs []store.LogID, dropped bool) {
 		if !dropped {
 			g.env.Committer.Enqueue(commit.Unit{Forget(id, w.journal.Name())})
 			if g.requests.on[id] != nil {
-				g.env.Committer.Enqueue(commit.Unit{Forget(id, AnswersName(g.def.ID))})
+				g.env.Committer.Enqueue(commit.Unit{Forget(id, AnswersName(g.id))})
 			}
 		}
 	}
@@ -259,19 +259,19 @@ func (g *Group) journal(w *window, notes ...store.Note) commit.Ticket {
 
 // checkpoint encodes a window and writes it in the background; the lock is held.
 func (g *Group) checkpoint(w *window) {
-	g.writeCheckpoint(w, w.journal, w.machine.AppendCheckpoint(nil))
+	g.writeCheckpoint(w.part.ID, w.journal, w.machine.AppendCheckpoint(nil), &w.closed)
 }
 
-// writeCheckpoint writes a checkpoint of a journal on a window's log piece by piece in the background; the lock is held.
-func (g *Group) writeCheckpoint(w *window, j *journal.Journal, state []byte) {
+// writeCheckpoint writes a checkpoint of a journal on a log piece by piece in the background, until gone, which the lock guards; the lock is held.
+func (g *Group) writeCheckpoint(log store.LogID, j *journal.Journal, state []byte, gone *bool) {
 	entries := j.Checkpoint(state)
 	g.background(func() {
 		for _, e := range entries {
 			g.mu.Lock()
-			closed := w.closed
+			closed := *gone
 			var t commit.Ticket
 			if !closed {
-				t = g.env.Committer.Enqueue(commit.Unit{{Log: w.part.ID, Entries: []store.Entry{e}}})
+				t = g.env.Committer.Enqueue(commit.Unit{{Log: log, Entries: []store.Entry{e}}})
 			}
 			g.mu.Unlock()
 			if closed || g.env.Committer.Wait(g.ctx, t) != nil {

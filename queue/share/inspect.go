@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
@@ -173,7 +174,7 @@ func (g *Group) Record(ctx context.Context, at Place) (Detail, error) {
 	w := g.windowAt(at)
 	if w == nil {
 		g.mu.Unlock()
-		return Detail{}, fmt.Errorf("group %s, %s/%d: %w", g.def.Name, at.Topic, at.Partition, ErrNotAttached)
+		return Detail{}, fmt.Errorf("group %s, %s/%d: %w", g.name, at.Topic, at.Partition, ErrNotAttached)
 	}
 	v := w.machine.View(lease.Offset(at.Offset))
 	why := g.why(w, v)
@@ -239,10 +240,10 @@ func (g *Group) settleAt(ctx context.Context, at Place, v lease.Verb) (dying boo
 	defer g.mu.Unlock()
 	w := g.windowAt(at)
 	if w == nil {
-		return false, fmt.Errorf("group %s, %s/%d: %w", g.def.Name, at.Topic, at.Partition, ErrNotAttached)
+		return false, fmt.Errorf("group %s, %s/%d: %w", g.name, at.Topic, at.Partition, ErrNotAttached)
 	}
 	if start, end := w.part.Bounds(); at.Offset < start || at.Offset >= end {
-		return false, fmt.Errorf("group %s, %s/%d at %d: %w", g.def.Name, at.Topic, at.Partition, at.Offset, store.ErrOutOfRange)
+		return false, fmt.Errorf("group %s, %s/%d at %d: %w", g.name, at.Topic, at.Partition, at.Offset, store.ErrOutOfRange)
 	}
 	before := w.machine.Counts().Leased
 	r := w.machine.SettleAt(g.env.Clock.Now(), lease.Offset(at.Offset), v)
@@ -253,7 +254,7 @@ func (g *Group) settleAt(ctx context.Context, at Place, v lease.Verb) (dying boo
 		return false, ErrAlreadySettled
 	}
 	if r.Code == lease.NotOffered {
-		return false, fmt.Errorf("group %s: too many records ahead of the group are settled by place: %w", g.def.Name, ErrTooManyWaiting)
+		return false, fmt.Errorf("group %s: too many records ahead of the group are settled by place: %w", g.name, ErrTooManyWaiting)
 	}
 	return w.machine.Counts().Dying > 0, nil
 }
@@ -291,10 +292,15 @@ type Move struct {
 	From, To  record.Offset
 }
 
-// Reset moves start offsets: records from there on come afresh, running leases are lost, what is skipped counts as settled. Errors: store.ErrUnknown.
+// Reset moves start offsets: records from there on come afresh, running leases are lost, what is skipped counts as settled. Errors: ErrDying,
+// store.ErrUnknown.
 func (g *Group) Reset(ctx context.Context, moves []Move) error {
 	g.buryDying() // what was given up keeps its dead letter
 	g.mu.Lock()
+	if slices.ContainsFunc(moves, g.losesLetters) {
+		g.mu.Unlock()
+		return fmt.Errorf("group %s: %w", g.name, ErrDying)
+	}
 	for _, m := range moves {
 		w := g.byLog[m.Partition.ID]
 		if w == nil {
@@ -303,10 +309,27 @@ func (g *Group) Reset(ctx context.Context, moves []Move) error {
 		g.inflight -= w.machine.Counts().Leased
 		w.machine.Reset(lease.Offset(m.To))
 		w.deaths = nil
-		g.free(w, g.journal(w))
+		edit, _ := w.edit()
+		unit := commit.Unit{edit}
+		for _, l := range g.letters {
+			if part, any := l.close(func(at place) bool { return at.log == w.part.ID && at.at >= lease.Offset(m.To) }); any {
+				unit = append(unit, part)
+			}
+		}
+		g.free(w, g.env.Committer.Enqueue(unit))
 		g.lanes.add(w)
 	}
 	g.serve()
 	g.mu.Unlock()
 	return g.result(g.env.Committer.Wait(ctx, g.env.Committer.Last()))
+}
+
+// losesLetters tells whether a reset would settle a record whose dead letter is not written; the lock is held.
+func (g *Group) losesLetters(m Move) bool {
+	w := g.byLog[m.Partition.ID]
+	if w == nil || w.machine.Counts().Dying == 0 {
+		return false
+	}
+	first := w.machine.Dying(nil, 1) // in order of offset
+	return len(first) > 0 && record.Offset(first[0].Offset) < m.To
 }

@@ -29,6 +29,7 @@ type parcel struct {
 func (g *Group) Lease(ctx context.Context, req LeaseRequest) ([]Delivery, error) {
 	p, waiter, err := g.leaseOrPark(ctx, &req)
 	if err != nil {
+		g.giveBack(p.grants)
 		return nil, err
 	}
 	if waiter != nil {
@@ -49,7 +50,7 @@ func (g *Group) Lease(ctx context.Context, req LeaseRequest) ([]Delivery, error)
 	return g.deliver(ctx, p)
 }
 
-// leaseOrPark takes what is there, or parks the call if there is nothing and it wants to wait.
+// leaseOrPark takes what is there, or parks the call if there is nothing and it wants to wait. With an error the caller gives back what was taken.
 func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, waiter *wait.Waiter[parcel], err error) {
 	for {
 		if late := g.env.Committer.Late(maxLate); !late.Done() {
@@ -66,6 +67,7 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 		g.members.seen(req.Member, now)
 		if len(p.grants) == 0 {
 			if p.grants = g.again(req.Request); len(p.grants) > 0 {
+				p.after = g.env.Committer.Last() // of what made them available, which the earlier answer may wait for still
 				g.mu.Unlock()
 				return p, nil, nil
 			}
@@ -87,13 +89,16 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 			return p, waiter, err
 		}
 		_ = g.fill(ctx, fill) // logged; the other partitions go on
+		if err := ctx.Err(); err != nil {
+			return p, nil, err
+		}
 	}
 }
 
 // admit refuses what cannot be served; the lock is held.
 func (g *Group) admit(req *LeaseRequest) error {
 	if g.closed {
-		return fmt.Errorf("group %s: %w", g.def.Name, ErrClosed)
+		return fmt.Errorf("group %s: %w", g.name, ErrClosed)
 	}
 	for _, t := range req.Topics {
 		attached := false
@@ -101,7 +106,7 @@ func (g *Group) admit(req *LeaseRequest) error {
 			attached = attached || a.Topic == t
 		}
 		if !attached {
-			return fmt.Errorf("group %s, topic %s: %w", g.def.Name, t, ErrNotAttached)
+			return fmt.Errorf("group %s, topic %s: %w", g.name, t, ErrNotAttached)
 		}
 	}
 	return nil
@@ -111,7 +116,7 @@ func (g *Group) admit(req *LeaseRequest) error {
 func (g *Group) park(req *LeaseRequest) (*wait.Waiter[parcel], error) {
 	if g.env.Waiting.Add(1) > MaxWaiting {
 		g.env.Waiting.Add(-1)
-		return nil, fmt.Errorf("group %s: %d calls wait already: %w", g.def.Name, MaxWaiting, ErrTooManyWaiting)
+		return nil, fmt.Errorf("group %s: %d calls wait already: %w", g.name, MaxWaiting, ErrTooManyWaiting)
 	}
 	w := g.waiters.Push(strings.Join(req.Topics, " ")) // names have no spaces
 	g.parked[w] = req
@@ -207,7 +212,8 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 	return got, stop
 }
 
-// fill reads ahead for a window and offers what it found. A partition that cannot be read rests for a second; the others go on.
+// fill reads ahead for a window and offers what it found. A partition that cannot be read rests for a second; the others go on. If it was only the
+// caller that has gone, the next one reads ahead at once.
 func (g *Group) fill(ctx context.Context, w *window) error {
 	g.mu.Lock()
 	from := record.Offset(w.machine.End())
@@ -219,13 +225,16 @@ func (g *Group) fill(ctx context.Context, w *window) error {
 	if w.closed {
 		return nil
 	}
+	if err != nil && ctx.Err() != nil {
+		g.lanes.add(w)
+		g.serve()
+		return err
+	}
 	if err != nil {
 		g.lanes.remove(w)
 		w.restUntil = g.env.Clock.Now() + restMillis
 		g.armAt(w.restUntil)
-		if ctx.Err() == nil {
-			g.env.Logger.Error("a partition cannot be read", "group", g.def.Name, "topic", w.part.Topic, "partition", w.part.Index, "offset", from, "error", err)
-		}
+		g.env.Logger.Error("a partition cannot be read", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index, "offset", from, "error", err)
 		return err
 	}
 	if record.Offset(w.machine.End()) == from && len(recs) > 0 { // no reset came between
@@ -311,6 +320,9 @@ func (g *Group) release(grants []grant) {
 	now := g.env.Clock.Now()
 	for _, gr := range grants {
 		w := gr.window
+		if w.closed { // its leases count no more
+			continue
+		}
 		before := w.machine.Counts().Leased
 		w.machine.Settle(now, lease.Action{Claim: gr.Claim, Verb: lease.Release})
 		g.inflight += w.machine.Counts().Leased - before

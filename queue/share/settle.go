@@ -89,7 +89,7 @@ func (g *Group) settlePass(s *settling) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return fmt.Errorf("group %s: %w", g.def.Name, ErrClosed)
+		return fmt.Errorf("group %s: %w", g.name, ErrClosed)
 	}
 	if known := g.requests.find(s.request); known != nil {
 		*s.res = known.result(s.claims)

@@ -40,7 +40,7 @@ func (g *Group) tryWhole(s *settling, pub Publication) (missing *claimed, err er
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return nil, fmt.Errorf("group %s: %w", g.def.Name, ErrClosed)
+		return nil, fmt.Errorf("group %s: %w", g.name, ErrClosed)
 	}
 	now := g.env.Clock.Now()
 	if known := g.requests.find(s.request); known != nil {
@@ -54,7 +54,7 @@ func (g *Group) tryWhole(s *settling, pub Publication) (missing *claimed, err er
 		return missing, err
 	}
 	if n := countLogs(s.claims) + pub.Logs() + 1; n > store.MaxUnitEdits {
-		return nil, fmt.Errorf("group %s: the call touches %d partitions, at most %d in one unit: %w", g.def.Name, n, store.MaxUnitEdits, ErrTooManyLogs)
+		return nil, fmt.Errorf("group %s: the call touches %d partitions, at most %d in one unit: %w", g.name, n, store.MaxUnitEdits, ErrTooManyLogs)
 	}
 	if err := pub.Begin(); err != nil {
 		return nil, err
