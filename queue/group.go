@@ -257,8 +257,10 @@ func (b *Broker) groupInfo(ctx context.Context, g *share.Group) (GroupInfo, erro
 	}
 	for _, p := range g.Progress() {
 		oldest, err := p.OldestUnsettled(ctx)
-		if err != nil {
+		if err != nil && ctx.Err() != nil {
 			return info, err
+		} else if err != nil { // a damaged record hides nothing else
+			b.log.Error("the oldest unsettled record cannot be read", "group", def.Name, "topic", p.Partition.Topic, "partition", p.Partition.Index, "error", err)
 		}
 		info.Partitions = append(info.Partitions, GroupPartition{
 			Topic: p.Partition.Topic, Partition: p.Partition.Index, Start: p.Start, End: p.End, LogEnd: p.LogEnd,
@@ -325,6 +327,12 @@ func (b *Broker) Lease(ctx context.Context, name string, req LeaseRequest) (ds [
 // LeaseAndSettle settles first and then leases, in one call. What is refused is in settled.Failed and stops nothing; with refusals, or records to
 // publish, the lease does not wait. Errors: those of both; then nothing was leased.
 func (b *Broker) LeaseAndSettle(ctx context.Context, name string, settle SettleRequest, req LeaseRequest) (settled SettleResult, ds []Delivery, created []string, err error) {
+	if err := b.admitSettle(settle); err != nil {
+		return settled, nil, nil, err
+	}
+	if _, err := b.group(name); err != nil && len(settle.Publish) > 0 { // a refused call makes nothing
+		return settled, nil, nil, err
+	}
 	g, created, err := b.leaseGroup(ctx, name, req)
 	if err != nil {
 		return settled, nil, nil, err
@@ -554,7 +562,7 @@ func (b *Broker) ofGroup(name string, err error) error {
 	switch {
 	case errors.Is(err, share.ErrTooManyLogs):
 		return fmt.Errorf("%w: %w", ErrRequestTooLarge, err)
-	case errors.Is(err, share.ErrTooManyWaiting):
+	case errors.Is(err, share.ErrTooManyWaiting), errors.Is(err, share.ErrDying):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, share.ErrClosed):
 		if b.Ready() != nil {

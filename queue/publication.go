@@ -319,7 +319,7 @@ func (p *publication) count() {
 	for _, it := range p.items {
 		records, bytes := uint64(0), uint64(0)
 		for i := range it.msgs {
-			if it.spots[i].to != nil {
+			if to := it.spots[i].to; to != nil && to.Partition != it.topic.delayed.part {
 				records++
 				bytes += uint64(len(it.msgs[i].Key) + len(it.msgs[i].Value))
 			}

@@ -92,7 +92,7 @@ func (b *Broker) PutTopic(ctx context.Context, name string, cond Condition, edit
 	if err != nil {
 		return info, false, err
 	}
-	return b.topicInfo(t), created, nil
+	return b.topicInfo(t, b.readers(t.def.ID)), created, nil
 }
 
 // putTopic is PutTopic with the catalog's turn held.
@@ -175,6 +175,22 @@ func (b *Broker) readers(topicID uint64) []*share.Group {
 	return out
 }
 
+// allReaders returns the groups that read each topic, by name.
+func (b *Broker) allReaders() map[uint64][]*share.Group {
+	out := map[uint64][]*share.Group{}
+	for _, def := range b.catalog.Groups("", everything) {
+		b.mu.RLock()
+		g := b.groups[def.Name]
+		b.mu.RUnlock()
+		for _, a := range def.Topics {
+			if g != nil {
+				out[a.ID] = append(out[a.ID], g)
+			}
+		}
+	}
+	return out
+}
+
 // attachGrown gives the groups that read a topic windows on its partitions from index n on, from their beginning.
 func (b *Broker) attachGrown(t *topic, n int) {
 	if n == len(t.partitions) {
@@ -200,21 +216,22 @@ func (b *Broker) Topic(ctx context.Context, name string) (TopicInfo, error) {
 	if err != nil {
 		return TopicInfo{}, err
 	}
-	return b.topicInfo(t), b.durable(ctx)
+	return b.topicInfo(t, b.readers(t.def.ID)), b.durable(ctx)
 }
 
 // Topics describes up to limit topics with names after the given one, by name.
 func (b *Broker) Topics(ctx context.Context, after string, limit int) ([]TopicInfo, error) {
 	var out []TopicInfo
+	readers := b.allReaders()
 	for _, def := range b.catalog.Topics(after, limit) {
 		if t, err := b.topic(def.Name); err == nil {
-			out = append(out, b.topicInfo(t))
+			out = append(out, b.topicInfo(t, readers[t.def.ID]))
 		}
 	}
 	return out, b.durable(ctx)
 }
 
-func (b *Broker) topicInfo(t *topic) TopicInfo {
+func (b *Broker) topicInfo(t *topic, readers []*share.Group) TopicInfo {
 	info := TopicInfo{
 		Name: t.def.Name, Config: t.def.Config, CreatedAt: t.def.CreatedAt, Tag: tagOf(t.def.ID, t.def.Revision),
 		Published: TopicCounters{t.published.records.Load(), t.published.bytes.Load()},
@@ -224,7 +241,7 @@ func (b *Broker) topicInfo(t *topic) TopicInfo {
 		start, end := p.Bounds()
 		info.Partitions = append(info.Partitions, PartitionInfo{Partition: p.Index, Lane: p.Lane, Start: start, End: end, Bytes: p.Bytes()})
 	}
-	for _, g := range b.readers(t.def.ID) {
+	for _, g := range readers {
 		info.Groups = append(info.Groups, topicGroup(g, t))
 	}
 	return info

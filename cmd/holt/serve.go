@@ -58,7 +58,10 @@ func (a *app) serve(ctx context.Context, cfg *serveConfig) error {
 	if err != nil {
 		return err
 	}
-	broker, err := queue.Open(ctx, st, queue.Config{NoAutoCreate: !cfg.AutoCreate, Logger: log, Version: ownVersion().Version})
+	commits := httpapi.NewCommits()
+	broker, err := queue.Open(ctx, st, queue.Config{
+		NoAutoCreate: !cfg.AutoCreate, Logger: log, Version: ownVersion().Version, ObserveCommit: commits.Observe,
+	})
 	if err != nil {
 		return errors.Join(err, st.Close())
 	}
@@ -66,7 +69,7 @@ func (a *app) serve(ctx context.Context, cfg *serveConfig) error {
 	if err != nil {
 		return errors.Join(err, broker.Close(), st.Close())
 	}
-	s, err := newServer(broker, listener, cfg, log)
+	s, err := newServer(broker, listener, cfg, log, commits)
 	if err != nil {
 		return errors.Join(err, listener.Close(), broker.Close(), st.Close())
 	}
@@ -86,8 +89,8 @@ type server struct {
 	log      *slog.Logger
 }
 
-func newServer(b *queue.Broker, l net.Listener, cfg *serveConfig, log *slog.Logger) (*server, error) {
-	hc := httpapi.Config{Hosts: cfg.Hosts, TrustedOrigins: cfg.TrustedOrigins, Log: log}
+func newServer(b *queue.Broker, l net.Listener, cfg *serveConfig, log *slog.Logger, commits *httpapi.Commits) (*server, error) {
+	hc := httpapi.Config{Hosts: cfg.Hosts, TrustedOrigins: cfg.TrustedOrigins, Log: log, Commits: commits}
 	handler, err := httpapi.New(b, hc)
 	if err != nil {
 		return nil, err

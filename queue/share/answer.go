@@ -151,7 +151,7 @@ func codeOf(err error) uint8 {
 }
 
 // An answer is stored as: version 1 · length of the rest · length and bytes of the request key · at · settled · failures (index, code) · topics
-// (places: partition, offset as difference to the place before, timestamp likewise, 1 = duplicate or 2 = scheduled with length and bytes of its id); numbers are varints. It may be cut
+// (places: partition, offset as difference to the place before, timestamp likewise, flags: 1 = duplicate, 2 = scheduled, then length and bytes of its id); numbers are varints. It may be cut
 // into several deltas, of one unit.
 const answerVersion = 1
 
@@ -180,17 +180,29 @@ func (a *Answer) appendBody(b []byte) []byte {
 			b = binary.AppendVarint(b, int64(p.Offset)-offset)
 			b = binary.AppendVarint(b, p.Timestamp.UnixMilli()-at)
 			offset, at = int64(p.Offset), p.Timestamp.UnixMilli()
-			switch {
-			case p.Duplicate:
-				b = append(b, 1)
-			case p.Scheduled != "":
-				b = appendString(append(b, 2), p.Scheduled)
-			default:
-				b = append(b, 0)
+			b = append(b, flags(p))
+			if p.Scheduled != "" {
+				b = appendString(b, p.Scheduled)
 			}
 		}
 	}
 	return b
+}
+
+// Flags of a place.
+const (
+	isDuplicate = 1
+	isScheduled = 2
+)
+
+func flags(p partition.Place) (f byte) {
+	if p.Duplicate {
+		f |= isDuplicate
+	}
+	if p.Scheduled != "" {
+		f |= isScheduled
+	}
+	return f
 }
 
 func appendString(b []byte, s string) []byte {
@@ -300,10 +312,9 @@ func (r *answerReader) places(at int64) []partition.Place {
 		offset += r.int()
 		at += r.int()
 		p.Offset, p.Timestamp = record.Offset(offset), time.UnixMilli(at).UTC()
-		switch r.byte() {
-		case 1:
-			p.Duplicate = true
-		case 2:
+		flags := r.byte()
+		p.Duplicate = flags&isDuplicate != 0
+		if flags&isScheduled != 0 {
 			p.Scheduled = r.string()
 		}
 		out = append(out, p)

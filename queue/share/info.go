@@ -98,7 +98,11 @@ const maxListed = 10_000
 func (g *Group) Counters() Counters {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.counters
+	c := g.counters
+	for _, w := range g.windows {
+		c.Dropped += w.machine.Dropped()
+	}
+	return c
 }
 
 // Waiters returns how many leases are parked.
