@@ -209,3 +209,20 @@ func TestLeaseAndSettleInOneCall(t *testing.T) {
 		}
 	})
 }
+
+func TestRateIsNotExceededOverRestarts(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.group("g", []string{"t"}, func(c *queue.GroupConfig) { c.RatePerSecond, c.RateBurst = 1, 3 })
+		h.publish("t", make([]string, 100)...)
+		began, got := time.Now(), len(h.lease("g", 10, 0))
+		for range 10 {
+			h.restart()
+			got += len(h.lease("g", 10, 0))
+			time.Sleep(100 * time.Millisecond)
+		}
+		if most := 3 + int(time.Since(began).Seconds()); got > most {
+			h.t.Fatalf("%d records in %v at 1/s with a burst of 3", got, time.Since(began))
+		}
+	})
+}

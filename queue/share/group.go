@@ -102,6 +102,9 @@ func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, an
 	g.requests.restore(answers)
 	for _, p := range parts {
 		g.attach(p)
+		if p.Restored != nil {
+			g.rate.tokens = 0 // those of before the restart may be used up
+		}
 	}
 	g.arm()
 	if slices.ContainsFunc(g.windows, func(w *window) bool { return w.machine.Counts().Dying > 0 }) {
