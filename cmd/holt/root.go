@@ -89,7 +89,7 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newPublishCommand(), a.newReadCommand(),
 		a.newLeaseCommand(), a.newAckCommand(), a.newNackCommand(), a.newReleaseCommand(), a.newRejectCommand(),
 		a.newExtendCommand(), a.newWorkCommand(), a.newScheduleCommand(),
-		a.newDemoCommand(),
+		a.newDemoCommand(), a.newBenchCommand(),
 		a.newVersionCommand(),
 	)
 	return root

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holtmq/holt/client"
+	"github.com/holtmq/holt/client/api"
+)
+
+const (
+	maxBenchBytes   = 1 << 30 // of values a scenario publishes
+	maxBenchRequest = 8 << 20 // bytes of the values of a request
+	benchWait       = 200 * time.Millisecond
+	benchPause      = 50 * time.Millisecond // after an error that may be gone at the next try
+	benchCallLimit  = 30 * time.Second
+	minInflight     = 10_000 // what a group allows without being asked
+)
+
+// benchScenario is one kind of load.
+type benchScenario string
+
+const (
+	scenarioPublish benchScenario = "publish"
+	scenarioDrain   benchScenario = "lease+ack"
+	scenarioBoth    benchScenario = "both"
+)
+
+// benchLoad makes load on topics and a group of its own.
+type benchLoad struct {
+	app     *app
+	setting benchSetting
+	group   string
+	topics  []string
+
+	published atomic.Int64 // records, of all scenarios
+	acked     atomic.Int64
+}
+
+func (l *benchLoad) prepare(ctx context.Context, c *client.Client) error {
+	for _, t := range l.topics {
+		if _, err := c.PutTopic(ctx, t, api.TopicChange{Partitions: &l.setting.Partitions}, client.IfNew()); err != nil {
+			return err
+		}
+	}
+	change := api.GroupChange{Topics: l.topics, Ordering: &l.setting.Ordering}
+	if n := l.setting.Workers * l.setting.Batch; n > minInflight {
+		change.MaxInflight = &n
+	}
+	_, err := c.PutGroup(ctx, l.group, change, client.IfNew())
+	return err
+}
+
+// remove deletes what prepare made, or a part of it.
+func (l *benchLoad) remove(c *client.Client) error {
+	ctx, cancel := context.WithTimeout(context.Background(), benchCleanup)
+	defer cancel()
+	err := c.DeleteGroup(ctx, l.group, true)
+	if errors.Is(err, client.ErrGroupNotFound) {
+		err = nil
+	}
+	for _, t := range l.topics {
+		if e := c.DeleteTopic(ctx, t, true); !errors.Is(e, client.ErrTopicNotFound) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// run makes the load of a scenario for at most limit.
+func (l *benchLoad) run(ctx context.Context, scenario benchScenario, limit time.Duration) (benchResult, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var mu sync.Mutex
+	var failure error
+	var clients []*benchClient
+	var wg sync.WaitGroup
+	deadline := time.Now().Add(limit)
+	add := func(n int, work func(context.Context, *benchClient) error) error {
+		for range n {
+			c, err := l.newClient(deadline)
+			if err != nil {
+				return err
+			}
+			clients = append(clients, c)
+			wg.Go(func() {
+				defer c.client.Close()
+				if err := work(ctx, c); err != nil {
+					mu.Lock()
+					failure = errors.Join(failure, err)
+					mu.Unlock()
+					cancel()
+				}
+			})
+		}
+		return nil
+	}
+	start := time.Now()
+	var err error
+	if scenario != scenarioDrain {
+		err = add(l.setting.Producers, l.produce)
+	}
+	if scenario != scenarioPublish && err == nil {
+		err = add(l.setting.Workers, func(ctx context.Context, c *benchClient) error { return l.work(ctx, c, scenario == scenarioDrain) })
+	}
+	wg.Wait()
+	if err = errors.Join(err, failure); err != nil {
+		return benchResult{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return benchResult{}, err
+	}
+	return l.result(scenario, time.Since(start), clients), nil
+}
+
+// benchClient is one producer or worker, with connections of its own, as if it were a process of its own.
+type benchClient struct {
+	client   *client.Client
+	deadline time.Time
+	begun    bool
+	publish  benchCalls
+	lease    benchCalls
+	settle   benchCalls
+}
+
+func (l *benchLoad) newClient(deadline time.Time) (*benchClient, error) {
+	c, err := l.app.client()
+	return &benchClient{client: c, deadline: deadline}, err
+}
+
+// again reports whether there is time for another call; there is for the first.
+func (c *benchClient) again(ctx context.Context) bool {
+	first := !c.begun
+	c.begun = true
+	return ctx.Err() == nil && (first || time.Now().Before(c.deadline))
+}
+
+// try measures one call of records. An error that another try cannot cure is returned.
+func (c *benchClient) try(ctx context.Context, calls *benchCalls, call func(context.Context) (records int, err error)) error {
+	ctx, cancel := context.WithTimeout(ctx, benchCallLimit)
+	defer cancel()
+	start := time.Now()
+	n, err := call(ctx)
+	switch took := time.Since(start); {
+	case err == nil && n == 0: // it waited for records, and none came
+	case err == nil:
+		calls.add(took, n)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case !client.Temporary(err):
+		return err
+	default:
+		calls.fail(err)
+		select {
+		case <-time.After(benchPause):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// produce publishes batches until the time is over.
+func (l *benchLoad) produce(ctx context.Context, c *benchClient) error {
+	value := randomText(l.setting.Size)
+	records := make([]api.NewRecord, l.setting.Batch)
+	for i := range records {
+		records[i].Text = &value
+	}
+	turn := mathrand.IntN(len(l.topics))
+	for c.again(ctx) && l.published.Load()*int64(l.setting.Size) < maxBenchBytes {
+		if l.setting.Keys > 0 {
+			for i := range records {
+				records[i].Key = new(fmt.Sprintf("k%d", mathrand.IntN(l.setting.Keys)))
+			}
+		}
+		turn++
+		topic := l.topics[turn%len(l.topics)]
+		err := c.try(ctx, &c.publish, func(ctx context.Context) (int, error) {
+			out, err := c.client.PublishBatch(ctx, topic, records, client.PublishOptions{})
+			l.published.Add(int64(len(out.Records)))
+			return len(out.Records), err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func randomText(n int) string {
+	var s string
+	for len(s) < n {
+		s += rand.Text()
+	}
+	return s[:n]
+}
+
+// work leases and acks until the time is over or, when it drains, everything is acked.
+func (l *benchLoad) work(ctx context.Context, c *benchClient, drain bool) error {
+	var held []string
+	for c.again(ctx) && !(drain && l.acked.Load() >= l.published.Load()) {
+		var err error
+		if l.setting.Ride && len(held) > 0 {
+			held, err = l.settleAndLease(ctx, c, held)
+		} else {
+			held, err = l.leaseSome(ctx, c)
+		}
+		if err == nil && !l.setting.Ride {
+			held, err = l.settleAll(ctx, c, held)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := l.settleAll(ctx, c, held)
+	return err
+}
+
+func (l *benchLoad) leaseSome(ctx context.Context, c *benchClient) (held []string, err error) {
+	err = c.try(ctx, &c.lease, func(ctx context.Context) (int, error) {
+		records, err := c.client.Lease(ctx, l.group, client.LeaseOptions{Max: l.setting.Batch, Wait: benchWait})
+		held = receipts(records)
+		return len(records), err
+	})
+	return held, err
+}
+
+// settleAll acks what is held, and returns what still is.
+func (l *benchLoad) settleAll(ctx context.Context, c *benchClient, held []string) ([]string, error) {
+	if len(held) == 0 {
+		return nil, nil
+	}
+	err := c.try(ctx, &c.settle, func(ctx context.Context) (int, error) {
+		out, err := c.client.Settle(ctx, l.group, api.SettleRequest{Ack: held})
+		l.settled(c, out)
+		return out.Settled, err
+	})
+	return nil, err
+}
+
+// settleAndLease acks what is held and leases the next, in one call.
+func (l *benchLoad) settleAndLease(ctx context.Context, c *benchClient, held []string) (next []string, err error) {
+	err = c.try(ctx, &c.lease, func(ctx context.Context) (int, error) {
+		o := client.LeaseOptions{Max: l.setting.Batch, Wait: benchWait}
+		out, records, err := c.client.SettleAndLease(ctx, l.group, api.SettleRequest{Ack: held}, o)
+		l.settled(c, out)
+		c.settle.records += int64(out.Settled)
+		next = receipts(records)
+		return len(records), err
+	})
+	return next, err
+}
+
+func (l *benchLoad) settled(c *benchClient, out api.SettleResponse) {
+	l.acked.Add(int64(out.Settled))
+	if err := client.FailedError(out); err != nil {
+		c.settle.fail(err)
+	}
+}
+
+func receipts(records []*client.Record) []string {
+	out := make([]string, len(records))
+	for i, r := range records {
+		out[i] = r.Receipt
+	}
+	return out
+}
