@@ -330,8 +330,10 @@ func (b *Broker) LeaseAndSettle(ctx context.Context, name string, settle SettleR
 	if err := b.admitSettle(settle); err != nil {
 		return settled, nil, nil, err
 	}
-	if _, err := b.group(name); err != nil && len(settle.Publish) > 0 { // a refused call makes nothing
-		return settled, nil, nil, err
+	for _, p := range settle.Publish { // a refused call makes nothing
+		if err := b.checkPublish(p.Topic, p.Messages); err != nil {
+			return settled, nil, nil, err
+		}
 	}
 	g, created, err := b.leaseGroup(ctx, name, req)
 	if err != nil {

@@ -91,23 +91,31 @@ func (b *Broker) holders(n int) string {
 	return strings.Join(names, ", ")
 }
 
-// topicFor returns the topic, making it with defaults if the server may and the messages are good.
-func (b *Broker) topicFor(ctx context.Context, name string, msgs []Message) (*topic, []string, error) {
+// checkPublish refuses messages that the topic, or one made with defaults, would not take.
+func (b *Broker) checkPublish(name string, msgs []Message) error {
 	t, err := b.topic(name)
 	if err == nil {
-		return t, nil, b.admit(msgs, t.def.Config.MaxRecordBytes)
+		return b.admit(msgs, t.def.Config.MaxRecordBytes)
 	}
 	if err := b.userName(name); err != nil {
-		return nil, nil, err
+		return err
 	}
 	if b.cfg.NoAutoCreate {
-		return nil, nil, err
+		return err
 	}
 	if err := b.admit(msgs, b.cfg.Limits.MaxValue); err != nil {
+		return err
+	}
+	return b.admitDefaults(msgs)
+}
+
+// topicFor returns the topic, making it with defaults if the server may and the messages are good.
+func (b *Broker) topicFor(ctx context.Context, name string, msgs []Message) (*topic, []string, error) {
+	if err := b.checkPublish(name, msgs); err != nil {
 		return nil, nil, err
 	}
-	if err := b.admitDefaults(msgs); err != nil {
-		return nil, nil, err
+	if t, err := b.topic(name); err == nil {
+		return t, nil, nil
 	}
 	unlock, err := b.catalog.Lock(ctx)
 	if err != nil {

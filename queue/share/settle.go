@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
 )
@@ -95,6 +96,11 @@ func (g *Group) settlePass(s *settling) error {
 		*s.res = known.result(s.claims)
 		return nil
 	}
+	if s.request != "" { // the answer becomes durable together with what it tells of
+		if err := g.fitsUnit(countLogs(s.claims) + 1); err != nil {
+			return err
+		}
+	}
 	now := g.env.Clock.Now()
 	for i := range s.claims {
 		c := &s.claims[i]
@@ -109,18 +115,47 @@ func (g *Group) settlePass(s *settling) error {
 			s.res.Settled++
 		}
 	}
-	for _, w := range s.touched {
-		g.free(w, g.journalNotes(w, w.notes))
-		w.touched, w.notes = false, nil
-		s.dying = s.dying || w.machine.Counts().Dying > 0
-	}
 	if s.request != "" && s.res.Settled > 0 && len(s.later) == 0 {
-		if parts := g.remember(s.request, s.claims, s.res); len(parts) > 0 {
-			g.env.Committer.Enqueue(parts)
+		g.settled(s, g.env.Committer.Enqueue(append(g.edits(s), g.remember(s.request, s.claims, s.res)...)))
+	} else {
+		for _, w := range s.touched {
+			g.free(w, g.journalNotes(w, w.notes))
+			w.touched, w.notes = false, nil
+			s.dying = s.dying || w.machine.Counts().Dying > 0
 		}
 	}
 	g.serve()
 	return nil
+}
+
+// fitsUnit refuses a call that touches too many partitions.
+func (g *Group) fitsUnit(logs int) error {
+	if logs > store.MaxUnitEdits {
+		return fmt.Errorf("group %s: the call touches %d partitions, at most %d in one unit: %w", g.name, logs, store.MaxUnitEdits, ErrTooManyLogs)
+	}
+	return nil
+}
+
+// edits returns what one unit does to the windows that a pass touched; most notes go ahead of it. The lock is held.
+func (g *Group) edits(s *settling) (parts []commit.Part) {
+	for _, w := range s.touched {
+		if edit, any := w.edit(g.enqueueNotes(w, w.notes)...); any {
+			parts = append(parts, edit)
+		}
+	}
+	return parts
+}
+
+// settled ends a pass whose edits were enqueued in one unit; the lock is held.
+func (g *Group) settled(s *settling, t commit.Ticket) {
+	for _, w := range s.touched {
+		w.touched, w.notes = false, nil
+		g.free(w, t)
+		s.dying = s.dying || w.machine.Counts().Dying > 0
+		if w.journal.Due() {
+			g.checkpoint(w)
+		}
+	}
 }
 
 // settleOne applies one action; the lock is held.

@@ -53,8 +53,8 @@ func (g *Group) tryWhole(s *settling, pub Publication) (missing *claimed, err er
 		}
 		return missing, err
 	}
-	if n := countLogs(s.claims) + pub.Logs() + 1; n > store.MaxUnitEdits {
-		return nil, fmt.Errorf("group %s: the call touches %d partitions, at most %d in one unit: %w", g.name, n, store.MaxUnitEdits, ErrTooManyLogs)
+	if err := g.fitsUnit(countLogs(s.claims) + pub.Logs() + 1); err != nil {
+		return nil, err
 	}
 	if err := pub.Begin(); err != nil {
 		return nil, err
@@ -118,29 +118,16 @@ func (g *Group) judge(now int64, claims []claimed) (missing *claimed, failed []F
 	return nil, failed
 }
 
-// commitWhole enqueues the unit: records, settled leases, and the answer if it is to be remembered. Most notes go ahead of it. The lock is held.
+// commitWhole enqueues the unit: records, settled leases, and the answer if it is to be remembered. The lock is held.
 func (g *Group) commitWhole(s *settling, pub Publication) {
-	var parts []commit.Part
-	for _, w := range s.touched {
-		if edit, any := w.edit(g.enqueueNotes(w, w.notes)...); any {
-			parts = append(parts, edit)
-		}
-	}
-	t := pub.Commit(g.env.Committer, time.Now(), func() []commit.Part {
+	parts := g.edits(s)
+	g.settled(s, pub.Commit(g.env.Committer, time.Now(), func() []commit.Part {
 		s.res.Places = pub.Places()
 		if s.request != "" {
 			parts = append(parts, g.remember(s.request, s.claims, s.res)...)
 		}
 		return parts
-	})
-	for _, w := range s.touched {
-		w.touched, w.notes = false, nil
-		g.free(w, t)
-		s.dying = s.dying || w.machine.Counts().Dying > 0
-		if w.journal.Due() {
-			g.checkpoint(w)
-		}
-	}
+	}))
 }
 
 func countLogs(claims []claimed) int {
