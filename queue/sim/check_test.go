@@ -89,7 +89,10 @@ func (w *world) letter(g *group, l *queue.Record) {
 		w.violated("I8 dead letter once", "%s/%d at %d has two letters in %s.dlq", win.part.topic.name, index, offset, g.name)
 	}
 	g.origins[r] = true
-	g.letters++
+	if g.letters == nil {
+		g.letters = map[origin]bool{}
+	}
+	g.letters[origin{win.part, offset}] = true // one that died before its topic was attached again opens its old letter
 	attempts, _ := strconv.Atoi(head[letter.HeaderAttempts])
 	given := union(slices.Clone(r.states), r.before...) // a fault may strike: what was given up may be known to the model as the step before
 	fits := only(each(given, func(s state) state { return w.doomed(r, s) }), func(s *state) bool {
@@ -151,13 +154,13 @@ func (w *world) deleteLetters(name string, rng *rand.Rand) {
 	err := w.b.DeleteTopic(w.ctx, name+".dlq", force, queue.Condition{})
 	if err != nil {
 		w.failed("delete the letters of "+name, err)
-		if !errors.Is(err, queue.ErrTopicInUse) || force || g.letters == 0 {
-			w.violated("definitions", "delete the letters of %s, %d open, force %v: %v", name, g.letters, force, err)
+		if !errors.Is(err, queue.ErrTopicInUse) || force || len(g.letters) == 0 {
+			w.violated("definitions", "delete the letters of %s, %d open, force %v: %v", name, len(g.letters), force, err)
 		}
 		return
 	}
 	delete(w.letters, name)
-	g.letters = 0
+	g.letters = nil
 }
 
 // span is a count that is known to lie between two bounds.
@@ -246,7 +249,7 @@ func (w *world) checkGroup(g *group) {
 		sum.Leased += p.Leased
 		sum.Deferred += p.Deferred
 	}
-	sum.DeadLetters = int64(g.letters)
+	sum.DeadLetters = int64(len(g.letters))
 	if info.Totals != sum {
 		w.violated("I7 conservation", "%s totals %+v, want %+v", g.name, info.Totals, sum)
 	}

@@ -91,12 +91,18 @@ type group struct {
 	tokens   float64 // of the rate
 	tokensAt int64
 
-	ordered  bool // key order since the beginning
-	holding  bool // on_dead hold since the beginning
-	limited  bool // key_concurrency since the beginning
-	letters  int  // in the dead-letter topic that is there
+	ordered  bool            // key order since the beginning
+	holding  bool            // on_dead hold since the beginning
+	limited  bool            // key_concurrency since the beginning
+	letters  map[origin]bool // open ones in the dead-letter topic that is there
 	origins  map[*rec]bool
 	busyKeys map[*win]map[string]int
+}
+
+// origin is the place of a record that died: a letter's identity.
+type origin struct {
+	part   *part
+	offset int
 }
 
 func (g *group) window(topic string, index int) *win {
