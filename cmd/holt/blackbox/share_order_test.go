@@ -1,5 +1,3 @@
-//go:build later
-
 package blackbox_test
 
 import (
@@ -20,7 +18,7 @@ func (q queue) keyed(n int, keys ...string) {
 	q.publish(q.name, records...)
 }
 
-func TestLaterScenario42_KeyOrder(t *testing.T) {
+func TestScenario42_KeyOrder(t *testing.T) {
 	t.Parallel()
 	s, q := onOwnServer(t, 1, obj{"ordering": "key", "lease": "60s"})
 	q.keyed(5, "a", "b")
@@ -63,7 +61,7 @@ func TestLaterScenario42_KeyOrder(t *testing.T) {
 	}
 }
 
-func TestLaterScenario42_OtherKeysFlow(t *testing.T) {
+func TestScenario42_OtherKeysFlow(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, obj{"ordering": "key", "lease": "10m"})
 	q.keyed(1, "stuck")
@@ -84,7 +82,7 @@ func TestLaterScenario42_OtherKeysFlow(t *testing.T) {
 	}
 }
 
-func TestLaterScenario43_OnDead(t *testing.T) {
+func TestScenario43_OnDead(t *testing.T) {
 	t.Parallel()
 	for policy, comes := range map[string]bool{"skip": true, "hold": false} {
 		t.Run(policy, func(t *testing.T) {
@@ -99,7 +97,7 @@ func TestLaterScenario43_OnDead(t *testing.T) {
 	}
 }
 
-func TestLaterScenario44_NoKeyNoOrder(t *testing.T) {
+func TestScenario44_NoKeyNoOrder(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, obj{"ordering": "key"})
 	q.fill(0, 0, 5)
@@ -109,7 +107,7 @@ func TestLaterScenario44_NoKeyNoOrder(t *testing.T) {
 	}
 }
 
-func TestLaterScenario45_KeyConcurrency(t *testing.T) {
+func TestScenario45_KeyConcurrency(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, obj{"key_concurrency": 2})
 	q.keyed(5, "a", "b")

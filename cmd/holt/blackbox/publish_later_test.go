@@ -1,5 +1,3 @@
-//go:build later
-
 package blackbox_test
 
 import (
@@ -31,7 +29,7 @@ func (q queue) entries(records ...obj) []entry {
 	return all
 }
 
-func TestLaterScenario47_Delay(t *testing.T) {
+func TestScenario47_Delay(t *testing.T) {
 	t.Parallel()
 	s, q := onOwnServer(t, 1, nil)
 	before := time.Now()
@@ -58,7 +56,7 @@ func TestLaterScenario47_Delay(t *testing.T) {
 	q.none("500ms")
 }
 
-func TestLaterScenario48_TTL(t *testing.T) {
+func TestScenario48_TTL(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, nil)
 	q.entries(obj{"value": 1, "ttl": "1s"}, obj{"value": 2, "ttl": "1s"}, obj{"value": 3})
@@ -74,7 +72,7 @@ func TestLaterScenario48_TTL(t *testing.T) {
 	}
 }
 
-func TestLaterScenario49_Dedupe(t *testing.T) {
+func TestScenario49_Dedupe(t *testing.T) {
 	t.Parallel()
 	s, q := onOwnServer(t, 3, nil)
 	first := q.entries(obj{"value": 1, "id": "x"}, obj{"value": 2, "id": "x"}, obj{"value": 3, "id": "y"})
@@ -92,7 +90,7 @@ func TestLaterScenario49_Dedupe(t *testing.T) {
 	q.none("300ms")
 }
 
-func TestLaterScenario46_Priorities(t *testing.T) {
+func TestScenario46_Priorities(t *testing.T) {
 	t.Parallel()
 	q := queue{shared(t), unique("topic"), unique("group")}
 	q.makeTopic(q.name, obj{"partitions": 1, "priorities": 2})

@@ -1,6 +1,4 @@
-//go:build later
-
-// Tests of what comes after the first release; `go test -tags later` runs them.
+// Settles with records, request keys, reset, pause: the share groups' later verbs.
 
 package blackbox_test
 
@@ -10,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestLaterScenario16_SameRequest(t *testing.T) {
+func TestScenario16_SameRequest(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, obj{"lease": "60s"})
 	q.fill(0, 0, 6)
@@ -29,7 +27,7 @@ func TestLaterScenario16_SameRequest(t *testing.T) {
 	q.post(q.groupPath()+"/lease", obj{"request": string(make1(257))}).problem(400, "invalid_request")
 }
 
-func TestLaterScenario33_SettleWithPublish(t *testing.T) {
+func TestScenario33_SettleWithPublish(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, nil)
 	out := q.makeTopic(unique("topic"), obj{"partitions": 1})
@@ -53,7 +51,7 @@ func TestLaterScenario33_SettleWithPublish(t *testing.T) {
 	q.ack(good[1], now)
 }
 
-func TestLaterScenario33_SurvivesACrash(t *testing.T) {
+func TestScenario33_SurvivesACrash(t *testing.T) {
 	t.Parallel()
 	s, q := onOwnServer(t, 1, nil)
 	out := q.makeTopic(unique("topic"), obj{"partitions": 1})
@@ -70,7 +68,7 @@ func TestLaterScenario33_SurvivesACrash(t *testing.T) {
 	}
 }
 
-func TestLaterLeaseSettlesFirst(t *testing.T) {
+func TestLeaseSettlesFirst(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, nil)
 	q.fill(0, 0, 4)
@@ -89,7 +87,7 @@ func TestLaterLeaseSettlesFirst(t *testing.T) {
 	}
 }
 
-func TestLaterScenario58_Reset(t *testing.T) {
+func TestScenario58_Reset(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, nil)
 	q.fill(0, 0, 10)
@@ -130,7 +128,7 @@ func TestLaterScenario58_Reset(t *testing.T) {
 	}
 }
 
-func TestLaterPauseAndResume(t *testing.T) {
+func TestPauseAndResume(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, nil)
 	q.fill(0, 0, 2)
