@@ -95,8 +95,9 @@ func (c *Cache) read(id store.LogID, from record.Offset, maxBytes int) []*entry 
 type shelf struct {
 	max, bytes int
 	logs       map[store.LogID][]*entry // in offset order, without gaps
-	order      []store.LogID            // a log's id for each entry, oldest first; entries of dropped logs included
+	order      []store.LogID            // a log's id for each entry, oldest first; those of dropped entries included
 	head       int                      // of order
+	stale      int                      // dropped entries in order, at most
 }
 
 func newShelf(maxBytes int) shelf { return shelf{max: maxBytes, logs: map[store.LogID][]*entry{}} }
@@ -135,7 +136,31 @@ func (s *shelf) drop(id store.LogID) {
 	for _, e := range s.logs[id] {
 		s.bytes -= e.cost()
 	}
+	s.stale += len(s.logs[id])
 	delete(s.logs, id)
+	if s.stale > 1024 && s.stale > len(s.order)/2 {
+		s.tidy()
+	}
+}
+
+// tidy forgets the dropped entries in order: of each log the oldest ones.
+func (s *shelf) tidy() {
+	dropped := map[store.LogID]int{}
+	for _, id := range s.order[s.head:] {
+		dropped[id]++
+	}
+	for id, held := range s.logs {
+		dropped[id] -= len(held)
+	}
+	kept := s.order[:0]
+	for _, id := range s.order[s.head:] {
+		if dropped[id] > 0 {
+			dropped[id]--
+			continue
+		}
+		kept = append(kept, id)
+	}
+	s.order, s.head, s.stale = kept, 0, 0
 }
 
 func (s *shelf) read(id store.LogID, from record.Offset, maxBytes int) []*entry {

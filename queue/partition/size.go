@@ -18,6 +18,9 @@ const SizeJournal store.Journal = "size"
 // markEvery is how many bytes lie between two marks, at least. After a restart as many are read again to know the rest.
 const markEvery = 256 << 10
 
+// maxMarks is how many marks a partition keeps. At it every other one of the older half goes: what lies there is known less exactly.
+const maxMarks = 4096
+
 // mark says how many bytes were ever appended before an offset.
 type mark struct {
 	at    record.Offset
@@ -59,9 +62,22 @@ func (s *sizes) read(b []byte) ([]byte, error) {
 	if n <= 0 || m <= 0 {
 		return nil, fmt.Errorf("size mark: %w", store.ErrCorrupt)
 	}
-	s.marks = append(s.marks, mark{record.Offset(at), int64(bytes)})
+	s.add(mark{record.Offset(at), int64(bytes)})
 	s.total = int64(bytes)
 	return b[n+m:], nil
+}
+
+// add appends a mark, thinning out the older half when there are too many.
+func (s *sizes) add(m mark) {
+	if len(s.marks) >= maxMarks {
+		n := 0
+		for i := 1; i < maxMarks/2; i += 2 {
+			s.marks[n] = s.marks[i]
+			n++
+		}
+		s.marks = slices.Delete(s.marks, n, maxMarks/2)
+	}
+	s.marks = append(s.marks, m)
 }
 
 func (m mark) append(b []byte) []byte {
@@ -79,7 +95,7 @@ func (s *sizes) grow(bytes int, next record.Offset) []store.Entry {
 		return nil
 	}
 	m := mark{next, s.total}
-	s.marks = append(s.marks, m)
+	s.add(m)
 	return []store.Entry{s.journal.Delta(m.append(nil))}
 }
 
