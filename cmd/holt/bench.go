@@ -282,7 +282,7 @@ func (a *app) benchServer(ctx context.Context) (stop func(), err error) {
 
 // benchTurn measures scenarios of one setting, one after the other, on topics and a group made for them.
 func (a *app) benchTurn(ctx context.Context, c *client.Client, s benchSetting, scenarios []benchScenario, limit time.Duration) (results []benchResult, err error) {
-	l := &benchLoad{app: a, setting: s, group: "bench-" + rand.Text()[:10]}
+	l := &benchLoad{app: a, setting: s, group: "bench-" + rand.Text()[:10], tick: benchTick}
 	for i := range s.Topics {
 		l.topics = append(l.topics, fmt.Sprintf("%s-%d", l.group, i))
 	}

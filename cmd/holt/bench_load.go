@@ -20,7 +20,8 @@ const (
 	benchWait       = 200 * time.Millisecond
 	benchPause      = 50 * time.Millisecond // after an error that may be gone at the next try
 	benchCallLimit  = 30 * time.Second
-	minInflight     = 10_000 // what a group allows without being asked
+	benchTick       = 5 * time.Second // between lines of progress within a scenario
+	minInflight     = 10_000          // what a group allows without being asked
 )
 
 // benchScenario is one kind of load.
@@ -38,6 +39,8 @@ type benchLoad struct {
 	setting benchSetting
 	group   string
 	topics  []string
+
+	tick time.Duration
 
 	published atomic.Int64 // records, of all scenarios
 	acked     atomic.Int64
@@ -109,14 +112,37 @@ func (l *benchLoad) run(ctx context.Context, scenario benchScenario, limit time.
 	if scenario != scenarioPublish && err == nil {
 		err = add(l.setting.Workers, func(ctx context.Context, c *benchClient) error { return l.work(ctx, c, scenario == scenarioDrain) })
 	}
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		l.tell(ctx, scenario, limit)
+	}()
 	wg.Wait()
+	took := time.Since(start)
+	interrupted := ctx.Err()
+	cancel()
+	<-told
 	if err = errors.Join(err, failure); err != nil {
 		return benchResult{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return benchResult{}, err
+	if interrupted != nil {
+		return benchResult{}, interrupted
 	}
-	return l.result(scenario, time.Since(start), clients), nil
+	return l.result(scenario, took, clients), nil
+}
+
+// tell says now and then how far a scenario is, until ctx ends.
+func (l *benchLoad) tell(ctx context.Context, scenario benchScenario, limit time.Duration) {
+	tick := time.NewTicker(l.tick)
+	defer tick.Stop()
+	for start := time.Now(); ; {
+		select {
+		case <-tick.C:
+			l.app.say("%s: %.0f of %.0f s, %d records published, %d acked", scenario, time.Since(start).Seconds(), limit.Seconds(), l.published.Load(), l.acked.Load())
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // benchClient is one producer or worker, with connections of its own, as if it were a process of its own.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -95,6 +96,35 @@ func TestBenchCompares(t *testing.T) {
 	}
 	if len(r.Ratios) != 4 || r.Ratios[0].What != "publish: "+second+" ÷ default" {
 		t.Errorf("ratios: %+v", r.Ratios)
+	}
+}
+
+// TestBenchTells: a long scenario says how far it is, and one that is interrupted ends.
+func TestBenchTells(t *testing.T) {
+	var stderr watchedBuffer
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stderr.until, stderr.found = "publish: 0 of 3600 s, ", cancel
+	a := &app{stderr: &stderr, server: serveInMemory(t)}
+	l := &benchLoad{
+		app: a, group: "g", topics: []string{"t"}, tick: time.Millisecond,
+		setting: benchSetting{Producers: 1, Workers: 1, Batch: 1, Size: 1, Topics: 1, Partitions: 1, Ordering: "none"},
+	}
+	c, err := a.client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.prepare(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.run(ctx, scenarioPublish, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if err := l.remove(c); err != nil {
+		t.Error(err)
+	}
+	if err := l.remove(c); err != nil {
+		t.Errorf("removing what is gone: %v", err)
 	}
 }
 
