@@ -60,12 +60,13 @@ func TestWorkRideLost(t *testing.T) {
 	inBubble(t, []string{"a", "b"}, func(t *testing.T, f *fakeGroup, _ *network, c *Client) {
 		var reported []error
 		end := working(t, c, func(_ context.Context, r *Record) error {
+			time.Sleep(time.Second)
 			if string(r.Value) == "a" {
 				f.takeAway()
 			}
 			return nil
 		}, OnError(func(err error) { reported = append(reported, err) }))
-		synctest.Wait()
+		time.Sleep(3 * time.Second)
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
@@ -100,11 +101,36 @@ func TestWorkRideRefused(t *testing.T) {
 	})
 }
 
+// TestWorkRideUnanswered: a settle whose lease call is not answered is repeated by itself, as soon as one that was by
+// itself would have been: well before its lease is over.
+func TestWorkRideUnanswered(t *testing.T) {
+	inBubble(t, []string{"a"}, func(t *testing.T, f *fakeGroup, _ *network, c *Client) {
+		f.silent = func(in api.LeaseRequest) bool { return in.Settle != nil }
+		var reported []error
+		end := working(t, c, func(context.Context, *Record) error { time.Sleep(time.Second); return nil },
+			OnError(func(err error) { reported = append(reported, err) }))
+		time.Sleep(time.Second + settleTry - time.Millisecond)
+		if n := len(f.sorted()); n != 0 {
+			t.Errorf("%d settled without an answer", n)
+		}
+		time.Sleep(2 * time.Millisecond)
+		if diff := cmp.Diff([]string{"ack a"}, f.sorted()); diff != "" {
+			t.Error(diff)
+		}
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		if len(reported) != 1 || !errors.Is(reported[0], ErrUnknown) {
+			t.Errorf("reported: %v", reported)
+		}
+	})
+}
+
 // TestWorkRideAtTheEnd: a settle whose lease call is parked when the worker stops is known to have happened.
 func TestWorkRideAtTheEnd(t *testing.T) {
 	inBubble(t, []string{"a"}, func(t *testing.T, f *fakeGroup, _ *network, c *Client) {
-		end := working(t, c, func(context.Context, *Record) error { return nil }, OnError(func(err error) { t.Error(err) }))
-		synctest.Wait()
+		end := working(t, c, func(context.Context, *Record) error { time.Sleep(time.Second); return nil }, OnError(func(err error) { t.Error(err) }))
+		time.Sleep(2 * time.Second)
 		start := time.Now()
 		if err := end(); err != nil {
 			t.Fatal(err)
@@ -146,6 +172,7 @@ func TestWorkPublishes(t *testing.T) {
 		var kept *Record
 		end := working(t, c, func(_ context.Context, r *Record) error {
 			kept = r
+			time.Sleep(time.Second)
 			for i, topic := range []string{"x", "y", "x"} {
 				if err := r.Publish(topic, Text(fmt.Sprintf("%s%d", r.Value, i))); err != nil {
 					t.Error(err)
@@ -162,7 +189,7 @@ func TestWorkPublishes(t *testing.T) {
 			}
 			return nil
 		})
-		synctest.Wait()
+		time.Sleep(5 * time.Second)
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}

@@ -14,12 +14,13 @@ import (
 )
 
 const (
-	pollWait     = 20 * time.Second       // how long a lease call waits for records
-	answerSlack  = 10 * time.Second       // beyond it: the server is gone without a word
-	settleTry    = 15 * time.Second       // one try of a settle
-	settleGrace  = 30 * time.Second       // after the end: how long unanswered settles are repeated
-	lastWords    = 250 * time.Millisecond // for the answer to a lease call that was ended
-	maxLease     = 1000                   // records a lease call asks for at most
+	pollWait     = 20 * time.Second        // how long a lease call waits for records
+	answerSlack  = 10 * time.Second        // beyond it: the server is gone without a word
+	settleTry    = 15 * time.Second        // one try of a settle
+	rideWait     = settleTry - answerSlack // how long a lease call waits that carries settles: they are known as soon as by themselves
+	settleGrace  = 30 * time.Second        // after the end: how long unanswered settles are repeated
+	lastWords    = 250 * time.Millisecond  // for the answer to a lease call that was ended
+	maxLease     = 1000                    // records a lease call asks for at most
 	minExtension = time.Second
 	firstPause   = 100 * time.Millisecond
 	lastPause    = 10 * time.Second
@@ -204,10 +205,13 @@ func (w *worker) poll(n int, settles []*settleCall) leaseAnswer {
 	if w.request == "" {
 		w.request = "work-" + rand.Text()
 	}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(w.ctx), pollWait+answerSlack, errNoAnswer)
-	defer cancel()
 	o := w.leaseOptions(n)
 	o.Wait = pollWait
+	if len(settles) > 0 {
+		o.Wait = rideWait
+	}
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(w.ctx), o.Wait+answerSlack, errNoAnswer)
+	defer cancel()
 	first := make(chan leaseAnswer, 1)
 	go func() {
 		records, settled, err := w.client.lease(ctx, w.group, o, together(settles))

@@ -37,6 +37,7 @@ type fakeGroup struct {
 	settles   []api.SettleRequest                  // that came by themselves, not with a lease
 	answers   map[string]api.SettleResponse        // by request key
 	noSettled func() bool                          // called after each of settles: break the connection
+	silent    func(api.LeaseRequest) bool          // of a lease call: it is never answered
 	noAnswer  func() bool                          // called after each hand-out: break the connection instead of answering
 	refuse    *api.Problem                         // of leases
 }
@@ -86,6 +87,10 @@ func (c *fakeCall) end() {
 
 func (f *fakeGroup) lease(w http.ResponseWriter, r *http.Request) {
 	in := decode[api.LeaseRequest](f.t, r)
+	if f.silent != nil && f.silent(in) {
+		<-r.Context().Done()
+		return
+	}
 	if in.Settle != nil && f.settle != nil {
 		if p := f.settle(*in.Settle); p != nil {
 			if p.Status == 0 {
