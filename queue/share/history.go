@@ -118,7 +118,10 @@ func cut(s string, limit int) string {
 		return s
 	}
 	s = s[:limit-len(cutMark)]
-	for len(s) > 0 && !utf8.ValidString(s[max(0, len(s)-utf8.UTFMax):]) && !utf8.RuneStart(s[len(s)-1]) {
+	for range utf8.UTFMax - 1 { // not in the middle of a character
+		if r, size := utf8.DecodeLastRuneInString(s); r != utf8.RuneError || size != 1 {
+			break
+		}
 		s = s[:len(s)-1]
 	}
 	return s + cutMark
@@ -163,12 +166,20 @@ func (w *window) history(ctx context.Context, at lease.Offset) (history, error) 
 	if err != nil {
 		return nil, fmt.Errorf("history of %s/%d at %d: %w", w.part.Topic, w.part.Index, at, err)
 	}
+	h, err := decodeHistory(b)
+	if err != nil {
+		return nil, fmt.Errorf("history of %s/%d at %d: %w", w.part.Topic, w.part.Index, at, err)
+	}
+	return h, nil
+}
+
+// decodeHistory reads a note; no bytes are no history.
+func decodeHistory(b []byte) (h history, err error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	var h history
 	if err := json.Unmarshal(b, &h); err != nil {
-		return nil, fmt.Errorf("history of %s/%d at %d: %w: %w", w.part.Topic, w.part.Index, at, store.ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	}
 	return h, nil
 }
