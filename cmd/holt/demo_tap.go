@@ -92,12 +92,21 @@ func (t *demoTap) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(req)
 }
 
+// lease tells of the records handed out, and before that of the settles that the call carries.
 func (t *demoTap) lease(req *http.Request) (*http.Response, error) {
+	var in api.LeaseRequest
+	if err := bodyOf(req, &in); err != nil {
+		return nil, err
+	}
+	t.asks(in.Settle)
 	e := demoEvent{Kind: demoLeased}
 	var out api.LeaseResponse
 	res, ok, err := t.exchange(req, &e, &out)
 	if !ok {
 		return res, err
+	}
+	if in.Settle != nil && out.Settle != nil {
+		t.settled(in.Settle, out.Settle, e)
 	}
 	for i := range out.Records {
 		r := &out.Records[i]
@@ -114,24 +123,34 @@ func (t *demoTap) lease(req *http.Request) (*http.Response, error) {
 }
 
 func (t *demoTap) settle(req *http.Request) (*http.Response, error) {
-	in, err := settleOf(req)
-	if err != nil {
+	var in api.SettleRequest
+	if err := bodyOf(req, &in); err != nil {
 		return nil, err
 	}
-	if len(in.Ack) > 0 {
-		t.tell.event(demoEvent{Kind: demoAsks, Acks: in.Ack})
-	}
-	e := demoEvent{Kind: demoSettled}
+	t.asks(&in)
+	var e demoEvent
 	var out api.SettleResponse
 	res, ok, err := t.exchange(req, &e, &out)
-	if !ok {
-		return res, err
+	if ok {
+		t.settled(&in, &out, e)
 	}
+	return res, err
+}
+
+// asks tells of acks that are about to be sent.
+func (t *demoTap) asks(in *api.SettleRequest) {
+	if in != nil && len(in.Ack) > 0 {
+		t.tell.event(demoEvent{Kind: demoAsks, Acks: in.Ack})
+	}
+}
+
+// settled tells of what was settled, by the call with these times.
+func (t *demoTap) settled(in *api.SettleRequest, out *api.SettleResponse, call demoEvent) {
 	failed := map[string]bool{}
 	for _, f := range out.Failed {
 		failed[f.Receipt] = true
 	}
-	e.Acks = without(in.Ack, failed)
+	e := demoEvent{Kind: demoSettled, Sent: call.Sent, At: call.At, Acks: without(in.Ack, failed)}
 	for _, n := range in.Nack {
 		e.Others = append(e.Others, n.Receipt)
 	}
@@ -142,7 +161,6 @@ func (t *demoTap) settle(req *http.Request) (*http.Response, error) {
 	if len(e.Acks)+len(e.Others) > 0 {
 		t.tell.event(e)
 	}
-	return res, err
 }
 
 // exchange makes the call, sets e's times around it, and decodes a 200 answer (ok), which the caller can read again.
@@ -162,15 +180,14 @@ func (t *demoTap) exchange(req *http.Request, e *demoEvent, out any) (res *http.
 	return res, json.Unmarshal(body, out) == nil, nil
 }
 
-// settleOf decodes a settle's body and leaves it to be sent.
-func settleOf(req *http.Request) (in api.SettleRequest, err error) {
+// bodyOf decodes a call's body and leaves it to be sent.
+func bodyOf(req *http.Request, in any) error {
 	body, err := req.GetBody()
 	if err != nil {
-		return in, err
+		return err
 	}
 	defer body.Close()
-	err = json.NewDecoder(body).Decode(&in)
-	return in, err
+	return json.NewDecoder(body).Decode(in)
 }
 
 func without(receipts []string, failed map[string]bool) (out []string) {
