@@ -25,6 +25,7 @@ const (
 type Config struct {
 	Hosts          []string      // names under which the server is reached, without port, beside the loopback ones; "*" = any
 	TrustedOrigins []string      // "https://host[:port]" whose pages may call this server
+	Tokens         []string      // bearer tokens that are taken, of minToken bytes at least; none: no token is asked for
 	HeaderTimeout  time.Duration // for a request's headers; 3 s
 	BodyTimeout    time.Duration // for the first bytes of a body, which then come at minRate at least; 10 s
 	WriteTimeout   time.Duration // for the first bytes of an answer, which then go at minRate at least; 10 s
@@ -53,6 +54,9 @@ func (c Config) Validate() error {
 		if err == nil {
 			check(http.NewCrossOriginProtection().AddTrustedOrigin(o) == nil, "trusted origin %q is not an origin", o)
 		}
+	}
+	for _, t := range c.Tokens {
+		check(len(t) >= minToken && !strings.ContainsAny(t, " \t\r\n"), "a token has %d bytes: it must have %d at least, and no white space", len(t), minToken)
 	}
 	check(c.HeaderTimeout >= 0 && c.BodyTimeout >= 0 && c.WriteTimeout >= 0 && c.IdleTimeout >= 0, "timeouts must not be negative")
 	check(c.MaxHeader >= 0 && c.MaxHeader <= 1<<20, "the limit of headers is %d bytes: it must be at most 1 MiB", c.MaxHeader)

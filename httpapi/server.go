@@ -24,6 +24,7 @@ type API struct {
 	hosts   hosts
 	origin  *http.CrossOriginProtection
 	metrics *metrics
+	tokens  tokens
 	ids     requestIDs
 	buffers sync.Pool    // of *[]byte: bodies and answers
 	batches sync.Pool    // of *batch
@@ -38,7 +39,7 @@ func New(b Broker, cfg Config) (*API, error) {
 	cfg = cfg.withDefaults()
 	a := &API{
 		broker: b, cfg: cfg, limits: b.Info().Limits, mux: chi.NewMux(), hosts: newHosts(cfg.Hosts),
-		origin: http.NewCrossOriginProtection(), ids: newRequestIDs(),
+		origin: http.NewCrossOriginProtection(), tokens: newTokens(cfg.Tokens), ids: newRequestIDs(),
 	}
 	for _, o := range cfg.TrustedOrigins {
 		if err := a.origin.AddTrustedOrigin(o); err != nil {
@@ -96,14 +97,15 @@ type route struct {
 	name    string // "POST /v1/topics/{topic}/records", in metrics and logs
 	handler handler
 	late    bool // served during a shutdown, too
+	open    bool // served without a token, too
 	timed   *timings
 }
 
 // table of what is served. HEAD goes with every GET: net/http leaves the body out.
 func (a *API) table() []route {
 	routes := []route{
-		{name: "GET /healthz", handler: a.healthz, late: true},
-		{name: "GET /readyz", handler: a.readyz, late: true},
+		{name: "GET /healthz", handler: a.healthz, late: true, open: true},
+		{name: "GET /readyz", handler: a.readyz, late: true, open: true},
 		{name: "GET /metrics", handler: a.scrape, late: true},
 		{name: "GET /v1/info", handler: a.info},
 
@@ -142,7 +144,7 @@ func (a *API) table() []route {
 	}
 	for _, rt := range routes {
 		if path, ok := strings.CutPrefix(rt.name, "GET "); ok {
-			routes = append(routes, route{name: "HEAD " + path, handler: rt.handler, late: rt.late})
+			routes = append(routes, route{name: "HEAD " + path, handler: rt.handler, late: rt.late, open: rt.open})
 		}
 	}
 	return routes

@@ -26,11 +26,13 @@ type serveConfig struct {
 	AutoCreate     bool     `koanf:"auto_create"`
 	Hosts          []string `koanf:"hosts"`
 	TrustedOrigins []string `koanf:"trusted_origins"`
+	TokenFile      string   `koanf:"token_file"`
 	Insecure       bool     `koanf:"insecure"`
 	LogLevel       string   `koanf:"log_level"`
 	LogFormat      string   `koanf:"log_format"`
 
 	minFree int64
+	tokens  []string
 }
 
 // serveFlags defines the options; their names in environment and file have "_" for "-".
@@ -42,7 +44,8 @@ func serveFlags(f *pflag.FlagSet) {
 	f.Bool("auto-create", true, "publishing and leasing make missing topics and groups")
 	f.StringSlice("hosts", nil, "`names` under which the server is reached, beside the loopback ones")
 	f.StringSlice("trusted-origins", nil, "`origins` whose pages may call this server, as in https://console.example")
-	f.Bool("insecure", false, "listen on an address that others can reach: this version has no authentication")
+	f.String("token-file", "", "`file` with the bearer tokens that clients may use, one a line; without it no token is asked for")
+	f.Bool("insecure", false, "listen on an address that others can reach without asking for a token")
 	f.String("log-level", "info", "debug, info, warn or error")
 	f.String("log-format", "auto", "text, json, or auto: text on a terminal")
 }
@@ -101,8 +104,14 @@ func (c *serveConfig) validate() error {
 	check(c.Data != "", "data: the directory has no name")
 	host, _, err := net.SplitHostPort(c.Listen)
 	check(err == nil, "listen: %q is not an address with a port, as in 127.0.0.1:4658", c.Listen)
-	check(err != nil || c.Insecure || isLoopback(host),
-		"listen: %q can be reached by others, and this version has no authentication; put a proxy in front that has, and say insecure", c.Listen)
+	if c.TokenFile != "" {
+		var terr error
+		if c.tokens, terr = readTokens(c.TokenFile); terr != nil {
+			errs = append(errs, fmt.Errorf("token_file: %w", terr))
+		}
+	}
+	check(err != nil || c.Insecure || c.TokenFile != "" || isLoopback(host),
+		"listen: %q can be reached by others: ask for a token with token_file, or say insecure if something in front does", c.Listen)
 	if c.minFree, err = parseBytes(c.MinFree); err != nil {
 		errs = append(errs, fmt.Errorf("min_free: %w", err))
 	}
@@ -118,6 +127,24 @@ func isLoopback(host string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
+}
+
+// readTokens reads a file with a token a line; empty lines and those that begin with # are passed over.
+func readTokens(path string) ([]string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			out = append(out, line)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s has no token", path)
+	}
+	return out, nil
 }
 
 // parseBytes reads a number of bytes: "1073741824", "64MiB", "1GiB"; "" is 0.

@@ -90,7 +90,7 @@ type server struct {
 }
 
 func newServer(b *queue.Broker, l net.Listener, cfg *serveConfig, log *slog.Logger, commits *httpapi.Commits) (*server, error) {
-	hc := httpapi.Config{Hosts: cfg.Hosts, TrustedOrigins: cfg.TrustedOrigins, Log: log, Commits: commits}
+	hc := httpapi.Config{Hosts: cfg.Hosts, TrustedOrigins: cfg.TrustedOrigins, Tokens: cfg.tokens, Log: log, Commits: commits}
 	handler, err := httpapi.New(b, hc)
 	if err != nil {
 		return nil, err
