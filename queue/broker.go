@@ -160,7 +160,7 @@ func (b *Broker) restore(ctx context.Context) error {
 		return err
 	}
 	for _, def := range deleted {
-		t, err := b.openTopic(ctx, def, nil, false)
+		t, err := b.openTopic(ctx, def, nil, true) // nobody asks for the size of what is dropped
 		if err != nil {
 			return err
 		}

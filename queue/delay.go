@@ -251,6 +251,9 @@ func (d *delayed) take(offsets []record.Offset) commit.Part {
 
 // checkpoint writes a checkpoint of the schedule if one is due, a piece at a time; the schedule is locked.
 func (d *delayed) checkpoint() {
+	if d.closed { // whoever closes it waits for what runs in the background
+		return
+	}
 	entries := d.items.Checkpoint()
 	if len(entries) == 0 {
 		return

@@ -49,9 +49,12 @@ func (c *Cursor) open(ctx context.Context, at record.Offset) error {
 	if _, end := c.part.Bounds(); at >= end {
 		return fmt.Errorf("read %s/%d at %d: %w", c.part.Topic, c.part.Index, at, store.ErrOutOfRange)
 	}
-	entries, err := c.part.entries(ctx, at, cursorBytes)
-	if err != nil {
-		return err
+	var err error
+	entries := c.part.cached(at) // one batch: to copy the places of its successors would cost more than to ask again
+	if entries == nil {
+		if entries, err = c.part.entries(ctx, at, cursorBytes); err != nil {
+			return err
+		}
 	}
 	c.at = entries[0]
 	if len(c.at.Bytes) == 0 {

@@ -30,6 +30,14 @@ func (p *Partition) entries(ctx context.Context, from record.Offset, maxBytes in
 	return p.cache.keep(p.ID, batches), nil
 }
 
+// cached returns the batch that covers an offset, nil if it is not in the cache or is trimmed.
+func (p *Partition) cached(at record.Offset) []*entry {
+	if start, _ := p.Bounds(); at < start {
+		return nil
+	}
+	return p.cache.read(p.ID, at, 0)
+}
+
 // errStop ends a Scan without an error.
 var errStop = errors.New("stop")
 
