@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 
@@ -16,7 +17,7 @@ import (
 var engines = map[string]func(b *testing.B) store.Store{
 	"memory": func(b *testing.B) store.Store { return memory.New(memory.Config{}) },
 	"badger": func(b *testing.B) store.Store {
-		st, err := badger.Open(context.Background(), badger.Config{Dir: b.TempDir(), MinFree: 1})
+		st, err := badger.Open(context.Background(), badger.Config{Dir: b.TempDir(), MinFree: 1, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -77,32 +78,36 @@ func BenchmarkLeaseAck(b *testing.B) {
 		for _, batch := range []int{1, 100} {
 			b.Run(fmt.Sprintf("%s/batch=%d", engine, batch), func(b *testing.B) {
 				br := openBench(b, engine, 4)
-				fill(b, br, b.N+64*batch)
+				fill(b, br, b.N)
 				b.ReportAllocs()
 				var done atomic.Int64
 				b.SetParallelism(32)
 				b.ResetTimer()
 				b.RunParallel(func(pb *testing.PB) {
-					for done.Add(int64(batch)) <= int64(b.N)+int64(batch) {
-						leaseAndAck(b, br, batch)
+					for n := 1; n > 0 && done.Load() < int64(b.N); { // until all are acked, or all are with others
+						n = leaseAndAck(b, br, batch)
+						done.Add(int64(n))
 					}
 					for pb.Next() {
 					}
 				})
+				if done.Load() != int64(b.N) {
+					b.Errorf("%d of %d records acked", done.Load(), b.N)
+				}
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
 			})
 		}
 	}
 }
 
-func leaseAndAck(b *testing.B, br *queue.Broker, batch int) {
+func leaseAndAck(b *testing.B, br *queue.Broker, batch int) (records int) {
 	ds, _, err := br.Lease(context.Background(), "g", queue.LeaseRequest{Max: batch})
 	if err != nil {
 		b.Error(err)
-		return
+		return 0
 	}
 	if len(ds) == 0 {
-		return
+		return 0
 	}
 	actions := make([]queue.Action, len(ds))
 	for i, d := range ds {
@@ -111,6 +116,7 @@ func leaseAndAck(b *testing.B, br *queue.Broker, batch int) {
 	if _, err := br.Settle(context.Background(), "g", actions); err != nil {
 		b.Error(err)
 	}
+	return len(ds)
 }
 
 // BenchmarkPublish: 64 producers in closed loops, records of 100 bytes; ns per record.

@@ -226,3 +226,20 @@ func TestRateIsNotExceededOverRestarts(t *testing.T) {
 		}
 	})
 }
+
+func TestScenario3CallsThatDoNotWaitGetWhatIsThere(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.group("g", []string{"t"}, nil)
+		h.publish("t", make([]string, 64)...)
+		got := make(chan int, 64)
+		for range 64 { // all at once: one reads ahead, nobody else may go away empty for it
+			go func() { got <- len(h.lease("g", 1, 0)) }()
+		}
+		for range 64 {
+			if n := <-got; n != 1 {
+				h.t.Errorf("a call got %d records", n)
+			}
+		}
+	})
+}

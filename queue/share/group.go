@@ -55,6 +55,8 @@ type Group struct {
 	requests requests        // answers to settles with a request key
 	keyed    leaseKeys       // what leases with a request key got
 	serving  bool            // a dispatcher runs
+	filling  int             // windows that somebody reads ahead for
+	filled   chan struct{}   // closed when one of them is done
 	handouts []lease.Handout // reused by every Lease of a machine
 	timer    *time.Timer
 	armed    int64 // ms the timer is set to; 0 = not set
@@ -91,7 +93,7 @@ func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprint
 func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, answers []*Answers) *Group {
 	g := &Group{
 		env: env, id: def.ID, name: def.Name, def: def, letters: letters, byLog: map[store.LogID]*window{},
-		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), histories: make(chan struct{}, 1), burying: make(chan struct{}, 1), members: newMembers(),
+		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), filled: make(chan struct{}), histories: make(chan struct{}, 1), burying: make(chan struct{}, 1), members: newMembers(),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.timer = time.AfterFunc(time.Hour, g.tick)

@@ -81,6 +81,16 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 			waiter, err = g.park(req)
 			g.serve()
 		}
+		if fill == nil && len(p.grants) == 0 && req.Wait == 0 && g.filling > 0 { // somebody else reads what this call may get
+			filled := g.filled
+			g.mu.Unlock()
+			select {
+			case <-filled:
+				continue
+			case <-ctx.Done():
+				return p, nil, ctx.Err()
+			}
+		}
 		if fill == nil {
 			g.keyed.remember(req.Request, p.grants, waiter)
 		}
@@ -165,6 +175,7 @@ func (g *Group) take(now int64, req *LeaseRequest, p *parcel) (fill *window) {
 func (g *Group) exhausted(w *window) (fill bool) {
 	if !w.filling && !w.machine.Full() && !w.part.Watch(record.Offset(w.machine.End()), g) {
 		w.filling = true
+		g.filling++
 		return true
 	}
 	g.lanes.remove(w)
@@ -222,6 +233,9 @@ func (g *Group) fill(ctx context.Context, w *window) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	w.filling = false
+	g.filling--
+	close(g.filled)
+	g.filled = make(chan struct{})
 	if w.closed {
 		return nil
 	}
