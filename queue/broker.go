@@ -47,6 +47,8 @@ type Broker struct {
 
 	schedules map[string]*recurring
 
+	positions chan struct{} // one slot: held while starts of logs and groups are moved
+
 	stop     chan struct{} // closed by Stop
 	stopOnce sync.Once
 	dead     chan struct{}  // closed when the committer failed
@@ -76,7 +78,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, store: st,
 		committer: commit.New(st, cfg.ObserveCommit), cache: partition.NewCache(cfg.CacheBytes),
-		topics: map[string]*topic{}, groups: map[string]*share.Group{}, schedules: map[string]*recurring{},
+		topics: map[string]*topic{}, groups: map[string]*share.Group{}, schedules: map[string]*recurring{}, positions: make(chan struct{}, 1),
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())

@@ -106,6 +106,11 @@ type ResetMove struct {
 // Reset moves a share group: records from there on are delivered afresh, running leases are lost, and going forward what is
 // skipped counts as settled. Targets are clamped to what exists. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrPartitionNotFound, ErrUnknown.
 func (b *Broker) Reset(ctx context.Context, name string, req ResetRequest) ([]ResetMove, error) {
+	give, err := b.takePositions(ctx) // retention must not let go of what the group goes back to
+	if err != nil {
+		return nil, err
+	}
+	defer give()
 	g, err := b.group(name)
 	if err != nil {
 		return nil, err

@@ -38,8 +38,14 @@ func (b *Broker) retain() {
 	}
 }
 
-// retainPartition trims one partition to what its topic's retention keeps.
+// retainPartition trims one partition to what its topic's retention keeps. It has the turn of positions: no group is reset to what is being
+// let go.
 func (b *Broker) retainPartition(ctx context.Context, t *topic, p *partition.Partition) error {
+	give, err := b.takePositions(ctx)
+	if err != nil {
+		return err
+	}
+	defer give()
 	to, err := b.retained(ctx, t, p)
 	if err != nil {
 		return err
@@ -53,6 +59,17 @@ func (b *Broker) retainPartition(ctx context.Context, t *topic, p *partition.Par
 	}
 	b.log.Debug("records are over their retention", "topic", p.Topic, "partition", p.Index, "start_offset", to)
 	return b.durable(ctx)
+}
+
+// takePositions takes the turn to move starts of logs and groups; the returned function gives it back. A dead-letter topic may be made under
+// it: it comes before the catalog's turn.
+func (b *Broker) takePositions(ctx context.Context) (give func(), err error) {
+	select {
+	case b.positions <- struct{}{}:
+		return func() { <-b.positions }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // retained returns the first offset that has to stay.
