@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -211,16 +213,14 @@ func (b *Broker) replayTopic(ctx context.Context, t *topic, groups []*catalog.Gr
 // replayPartition is replayTopic for one partition; stray are journals that nobody owns any more.
 func (b *Broker) replayPartition(ctx context.Context, t *topic, p *partition.Partition, groups []*catalog.Group, was *restored) (stray []store.Journal, err error) {
 	machines := map[store.Journal]journal.Machine{partition.SizeJournal: p.Sizes()}
-	for _, g := range groups {
-		machines[share.LettersName(g.ID)] = share.NewLetters(p)
-		if a := g.Attachment(t.def.ID); a != nil {
-			machines[share.JournalName(g.ID)] = share.NewRestored(share.MachineConfig(g), a.Epoch)
-			machines[share.AnswersName(g.ID)] = share.NewAnswers(p.ID)
-		}
-	}
 	journals, stray, err := journal.Replay(ctx, p.Log(), func(name store.Journal) journal.Machine {
 		if m := t.ids.Replay(name, p.Index); m != nil {
 			return m
+		}
+		if machines[name] == nil {
+			if m := b.machineFor(name, t, p, groups); m != nil {
+				machines[name] = m
+			}
 		}
 		return machines[name]
 	})
@@ -259,6 +259,27 @@ func (b *Broker) replayPartition(ctx context.Context, t *topic, p *partition.Par
 		was.parts[g.Name] = append(was.parts[g.Name], part)
 	}
 	return stray, nil
+}
+
+// machineFor returns the machine of a group's journal on a partition, or nil if the journal is no living group's.
+func (b *Broker) machineFor(name store.Journal, t *topic, p *partition.Partition, groups []*catalog.Group) journal.Machine {
+	kind, id, _ := strings.Cut(string(name), "/")
+	for _, g := range groups {
+		if id != strconv.FormatUint(g.ID, 10) {
+			continue
+		}
+		a := g.Attachment(t.def.ID)
+		switch {
+		case name == share.LettersName(g.ID):
+			return share.NewLetters(p)
+		case a != nil && name == share.JournalName(g.ID):
+			return share.NewRestored(share.MachineConfig(g), a.Epoch)
+		case a != nil && name == share.AnswersName(g.ID):
+			return share.NewAnswers(p.ID)
+		}
+	}
+	b.log.Debug("a journal of a group that is gone", "topic", p.Topic, "partition", p.Index, "kind", kind)
+	return nil
 }
 
 // commit runs the committer; its failure is the broker's end.

@@ -41,9 +41,9 @@ func (b *Broker) Publish(ctx context.Context, name string, msgs []Message, wait 
 	if err := pub.Begin(); err != nil {
 		return nil, nil, err
 	}
-	pub.Commit(b.committer, time.Now(), nil)
-	// A duplicate's answer, too, waits for the record it names.
-	if err := b.durable(ctx); err != nil {
+	// A duplicate's answer, too, waits for the record it names: that was enqueued before this unit.
+	ticket := pub.Commit(b.committer, time.Now(), nil)
+	if err := b.committed(b.committer.Wait(ctx, ticket)); err != nil {
 		return nil, nil, fmt.Errorf("publish to %s: %w", name, err)
 	}
 	return pub.Places()[0], created, nil

@@ -312,7 +312,7 @@ func (g *Group) Reset(ctx context.Context, moves []Move) error {
 		edit, _ := w.edit()
 		unit := commit.Unit{edit}
 		for _, l := range g.letters {
-			if part, any := l.close(func(at place) bool { return at.log == w.part.ID && at.at >= lease.Offset(m.To) }); any {
+			if part, any := l.closeFrom(place{w.part.ID, lease.Offset(m.To)}); any {
 				unit = append(unit, part)
 			}
 		}

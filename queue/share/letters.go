@@ -32,11 +32,12 @@ func NewLetters(p *partition.Partition) *Letters {
 	return &Letters{part: p, open: map[place]record.Offset{}}
 }
 
-// A delta is a byte, open or close, then for each letter the log and offset of its record, and when opened its own offset (uvarints). A checkpoint
-// opens all.
+// A delta is a byte, then for each letter the log and offset of its record, and when opened its own offset (uvarints); the last kind closes all of a
+// log from an offset on. A checkpoint opens all.
 const (
 	opOpenLetter  = 1
 	opCloseLetter = 2
+	opCloseFrom   = 3
 )
 
 // Restore implements journal.Machine.
@@ -47,17 +48,20 @@ func (l *Letters) Restore(checkpoint []byte) error {
 
 // Replay implements journal.Machine.
 func (l *Letters) Replay(delta []byte) error {
-	if len(delta) == 0 || delta[0] != opOpenLetter && delta[0] != opCloseLetter {
+	if len(delta) == 0 || delta[0] < opOpenLetter || delta[0] > opCloseFrom {
 		return fmt.Errorf("open letters: %w", store.ErrCorrupt)
 	}
 	r := answerReader{b: delta[1:]}
 	for len(r.b) > 0 && !r.bad {
 		at := place{store.LogID(r.uint()), lease.Offset(r.uint())}
-		if delta[0] == opCloseLetter {
+		switch delta[0] {
+		case opCloseLetter:
 			delete(l.open, at)
-			continue
+		case opCloseFrom:
+			l.drop(at)
+		default:
+			l.open[at] = record.Offset(r.uint())
 		}
-		l.open[at] = record.Offset(r.uint())
 	}
 	if r.bad {
 		return fmt.Errorf("open letters: %w", store.ErrCorrupt)
@@ -107,6 +111,22 @@ func (l *Letters) close(which func(place) bool) (commit.Part, bool) {
 		part.Entries = append(part.Entries, l.journal.Delta(delta))
 	}
 	return part, len(gone) > 0
+}
+
+// closeFrom closes all letters of a log's records from an offset on and returns what makes it durable; false if there are none.
+func (l *Letters) closeFrom(at place) (commit.Part, bool) {
+	if !l.drop(at) {
+		return commit.Part{}, false
+	}
+	delta := binary.AppendUvarint([]byte{opCloseFrom}, uint64(at.log))
+	delta = binary.AppendUvarint(delta, uint64(at.at))
+	return commit.Part{Log: l.part.ID, Entries: []store.Entry{l.journal.Delta(delta)}}, true
+}
+
+func (l *Letters) drop(from place) (any bool) {
+	before := len(l.open)
+	maps.DeleteFunc(l.open, func(at place, _ record.Offset) bool { return at.log == from.log && at.at >= from.at })
+	return len(l.open) < before
 }
 
 func comparePlaces(a, b place) int {
