@@ -184,13 +184,6 @@ func (c *Committer) Wait(ctx context.Context, t Ticket) error {
 	}
 }
 
-// Err returns why a commit failed, or nil: from then on what memory knows is void.
-func (c *Committer) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
 // Room waits while more than MaxQueued bytes are on their way to the disk. Publishers call it before they take a lock.
 func (c *Committer) Room(ctx context.Context) error {
 	for {

@@ -19,9 +19,6 @@ func (g *Group) deliver(ctx context.Context, p parcel) ([]Delivery, error) {
 		}
 		return nil, g.result(err)
 	}
-	if err := g.env.Committer.Err(); err != nil { // what was handed out may never have been stored
-		return nil, g.result(err)
-	}
 	out := make([]Delivery, 0, len(p.grants))
 	var from *window
 	var cursor *partition.Cursor
