@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -54,13 +55,14 @@ func (w *world) failCommit(rng *rand.Rand) {
 
 // failMeta lets one of the next changes of definitions end badly; the store dies of it, as an engine on a disk does.
 func (w *world) failMeta(rng *rand.Rand) {
-	left := 1 + rng.IntN(5)
+	var left atomic.Int64
+	left.Store(1 + rng.Int64N(5))
 	outcome := memory.Fence + memory.Outcome(rng.IntN(3))
 	w.armed = true
-	w.note("meta fault: in %d, outcome %d", left, outcome)
+	w.note("meta fault: in %d, outcome %d", left.Load(), outcome)
 	w.setFaults(func(f *memory.Faults) {
 		f.Meta = func(uint64) memory.Fate {
-			if left--; left == 0 {
+			if left.Add(-1) == 0 {
 				return memory.Fate{Outcome: outcome, Kill: true}
 			}
 			return memory.Fate{}
@@ -70,12 +72,12 @@ func (w *world) failMeta(rng *rand.Rand) {
 
 // failReads lets many reads fail while one call is made.
 func (w *world) failReads(rng *rand.Rand) {
-	chance := 1 + rng.IntN(4)
+	chance := 1 + rng.Int64N(4)
 	w.reading = true
-	n := 0
+	var n atomic.Int64 // reads come from the groups' background work, too
 	w.setFaults(func(f *memory.Faults) {
 		f.Read = func(op string, id store.LogID, at store.Offset) error {
-			if n++; n%chance != 0 {
+			if n.Add(1)%chance != 0 {
 				return nil
 			}
 			return fmt.Errorf("%s of log %d at %d: %w: injected", op, id, at, store.ErrCorrupt)
