@@ -20,6 +20,7 @@ import (
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/system"
 )
 
 // Config is what a broker can be told; the zero value is the documented default.
@@ -41,12 +42,13 @@ type Broker struct {
 	committer *commit.Committer
 	catalog   *catalog.Catalog
 	cache     *partition.Cache
+	system    *system.Log
 	env       *share.Env
 
-	mu     sync.RWMutex // guards the maps
-	topics map[string]*topic
-	groups map[string]*share.Group
-
+	mu        sync.RWMutex // guards the maps
+	topics    map[string]*topic
+	internal  map[string]*topic // the server's own; see internalTopic
+	groups    map[string]*share.Group
 	schedules map[string]*recurring
 
 	positions chan struct{} // one slot: held while starts of logs and groups are moved
@@ -80,9 +82,10 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, store: st,
 		committer: commit.New(st, cfg.ObserveCommit), cache: partition.NewCache(cfg.CacheBytes),
-		topics: map[string]*topic{}, groups: map[string]*share.Group{}, schedules: map[string]*recurring{}, positions: make(chan struct{}, 1),
+		topics: map[string]*topic{}, internal: map[string]*topic{}, groups: map[string]*share.Group{}, schedules: map[string]*recurring{}, positions: make(chan struct{}, 1),
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
+	b.system = system.New(b.committer) // what it keeps is said before restore
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	key, err := receiptKey(ctx, st.Meta())
 	if err != nil {
@@ -120,17 +123,18 @@ func receiptKey(ctx context.Context, meta store.Meta) (key [share.ReceiptKeySize
 
 // restore opens all partitions, replays what groups did with them, and starts the committer.
 func (b *Broker) restore(ctx context.Context) error {
-	for _, def := range b.catalog.Topics("", everything) {
+	groups := b.catalog.Groups("", everything)
+	was := restored{map[string][]share.Part{}, map[string][]*share.Letters{}, map[string][]*share.Answers{}}
+	stray, err := b.system.Open(ctx, b.store)
+	if err != nil {
+		return err
+	}
+	for _, def := range append(b.catalog.Internals(), b.catalog.Topics("", everything)...) {
 		t, err := b.openTopic(ctx, def, nil, true)
 		if err != nil {
 			return err
 		}
-		b.topics[def.Name] = t
-	}
-	groups := b.catalog.Groups("", everything)
-	was := restored{map[string][]share.Part{}, map[string][]*share.Letters{}, map[string][]*share.Answers{}}
-	var stray []commit.Unit
-	for _, t := range b.topics {
+		b.among(def.Name)[def.Name] = t
 		lost, err := b.replayTopic(ctx, t, groups, &was)
 		if err != nil {
 			return err
@@ -326,11 +330,15 @@ func (b *Broker) Close() error {
 	for _, t := range b.topics {
 		t.delayed.close()
 	}
+	for _, t := range b.internal {
+		t.delayed.close()
+	}
 	for _, r := range b.schedules {
 		r.close()
 	}
 	b.mu.RUnlock()
 	b.background.Wait()
+	b.system.Close()
 	b.committer.Close()
 	b.work.Wait()
 	return b.Cause()

@@ -301,17 +301,7 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 	if err := b.catalog.DeleteTopic(ctx, t.def); err != nil {
 		return err
 	}
-	for _, p := range t.partitions {
-		p.Close()
-	}
-	b.mu.Lock()
-	delete(b.topics, name)
-	for _, g := range b.groups { // after the close: no letter comes behind
-		g.LoseLetters(logs(t))
-	}
-	b.mu.Unlock()
-	t.delayed.close()
-	b.work.Go(func() { b.drop(t) })
+	b.closeTopic(t)
 	return nil
 }
 

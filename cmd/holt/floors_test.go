@@ -24,6 +24,7 @@ var floors = []struct {
 	{"queue/share", "share groups act for the lease machine"},
 	{"queue/wait queue/catalog", "waiting and definitions know nothing of groups at work"},
 	{"queue/dedupe queue/schedule", "ids and due times, journaled beside the records"},
+	{"queue/system", "the server's own journals, on a log without records"},
 	{"queue/partition", "offsets, timestamps, reading"},
 	{"queue/journal queue/commit", "what is durable about a partition, and how it becomes so"},
 	{"queue/store/badger queue/store/memory queue/store/storetest", "an engine knows only the seam and its own library"},
@@ -41,7 +42,7 @@ var allowed = map[string]string{
 	"client":     "github.com/klauspost/compress",
 	"dlq/letter": "",
 
-	"queue": "", "queue/share": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/journal": "", "queue/commit": "",
+	"queue": "", "queue/share": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/commit": "",
 	"queue/store": "", "queue/store/memory": "", "queue/store/badger": "github.com/dgraph-io google.golang.org/protobuf golang.org/x/sys",
 	"queue/record": "github.com/klauspost/compress github.com/pierrec/lz4",
 }

@@ -15,7 +15,7 @@ import (
 
 // Names of definitions in the store's Meta.
 const (
-	topicPrefix   = "t/" // + name: a Topic
+	topicPrefix   = "t/" // + name: a Topic, one of the server's own if the name is Reserved
 	groupPrefix   = "g/" // + name: a Group
 	deletedPrefix = "x/" // + topic id: a deleted Topic whose logs are being dropped
 	idsName       = "ids"
@@ -32,16 +32,19 @@ type Catalog struct {
 	next, limit uint64 // identities left of the reserved block; guarded by turn
 	idsRev      uint64
 
-	mu     sync.RWMutex // guards the maps; never held across I/O
-	topics map[string]*Topic
-	groups map[string]*Group
-
+	mu        sync.RWMutex // guards the maps; never held across I/O
+	topics    map[string]*Topic
+	internal  map[string]*Topic // those with reserved names
+	groups    map[string]*Group
 	schedules map[string]*Schedule
 }
 
 // Open reads all definitions. Errors: the store's.
 func Open(ctx context.Context, meta store.Meta) (*Catalog, error) {
-	c := &Catalog{meta: meta, turn: make(chan struct{}, 1), topics: map[string]*Topic{}, groups: map[string]*Group{}, schedules: map[string]*Schedule{}}
+	c := &Catalog{
+		meta: meta, turn: make(chan struct{}, 1),
+		topics: map[string]*Topic{}, internal: map[string]*Topic{}, groups: map[string]*Group{}, schedules: map[string]*Schedule{},
+	}
 	if err := c.openIDs(ctx); err != nil {
 		return nil, err
 	}
@@ -68,7 +71,7 @@ func Open(ctx context.Context, meta store.Meta) (*Catalog, error) {
 			}
 			continue
 		}
-		c.topics[t.Name] = t
+		c.among(t.Name)[t.Name] = t
 	}
 	defs, err = c.meta.List(ctx, groupPrefix)
 	if err != nil {
@@ -84,7 +87,15 @@ func Open(ctx context.Context, meta store.Meta) (*Catalog, error) {
 	return c, c.openSchedules(ctx)
 }
 
-// Topic returns a topic's definition, or ErrTopicNotFound.
+// among returns the map that a topic of that name is in: users and their lists see one, the server uses the other.
+func (c *Catalog) among(name string) map[string]*Topic {
+	if Reserved(name) {
+		return c.internal
+	}
+	return c.topics
+}
+
+// Topic returns the definition of a users' topic, or ErrTopicNotFound.
 func (c *Catalog) Topic(name string) (*Topic, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -104,11 +115,28 @@ func (c *Catalog) Group(name string) (*Group, error) {
 	return nil, fmt.Errorf("group %s: %w", name, ErrGroupNotFound)
 }
 
-// Topics returns up to limit definitions with names after the given one, by name.
+// Topics returns up to limit definitions of users' topics with names after the given one, by name.
 func (c *Catalog) Topics(after string, limit int) []*Topic {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return page(c.topics, after, limit)
+}
+
+// Internal returns the definition of one of the server's own topics, whose name is Reserved, or ErrTopicNotFound.
+func (c *Catalog) Internal(name string) (*Topic, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if t := c.internal[name]; t != nil {
+		return t, nil
+	}
+	return nil, fmt.Errorf("topic %s: %w", name, ErrTopicNotFound)
+}
+
+// Internals returns the definitions of the server's own topics, by name.
+func (c *Catalog) Internals() []*Topic {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return page(c.internal, "", len(c.internal))
 }
 
 // Groups returns up to limit definitions with names after the given one, by name.
@@ -147,7 +175,7 @@ func (c *Catalog) Lock(ctx context.Context) (unlock func(), err error) {
 // PutTopic stores a topic's definition: a new one (ID 0) gets its identity and partitions, an existing one grows by
 // what its configuration asks for. Returns the stored definition. Errors: ErrCannotShrink, the store's.
 func (c *Catalog) PutTopic(ctx context.Context, t Topic) (*Topic, error) {
-	if old := c.topics[t.Name]; old != nil && (t.Config.Partitions < old.Config.Partitions || t.Config.Priorities < old.Config.Priorities) {
+	if old := c.among(t.Name)[t.Name]; old != nil && (t.Config.Partitions < old.Config.Partitions || t.Config.Priorities < old.Config.Priorities) {
 		return nil, fmt.Errorf("topic %s has %d partitions and %d priorities: %w", t.Name, old.Config.Partitions, old.Config.Priorities, ErrCannotShrink)
 	}
 	need := uint64(2 + t.Config.Partitions*t.Config.Priorities)
@@ -168,7 +196,7 @@ func (c *Catalog) PutTopic(ctx context.Context, t Topic) (*Topic, error) {
 	}
 	t.Revision = rev
 	c.mu.Lock()
-	c.topics[t.Name] = &t
+	c.among(t.Name)[t.Name] = &t
 	c.mu.Unlock()
 	return &t, nil
 }
@@ -184,7 +212,7 @@ func (c *Catalog) DeleteTopic(ctx context.Context, t *Topic) error {
 		return fmt.Errorf("delete topic %s: %w", t.Name, err)
 	}
 	c.mu.Lock()
-	delete(c.topics, t.Name)
+	delete(c.among(t.Name), t.Name)
 	c.mu.Unlock()
 	return nil
 }
