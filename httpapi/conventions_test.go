@@ -190,8 +190,8 @@ func TestServerErrorsAreLoggedNotShown(t *testing.T) {
 			fmt.Errorf("group a holds it: %w", queue.ErrStorageFull): {507, api.StorageFull},
 		} {
 			h.log.Reset()
-			h.spy.topic = func() error { return err }
-			p := h.get("/v1/topics/t").problem(want.status, want.code)
+			h.spy.publish = func([]queue.Message) error { return err }
+			p := h.publish("t", `{"value":1}`).problem(want.status, want.code)
 			if strings.Contains(p.Detail, "secret") || !strings.Contains(h.log.String(), p.RequestID) {
 				t.Errorf("%v: detail %q, log %s", err, p.Detail, h.log)
 			}

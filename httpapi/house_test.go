@@ -121,6 +121,9 @@ func inBubbleWith(t *testing.T, qc queue.Config, hc Config, fn func(h *house)) {
 	})
 }
 
+// documented is the API, each exchange held to openapi.yaml.
+func (h *house) documented() http.Handler { return held(h.t, h.API) }
+
 // answer is one answer.
 type answer struct {
 	t      testing.TB
@@ -147,7 +150,7 @@ func (h *house) call(method, path, body string, headers ...string) answer {
 func (h *house) do(r *http.Request) answer {
 	h.t.Helper()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
+	h.documented().ServeHTTP(w, r)
 	return answer{h.t, r.Method + " " + r.URL.RequestURI(), w.Code, w.Header(), w.Body.String()}
 }
 
@@ -234,7 +237,7 @@ func (p *pipes) dial() net.Conn {
 func (h *house) serving(cfg Config, fn func(p *pipes)) {
 	h.t.Helper()
 	p := newPipes()
-	srv := NewServer(h.API, cfg)
+	srv := NewServer(h.documented(), cfg)
 	srv.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(h.log, nil), slog.LevelInfo)
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(p) }()

@@ -107,6 +107,7 @@ func (a *API) table() []route {
 		{name: "GET /healthz", handler: a.healthz, late: true, open: true},
 		{name: "GET /readyz", handler: a.readyz, late: true, open: true},
 		{name: "GET /metrics", handler: a.scrape, late: true},
+		{name: "GET /openapi.yaml", handler: a.openapi},
 		{name: "GET /v1/info", handler: a.info},
 
 		{name: "GET /v1/topics", handler: a.listTopics},
