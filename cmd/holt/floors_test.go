@@ -30,6 +30,7 @@ var floors = []struct {
 	{"queue/store/badger queue/store/memory queue/store/storetest", "an engine knows only the seam and its own library"},
 	{"queue/store", "the seam"},
 	{"dlq/letter", "the envelope of a dead letter is pure"},
+	{"queue/schema", "JSON Schema, checked and compared, is pure"},
 	{"queue/record", "the record's stored form"},
 	{"client", "a user of the client never compiles the server"},
 	{"lease client/api", "the lease machine and the wire format know nobody"},
@@ -43,6 +44,7 @@ var allowed = map[string]string{
 	"dlq/letter": "",
 
 	"queue": "", "queue/share": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/commit": "",
+	"queue/schema": "github.com/santhosh-tekuri/jsonschema golang.org/x/text",
 	"queue/store": "", "queue/store/memory": "", "queue/store/badger": "github.com/dgraph-io google.golang.org/protobuf golang.org/x/sys",
 	"queue/record": "github.com/klauspost/compress github.com/pierrec/lz4",
 }
