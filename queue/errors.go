@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/holtmq/holt/queue/admit"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/topic"
 )
 
 // Sentinels of the broker. Every error of a Broker method wraps one of them, or is the context's.
@@ -14,11 +16,11 @@ var (
 	ErrTopicNotFound     = catalog.ErrTopicNotFound
 	ErrGroupNotFound     = catalog.ErrGroupNotFound
 	ErrScheduleNotFound  = catalog.ErrScheduleNotFound
-	ErrPartitionNotFound = errors.New("no such partition")
-	ErrRecordNotFound    = errors.New("no such record")
+	ErrPartitionNotFound = topic.ErrPartitionNotFound
+	ErrRecordNotFound    = topic.ErrRecordNotFound
 	ErrInvalidName       = catalog.ErrInvalidName
 	ErrInvalidConfig     = catalog.ErrInvalidConfig
-	ErrInvalidRequest    = errors.New("invalid request")
+	ErrInvalidRequest    = topic.ErrInvalidRequest
 	ErrCannotShrink      = catalog.ErrCannotShrink
 	ErrKindMismatch      = catalog.ErrKindMismatch
 	ErrTopicInUse        = errors.New("the topic is in use")
@@ -27,10 +29,10 @@ var (
 	ErrLeaseLost         = share.ErrLeaseLost
 	ErrAlreadySettled    = share.ErrAlreadySettled
 	ErrInvalidReceipt    = share.ErrInvalidReceipt
-	ErrRecordTooLarge    = errors.New("the record is too large")
-	ErrRequestTooLarge   = errors.New("the request is too large")
+	ErrRecordTooLarge    = admit.ErrRecordTooLarge
+	ErrRequestTooLarge   = topic.ErrRequestTooLarge
 	ErrBacklogFull       = errors.New("the topic's backlog is full")
-	ErrRateLimited       = errors.New("too much for the moment")
+	ErrRateLimited       = topic.ErrRateLimited
 	ErrStorageFull       = errors.New("the storage is full")
 	ErrShuttingDown      = errors.New("the server is shutting down")
 	ErrUnavailable       = errors.New("not available for the moment")

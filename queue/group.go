@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
-	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/topic"
 )
-
-func defaultTopic() TopicConfig { return catalog.DefaultTopic() }
 
 // group returns a share group, or ErrGroupNotFound.
 func (b *Broker) group(name string) (*share.Group, error) {
@@ -64,17 +61,9 @@ func (b *Broker) putGroup(ctx context.Context, name string, cond Condition, edit
 		return nil, false, fmt.Errorf("group %s: %w", name, err)
 	}
 	def.Kind, def.Config = change.Kind, change.Config
-	gone, added, err := b.attachments(&def, change.Topics)
+	gone, parts, err := b.attach(ctx, &def, change.Topics)
 	if err != nil {
 		return nil, false, fmt.Errorf("group %s: %w", name, err)
-	}
-	var parts []share.Part
-	for _, a := range added {
-		more, err := b.newParts(ctx, a)
-		if err != nil {
-			return nil, false, err
-		}
-		parts = append(parts, more...)
 	}
 	stored, err := b.catalog.PutGroup(ctx, def)
 	if err != nil {
@@ -121,7 +110,7 @@ func (b *Broker) admitGroup(def *catalog.Group, c GroupChange, exists bool) erro
 		if slices.Contains(c.Topics[:i], t) {
 			return fmt.Errorf("%w: topic %s is named twice", ErrInvalidConfig, t)
 		}
-		if _, err := b.topic(t); err != nil {
+		if _, err := b.topics.Get(t); err != nil {
 			return err
 		}
 	}
@@ -131,91 +120,46 @@ func (b *Broker) admitGroup(def *catalog.Group, c GroupChange, exists bool) erro
 	return c.Config.Validate()
 }
 
-// attachments changes a definition to a list of topics and returns which attachments go and which are new.
-func (b *Broker) attachments(def *catalog.Group, topics []string) (gone, added []catalog.Attachment, err error) {
-	old := def.Topics
-	def.Topics = nil
-	for _, name := range topics {
-		t, err := b.topic(name)
+// attach changes a definition to a list of topics, and returns which attachments go and the windows-to-be of new ones.
+func (b *Broker) attach(ctx context.Context, def *catalog.Group, names []string) (gone []catalog.Attachment, parts []share.Part, err error) {
+	topics := make([]*topic.Topic, len(names))
+	for i, name := range names {
+		if topics[i], err = b.topics.Get(name); err != nil {
+			return nil, nil, err
+		}
+	}
+	gone, added := share.Attachments(def, topics)
+	for _, a := range added {
+		i := slices.IndexFunc(topics, func(t *topic.Topic) bool { return t.Def.ID == a.ID })
+		more, err := share.NewParts(ctx, topics[i], a)
 		if err != nil {
 			return nil, nil, err
 		}
-		i := slices.IndexFunc(old, func(a catalog.Attachment) bool { return a.ID == t.def.ID })
-		if i >= 0 {
-			def.Topics = append(def.Topics, old[i])
-			continue
-		}
-		a := catalog.Attachment{Topic: name, ID: t.def.ID, Epoch: epoch(def.Attached), Start: def.Config.Start, Parts: len(t.partitions)}
-		def.Attached++
-		def.Topics = append(def.Topics, a)
-		added = append(added, a)
+		parts = append(parts, more...)
 	}
-	for _, a := range old {
-		if !slices.ContainsFunc(def.Topics, func(b catalog.Attachment) bool { return a.ID == b.ID }) {
-			gone = append(gone, a)
-		}
-	}
-	return gone, added, nil
-}
-
-// epoch returns the first epoch of the nth attachment's windows: resets raise it from there, and never reach the next one's.
-func epoch(nth uint32) uint32 { return nth << 16 }
-
-// newParts returns the windows-to-be of a new attachment.
-func (b *Broker) newParts(ctx context.Context, a catalog.Attachment) ([]share.Part, error) {
-	t, err := b.topic(a.Topic)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]share.Part, 0, len(t.partitions))
-	for _, p := range t.partitions {
-		start, err := b.startOf(ctx, p, a)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, share.Part{Partition: p, Epoch: a.Epoch, Start: start})
-	}
-	return out, nil
-}
-
-// startOf returns where an attachment begins on a partition.
-func (b *Broker) startOf(ctx context.Context, p *partition.Partition, a catalog.Attachment) (Offset, error) {
-	start, end := p.Bounds()
-	at, err := catalog.ParseStart(a.Start)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("start %q: %w", a.Start, store.ErrCorrupt)
-	case p.Index >= a.Parts: // added later
-		return start, nil
-	case at.Latest:
-		return end, nil
-	case !at.At.IsZero():
-		return p.OffsetForTime(ctx, at.At)
-	default:
-		return start, nil
-	}
+	return gone, parts, nil
 }
 
 // logsOf returns the logs of attachments' topics.
 func (b *Broker) logsOf(as []catalog.Attachment) []store.LogID {
 	var out []store.LogID
 	for _, a := range as {
-		if t, err := b.topic(a.Topic); err == nil && t.def.ID == a.ID {
-			out = append(out, logs(t)...)
+		if t, err := b.topics.Get(a.Topic); err == nil && t.Def.ID == a.ID {
+			out = append(out, t.Logs()...)
 		}
 	}
 	return out
 }
 
 // detach takes a topic that is being deleted off a group; the catalog's turn is held.
-func (b *Broker) detach(ctx context.Context, g *share.Group, t *topic) error {
+func (b *Broker) detach(ctx context.Context, g *share.Group, t *topic.Topic) error {
 	def := *g.Definition()
-	def.Topics = slices.DeleteFunc(slices.Clone(def.Topics), func(a catalog.Attachment) bool { return a.ID == t.def.ID })
+	def.Topics = slices.DeleteFunc(slices.Clone(def.Topics), func(a catalog.Attachment) bool { return a.ID == t.Def.ID })
 	stored, err := b.catalog.PutGroup(ctx, def)
 	if err != nil {
 		return err
 	}
-	g.Detach(stored, logs(t), true)
+	g.Detach(stored, t.Logs(), true)
 	return nil
 }
 
@@ -312,253 +256,6 @@ func (b *Broker) DeleteGroup(ctx context.Context, name string, force bool, cond 
 	return b.durable(ctx)
 }
 
-// Lease hands out records of a group, waiting for the first one as long as the request says; no records without an error: nothing came in
-// time, or the server is stopping. Topics of the request are attached if they exist and are not yet; without the group, it and they are made with defaults, and created names
-// them. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrInvalidName, ErrInvalidRequest, ErrShuttingDown, ErrUnavailable, ErrUnknown.
-func (b *Broker) Lease(ctx context.Context, name string, req LeaseRequest) (ds []Delivery, created []string, err error) {
-	g, created, err := b.leaseGroup(ctx, name, req)
-	if err != nil {
-		return nil, nil, err
-	}
-	ds, err = g.Lease(ctx, req)
-	return ds, created, b.ofGroup(name, err)
-}
-
-// LeaseAndSettle settles first and then leases, in one call. What is refused is in settled.Failed and stops nothing; with refusals, or records to
-// publish, the lease does not wait. Errors: those of both; then nothing was leased.
-func (b *Broker) LeaseAndSettle(ctx context.Context, name string, settle SettleRequest, req LeaseRequest) (settled SettleResult, ds []Delivery, created []string, err error) {
-	if err := b.admitSettle(settle); err != nil {
-		return settled, nil, nil, err
-	}
-	for _, p := range settle.Publish { // a refused call makes nothing
-		if err := b.checkPublish(p.Topic, p.Messages); err != nil {
-			return settled, nil, nil, err
-		}
-	}
-	g, created, err := b.leaseGroup(ctx, name, req)
-	if err != nil {
-		return settled, nil, nil, err
-	}
-	settled, err = b.SettleAndPublish(ctx, name, settle)
-	if failed := (*SettleError)(nil); errors.As(err, &failed) {
-		settled = SettleResult{Failed: failed.Failed}
-	} else if err != nil {
-		return settled, nil, nil, err
-	}
-	if len(settled.Failed) > 0 || len(settle.Publish) > 0 {
-		req.Wait = 0
-	}
-	ds, err = g.Lease(ctx, req)
-	return settled, ds, created, b.ofGroup(name, err)
-}
-
-// leaseGroup returns the group that a lease is for, refusing what cannot be.
-func (b *Broker) leaseGroup(ctx context.Context, name string, req LeaseRequest) (g *share.Group, created []string, err error) {
-	if err := b.Ready(); err != nil {
-		return nil, nil, err
-	}
-	if err := b.admitLease(req); err != nil {
-		return nil, nil, err
-	}
-	if g, err = b.group(name); err != nil || !attached(g, req.Topics) {
-		return b.groupFor(ctx, name, req.Topics)
-	}
-	return g, nil, nil
-}
-
-func (b *Broker) admitLease(req LeaseRequest) error {
-	l := &b.cfg.Limits
-	switch {
-	case req.Max < 1 || int64(req.Max) > l.MaxLease:
-		return fmt.Errorf("%w: max is %d: it must be 1 to %d", ErrInvalidRequest, req.Max, l.MaxLease)
-	case req.Wait < 0 || req.Wait > l.MaxWait:
-		return fmt.Errorf("%w: wait is %s: it must be \"0s\" to %q", ErrInvalidRequest, req.Wait, l.MaxWait)
-	case req.Length != 0 && (req.Length < catalog.MinLease || req.Length > catalog.MaxLease):
-		return fmt.Errorf("%w: lease is %s: it must be \"1s\" to \"12h\"", ErrInvalidRequest, req.Length)
-	case req.MaxBytes < 0 || req.MaxBytes > l.MaxBytes:
-		return fmt.Errorf("%w: max_bytes is %d: it must be 0 to %d", ErrInvalidRequest, req.MaxBytes, l.MaxBytes)
-	case int64(len(req.Request)) > l.MaxID:
-		return fmt.Errorf("%w: request takes %d bytes, at most %d", ErrInvalidRequest, len(req.Request), l.MaxID)
-	case len(req.Member) > lease.MaxMember:
-		return fmt.Errorf("%w: member takes %d bytes, at most %d", ErrInvalidRequest, len(req.Member), lease.MaxMember)
-	}
-	return nil
-}
-
-func attached(g *share.Group, topics []string) bool {
-	if len(topics) == 0 {
-		return true
-	}
-	names := g.Definition().Names()
-	for _, t := range topics {
-		if !slices.Contains(names, t) {
-			return false
-		}
-	}
-	return true
-}
-
-// groupFor makes the group or attaches topics, as far as a lease may.
-func (b *Broker) groupFor(ctx context.Context, name string, topics []string) (g *share.Group, created []string, err error) {
-	unlock, err := b.catalog.Lock(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer unlock()
-	g, err = b.group(name)
-	exists := err == nil
-	if !exists && (b.cfg.NoAutoCreate || len(topics) == 0) {
-		return nil, nil, err
-	}
-	if err := groupName(name); err != nil {
-		return nil, nil, err
-	}
-	for i, t := range topics {
-		if slices.Contains(topics[:i], t) {
-			return nil, nil, fmt.Errorf("%w: topic %s is named twice", ErrInvalidRequest, t)
-		}
-		if t == catalog.DefaultGroup(name).DeadLetterTopic && !exists {
-			return nil, nil, fmt.Errorf("%w: a group cannot read its own dead-letter topic %s", ErrInvalidConfig, t)
-		}
-		if _, err := b.topic(t); err != nil {
-			if exists {
-				return nil, nil, err
-			}
-			if err := b.userName(t); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
-	if !exists {
-		for _, t := range topics {
-			_, made, err := b.putTopic(ctx, t, Condition{}, "", func(old TopicConfig, _ bool) (TopicConfig, error) { return old, nil })
-			if err != nil {
-				return nil, created, err
-			}
-			if made {
-				created = append(created, "topics/"+t)
-			}
-		}
-		created = append(created, "groups/"+name)
-	}
-	g, _, err = b.putGroup(ctx, name, Condition{}, func(old GroupChange, _ bool) (GroupChange, error) {
-		for _, t := range topics {
-			if !slices.Contains(old.Topics, t) {
-				old.Topics = append(old.Topics, t)
-			}
-		}
-		return old, nil
-	})
-	return g, created, err
-}
-
-// GiveBack releases records of an answer that its client never got, uncounted.
-func (b *Broker) GiveBack(name string, ds []Delivery) {
-	g, err := b.group(name)
-	if err != nil {
-		return
-	}
-	actions := make([]Action, len(ds))
-	for i := range ds {
-		actions[i] = Action{Receipt: ds[i].Receipt, Verb: Release}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if _, err := g.Settle(ctx, share.SettleRequest{Actions: actions}); err != nil {
-		b.log.Debug("records of an answer that nobody got stay leased until they expire", "group", name, "error", err)
-	}
-}
-
-// Settle ends or moves leases, each on its own. Errors: *SettleError when none was settled; ErrGroupNotFound,
-// ErrInvalidRequest, ErrRequestTooLarge, ErrUnavailable, ErrUnknown.
-func (b *Broker) Settle(ctx context.Context, name string, actions []Action) (SettleResult, error) {
-	return b.SettleAndPublish(ctx, name, SettleRequest{Actions: actions})
-}
-
-// SettleAndPublish is Settle, and with records to publish all of it in one unit or nothing. Errors: also *SettleError when there are records and one
-// receipt was refused, and those of Publish.
-func (b *Broker) SettleAndPublish(ctx context.Context, name string, req SettleRequest) (SettleResult, error) {
-	if err := b.Ready(); err != nil && !errors.Is(err, ErrShuttingDown) {
-		return SettleResult{}, err
-	}
-	g, err := b.group(name)
-	if err != nil {
-		return SettleResult{}, err
-	}
-	if err := b.admitSettle(req); err != nil {
-		return SettleResult{}, err
-	}
-	if len(req.Actions) == 0 && len(req.Publish) == 0 {
-		return SettleResult{}, nil
-	}
-	inner := share.SettleRequest{Actions: req.Actions, Request: req.Request}
-	if len(req.Publish) > 0 {
-		if res, known, err := g.Check(ctx, inner); known || err != nil { // a refused call makes no topics, and a repeat needs none
-			return res, b.ofGroup(name, err)
-		}
-		pub, created, err := b.publicationOf(ctx, req.Publish, len(req.Actions))
-		if err != nil {
-			return SettleResult{}, err
-		}
-		inner.Publish = pub
-		res, err := g.Settle(ctx, inner)
-		res.Created = created
-		return res, b.ofGroup(name, err)
-	}
-	res, err := g.Settle(ctx, inner)
-	return res, b.ofGroup(name, err)
-}
-
-// publicationOf makes a publication of the records of a settle with so many actions, and topics that are missing.
-func (b *Broker) publicationOf(ctx context.Context, publish []TopicMessages, actions int) (pub *publication, created []string, err error) {
-	if err := b.writable(); err != nil {
-		return nil, nil, err
-	}
-	items := make([]*publishing, len(publish))
-	size, count := besideRecord*actions, 0
-	for i, p := range publish {
-		t, made, err := b.topicFor(ctx, p.Topic, p.Messages)
-		if err != nil {
-			return nil, created, err
-		}
-		created = append(created, made...)
-		for j := range p.Messages {
-			size += p.Messages[j].size() + besideRecord
-		}
-		count += len(p.Messages)
-		items[i] = &publishing{topic: t, msgs: p.Messages}
-	}
-	if size > store.MaxUnitBytes-unitOverhead || int64(count) > b.cfg.Limits.MaxPublish {
-		return nil, created, fmt.Errorf("%d records of %d bytes, at most %d of %d in one request: %w", count, size, b.cfg.Limits.MaxPublish, store.MaxUnitBytes-unitOverhead, ErrRequestTooLarge)
-	}
-	pub, err = b.publication(items)
-	return pub, created, err
-}
-
-func (b *Broker) admitSettle(req SettleRequest) error {
-	if len(req.Actions) > share.MaxSettle {
-		return fmt.Errorf("%d receipts, at most %d in one request: %w", len(req.Actions), share.MaxSettle, ErrRequestTooLarge)
-	}
-	if int64(len(req.Request)) > b.cfg.Limits.MaxID {
-		return fmt.Errorf("%w: request takes %d bytes, at most %d", ErrInvalidRequest, len(req.Request), b.cfg.Limits.MaxID)
-	}
-	seen := make(map[string]struct{}, len(req.Actions))
-	for i := range req.Actions {
-		a := &req.Actions[i]
-		if _, twice := seen[a.Receipt]; twice {
-			return fmt.Errorf("%w: a receipt is named twice", ErrInvalidRequest)
-		}
-		seen[a.Receipt] = struct{}{}
-		switch {
-		case a.Delay != nil && (*a.Delay < 0 || *a.Delay > b.cfg.Limits.MaxDelay):
-			return fmt.Errorf("%w: delay is %s: it must be \"0s\" to \"365d\"", ErrInvalidRequest, *a.Delay)
-		case a.For != 0 && (a.For < catalog.MinLease || a.For > catalog.MaxLease):
-			return fmt.Errorf("%w: for is %s: it must be \"1s\" to \"12h\"", ErrInvalidRequest, a.For)
-		}
-	}
-	return nil
-}
-
 // ofGroup turns errors of a share group into the broker's.
 func (b *Broker) ofGroup(name string, err error) error {
 	switch {
@@ -580,7 +277,7 @@ func (b *Broker) ofGroup(name string, err error) error {
 // letters returns the partition that takes a group's dead letters, making the topic at the first death.
 func (b *Broker) letters(ctx context.Context, def *catalog.Group) (*partition.Partition, error) {
 	name := def.Config.DeadLetterTopic
-	t, err := b.topic(name)
+	t, err := b.topics.Get(name)
 	if err != nil {
 		unlock, err := b.catalog.Lock(ctx)
 		if err != nil {
@@ -597,5 +294,5 @@ func (b *Broker) letters(ctx context.Context, def *catalog.Group) (*partition.Pa
 			return nil, err
 		}
 	}
-	return t.partitions[0], nil
+	return t.Partitions[0], nil
 }

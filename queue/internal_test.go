@@ -12,10 +12,11 @@ import (
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store/memory"
+	"github.com/holtmq/holt/queue/topic"
 )
 
 // owned makes, or deletes, one of the server's own topics.
-func owned(t *testing.T, b *Broker, del bool) *topic {
+func owned(t *testing.T, b *Broker, del bool) *topic.Topic {
 	t.Helper()
 	unlock, err := b.catalog.Lock(t.Context())
 	if err != nil {
@@ -55,7 +56,7 @@ func TestServersOwnTopicsAreSeenByNobodyAndSurvive(t *testing.T) {
 		open()
 		defer func() { _ = b.Close() }()
 		own := owned(t, b, false)
-		tx, err := partition.Begin(&partition.AppendTo{Partition: own.partitions[0], Records: []record.Record{{Value: []byte("kept")}}})
+		tx, err := partition.Begin(&partition.AppendTo{Partition: own.Partitions[0], Records: []record.Record{{Value: []byte("kept")}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,10 +65,10 @@ func TestServersOwnTopicsAreSeenByNobodyAndSurvive(t *testing.T) {
 		}
 		restart()
 		again := owned(t, b, false)
-		if again.def.ID != own.def.ID {
-			t.Errorf("made again: id %d, was %d", again.def.ID, own.def.ID)
+		if again.Def.ID != own.Def.ID {
+			t.Errorf("made again: id %d, was %d", again.Def.ID, own.Def.ID)
 		}
-		if r, err := again.partitions[0].Find(t.Context(), 0); err != nil || string(r.Value) != "kept" {
+		if r, err := again.Partitions[0].Find(t.Context(), 0); err != nil || string(r.Value) != "kept" {
 			t.Errorf("%q, %v", r.Value, err)
 		}
 		for _, name := range []string{"__r.g", "__holt"} {
@@ -75,7 +76,7 @@ func TestServersOwnTopicsAreSeenByNobodyAndSurvive(t *testing.T) {
 		}
 		owned(t, b, true)
 		restart()
-		if len(b.internal) != 0 || len(b.catalog.Internals()) != 0 {
+		if b.topics.Internal("__r.g") != nil || len(b.catalog.Internals()) != 0 {
 			t.Error("a deleted topic is back")
 		}
 	})

@@ -8,8 +8,8 @@ import (
 
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
-	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/topic"
 )
 
 // readChunk is about how many bytes one step of a read takes from a partition.
@@ -17,14 +17,11 @@ const readChunk = 256 << 10
 
 // partition returns one partition. Errors: ErrTopicNotFound, ErrPartitionNotFound.
 func (b *Broker) partition(name string, index int) (*partition.Partition, error) {
-	t, err := b.topic(name)
+	t, err := b.topics.Get(name)
 	if err != nil {
 		return nil, err
 	}
-	if index < 0 || index >= len(t.partitions) {
-		return nil, fmt.Errorf("partition %d: topic %s has %d: %w", index, name, len(t.partitions), ErrPartitionNotFound)
-	}
-	return t.partitions[index], nil
+	return t.Partition(index)
 }
 
 // Read returns records of a partition from a position on, waiting for the first one as long as the request says. At the end it returns none.
@@ -83,7 +80,7 @@ func (b *Broker) read(ctx context.Context, p *partition.Partition, from Offset, 
 			return partition.Stop()
 		}
 		rec := r.Record()
-		rec.Headers = share.Visible(rec.Headers)
+		rec.Headers = topic.Visible(rec.Headers)
 		res.Records = append(res.Records, rec)
 		res.Next = rec.Offset + 1
 		return nil
@@ -118,16 +115,16 @@ func (b *Broker) awaitPast(ctx context.Context, p *partition.Partition, from Off
 }
 
 // ReadOne returns one record. Errors: ErrTopicNotFound, ErrPartitionNotFound, ErrRecordNotFound (a hole), *RangeError, ErrCorrupt.
-func (b *Broker) ReadOne(ctx context.Context, topic string, index int, at Offset) (Record, error) {
-	p, err := b.partition(topic, index)
+func (b *Broker) ReadOne(ctx context.Context, name string, index int, at Offset) (Record, error) {
+	p, err := b.partition(name, index)
 	if err != nil {
 		return Record{}, err
 	}
 	r, err := p.Find(ctx, at)
 	if errors.Is(err, record.ErrNotFound) {
-		return Record{}, fmt.Errorf("%s/%d at %d: %w", topic, index, at, ErrRecordNotFound)
+		return Record{}, fmt.Errorf("%s/%d at %d: %w", name, index, at, ErrRecordNotFound)
 	}
-	r.Headers = share.Visible(r.Headers)
+	r.Headers = topic.Visible(r.Headers)
 	return r, b.inRange(p, err)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/topic"
 )
 
 // DefaultRetainEvery is how often retention looks at the topics.
@@ -22,11 +23,11 @@ func (b *Broker) retain() {
 			return
 		}
 		for _, def := range b.catalog.Topics("", everything) {
-			t, err := b.topic(def.Name)
+			t, err := b.topics.Get(def.Name)
 			if err != nil || b.openLetters(t) != "" { // open letters outlive any retention
 				continue
 			}
-			for _, p := range t.partitions {
+			for _, p := range t.Partitions {
 				if err := b.retainPartition(b.ctx, t, p); err != nil {
 					if b.ctx.Err() != nil {
 						return
@@ -40,7 +41,7 @@ func (b *Broker) retain() {
 
 // retainPartition trims one partition to what its topic's retention keeps. It has the turn of positions: no group is reset to what is being
 // let go.
-func (b *Broker) retainPartition(ctx context.Context, t *topic, p *partition.Partition) error {
+func (b *Broker) retainPartition(ctx context.Context, t *topic.Topic, p *partition.Partition) error {
 	give, err := b.takePositions(ctx)
 	if err != nil {
 		return err
@@ -54,7 +55,7 @@ func (b *Broker) retainPartition(ctx context.Context, t *topic, p *partition.Par
 		return nil
 	}
 	p.Retain(b.committer, to)
-	for _, g := range b.readers(t.def.ID) {
+	for _, g := range b.readers(t.Def.ID) {
 		g.Trimmed(p)
 	}
 	b.log.Debug("records are over their retention", "topic", p.Topic, "partition", p.Index, "start_offset", to)
@@ -73,8 +74,8 @@ func (b *Broker) takePositions(ctx context.Context) (give func(), err error) {
 }
 
 // retained returns the first offset that has to stay.
-func (b *Broker) retained(ctx context.Context, t *topic, p *partition.Partition) (record.Offset, error) {
-	r := t.def.Config.Retention
+func (b *Broker) retained(ctx context.Context, t *topic.Topic, p *partition.Partition) (record.Offset, error) {
+	r := t.Def.Config.Retention
 	to, end := p.Bounds()
 	if r.Age > 0 {
 		at, err := p.OffsetForTime(ctx, time.Now().Add(-r.Age))
@@ -88,7 +89,7 @@ func (b *Broker) retained(ctx context.Context, t *topic, p *partition.Partition)
 	}
 	to = min(to, end)
 	if r.KeepUnsettled {
-		for _, g := range b.readers(t.def.ID) {
+		for _, g := range b.readers(t.Def.ID) {
 			if at, reads := g.Needs(p); reads {
 				to = min(to, at)
 			}

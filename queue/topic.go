@@ -5,77 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"github.com/holtmq/holt/queue/catalog"
-	"github.com/holtmq/holt/queue/dedupe"
-	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/topic"
 )
-
-// topic is an open topic; it is replaced as a whole when its definition changes.
-type topic struct {
-	def        *catalog.Topic
-	partitions []*partition.Partition   // by index
-	lanes      [][]*partition.Partition // by priority
-	turn       *atomic.Uint64           // spreads records without key
-	published  *topicCounters
-	ids        *dedupe.Table
-	backlog    *partition.Backlog
-	delayed    *delayed
-}
-
-// topicCounters count since the process started.
-type topicCounters struct{ records, bytes atomic.Uint64 }
-
-// openTopic opens the partitions that old, which may be nil, does not have. replay says that the caller replays and recovers them.
-func (b *Broker) openTopic(ctx context.Context, def *catalog.Topic, old *topic, replay bool) (*topic, error) {
-	t := &topic{def: def, lanes: make([][]*partition.Partition, def.Config.Priorities), turn: new(atomic.Uint64), published: new(topicCounters), ids: new(dedupe.Table), backlog: partition.NewBacklog()}
-	if old != nil {
-		t.partitions, t.turn, t.published, t.ids, t.backlog = slices.Clone(old.partitions), old.turn, old.published, old.ids, old.backlog
-		t.delayed = old.delayed
-	}
-	if t.delayed == nil {
-		p, err := partition.Open(ctx, b.store, b.cache, def.Delayed, def.Name, delayedIndex, 0)
-		if err != nil {
-			return nil, err
-		}
-		t.delayed = b.newDelayed(p, def.ID)
-		if !replay {
-			if err := p.Recover(ctx, nil); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for i := len(t.partitions); i < len(def.Partitions); i++ {
-		p, err := partition.Open(ctx, b.store, b.cache, def.Partitions[i].Log, def.Name, i, def.Partitions[i].Lane)
-		if err != nil {
-			return nil, err
-		}
-		p.Backlog = t.backlog
-		if !replay {
-			if err := p.Recover(ctx, nil); err != nil {
-				return nil, err
-			}
-		}
-		t.partitions = append(t.partitions, p)
-	}
-	for _, p := range t.partitions {
-		t.lanes[p.Lane] = append(t.lanes[p.Lane], p)
-	}
-	return t, nil
-}
-
-// topic returns an open topic, or ErrTopicNotFound.
-func (b *Broker) topic(name string) (*topic, error) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if t := b.topics[name]; t != nil {
-		return t, nil
-	}
-	return nil, fmt.Errorf("topic %s: %w", name, ErrTopicNotFound)
-}
 
 // PutTopic creates a topic or changes it: edit gets the configuration that is, or the defaults, and returns the one to
 // be. Errors: ErrInvalidName, ErrInvalidConfig, ErrCannotShrink, ErrPrecondition, edit's.
@@ -92,15 +27,15 @@ func (b *Broker) PutTopic(ctx context.Context, name string, cond Condition, edit
 	if err != nil {
 		return info, false, err
 	}
-	return b.topicInfo(t, b.readers(t.def.ID)), created, nil
+	return b.topicInfo(t, b.readers(t.Def.ID)), created, nil
 }
 
 // putTopic is PutTopic with the catalog's turn held.
-func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lettersOf string, edit func(TopicConfig, bool) (TopicConfig, error)) (t *topic, created bool, err error) {
+func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lettersOf string, edit func(TopicConfig, bool) (TopicConfig, error)) (t *topic.Topic, created bool, err error) {
 	def := catalog.Topic{Name: name, Config: catalog.DefaultTopic(), LettersOf: lettersOf}
-	old, err := b.topic(name)
+	old, err := b.topics.Get(name)
 	if err == nil {
-		def = *old.def
+		def = *old.Def
 	}
 	if err := cond.check(tagOf(def.ID, def.Revision), def.ID != 0); err != nil {
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
@@ -114,7 +49,7 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 	if err := unsupported(def.Config); err != nil {
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
 	}
-	if old != nil && !cond.Force && growsKeys(old.def.Config, def.Config) {
+	if old != nil && !cond.Force && growsKeys(old.Def.Config, def.Config) {
 		if g := b.keyOrdered(def.ID); g != "" {
 			return nil, false, fmt.Errorf("topic %s: group %s reads it in key order, and growing it moves keys; use force to do so: %w", name, g, ErrTopicInUse)
 		}
@@ -123,14 +58,14 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 	if err != nil {
 		return nil, false, err
 	}
-	if t, err = b.openTopic(ctx, stored, old, false); err != nil {
+	if t, err = topic.Open(ctx, b.openings, stored, old, false); err != nil {
 		return nil, false, err
 	}
-	b.mu.Lock()
-	b.topics[name] = t
-	b.mu.Unlock()
+	b.topics.Put(t)
 	if old != nil {
-		b.attachGrown(t, len(old.partitions))
+		for _, g := range b.readers(t.Def.ID) {
+			g.Grown(t, len(old.Partitions))
+		}
 		if err := b.durable(ctx); err != nil {
 			return nil, false, err
 		}
@@ -191,32 +126,13 @@ func (b *Broker) allReaders() map[uint64][]*share.Group {
 	return out
 }
 
-// attachGrown gives the groups that read a topic windows on its partitions from index n on, from their beginning.
-func (b *Broker) attachGrown(t *topic, n int) {
-	if n == len(t.partitions) {
-		return
-	}
-	for _, g := range b.readers(t.def.ID) {
-		def := g.Definition()
-		var parts []share.Part
-		for _, a := range def.Topics {
-			if a.ID == t.def.ID {
-				for _, p := range t.partitions[n:] {
-					parts = append(parts, share.Part{Partition: p, Epoch: a.Epoch})
-				}
-			}
-		}
-		g.Attach(def, parts)
-	}
-}
-
 // Topic describes a topic. Errors: ErrTopicNotFound.
 func (b *Broker) Topic(ctx context.Context, name string) (TopicInfo, error) {
-	t, err := b.topic(name)
+	t, err := b.topics.Get(name)
 	if err != nil {
 		return TopicInfo{}, err
 	}
-	return b.topicInfo(t, b.readers(t.def.ID)), b.durable(ctx)
+	return b.topicInfo(t, b.readers(t.Def.ID)), b.durable(ctx)
 }
 
 // Topics describes up to limit topics with names after the given one, by name.
@@ -224,20 +140,20 @@ func (b *Broker) Topics(ctx context.Context, after string, limit int) ([]TopicIn
 	var out []TopicInfo
 	readers := b.allReaders()
 	for _, def := range b.catalog.Topics(after, limit) {
-		if t, err := b.topic(def.Name); err == nil {
-			out = append(out, b.topicInfo(t, readers[t.def.ID]))
+		if t, err := b.topics.Get(def.Name); err == nil {
+			out = append(out, b.topicInfo(t, readers[t.Def.ID]))
 		}
 	}
 	return out, b.durable(ctx)
 }
 
-func (b *Broker) topicInfo(t *topic, readers []*share.Group) TopicInfo {
+func (b *Broker) topicInfo(t *topic.Topic, readers []*share.Group) TopicInfo {
 	info := TopicInfo{
-		Name: t.def.Name, Config: t.def.Config, CreatedAt: t.def.CreatedAt, Tag: tagOf(t.def.ID, t.def.Revision),
-		Published: TopicCounters{t.published.records.Load(), t.published.bytes.Load()},
-		Groups:    []TopicGroup{}, Partitions: make([]PartitionInfo, 0, len(t.partitions)),
+		Name: t.Def.Name, Config: t.Def.Config, CreatedAt: t.Def.CreatedAt, Tag: tagOf(t.Def.ID, t.Def.Revision),
+		Published: TopicCounters{t.Published.Records.Load(), t.Published.Bytes.Load()},
+		Groups:    []TopicGroup{}, Partitions: make([]PartitionInfo, 0, len(t.Partitions)),
 	}
-	for _, p := range t.partitions {
+	for _, p := range t.Partitions {
 		start, end := p.Bounds()
 		info.Partitions = append(info.Partitions, PartitionInfo{Partition: p.Index, Lane: p.Lane, Start: start, End: end, Bytes: p.Bytes()})
 	}
@@ -248,11 +164,11 @@ func (b *Broker) topicInfo(t *topic, readers []*share.Group) TopicInfo {
 }
 
 // topicGroup describes what a group has still to do on a topic.
-func topicGroup(g *share.Group, t *topic) TopicGroup {
+func topicGroup(g *share.Group, t *topic.Topic) TopicGroup {
 	def := g.Definition()
 	out := TopicGroup{Group: def.Name, Kind: def.Kind}
 	for _, p := range g.Progress() {
-		if p.Partition.Topic != t.def.Name {
+		if p.Partition.Topic != t.Def.Name {
 			continue
 		}
 		out.Lag += p.Lag
@@ -276,14 +192,14 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 		return err
 	}
 	defer unlock()
-	t, err := b.topic(name)
+	t, err := b.topics.Get(name)
 	if err != nil {
 		return err
 	}
-	if err := cond.check(tagOf(t.def.ID, t.def.Revision), true); err != nil {
+	if err := cond.check(tagOf(t.Def.ID, t.Def.Revision), true); err != nil {
 		return fmt.Errorf("topic %s: %w", name, err)
 	}
-	readers := b.readers(t.def.ID)
+	readers := b.readers(t.Def.ID)
 	if len(readers) > 0 && !force {
 		return fmt.Errorf("topic %s: group %s reads it; detach it or use force: %w", name, readers[0].Definition().Name, ErrTopicInUse)
 	}
@@ -295,30 +211,21 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 			return err
 		}
 	}
-	if err := b.endSchedulesOf(ctx, t.def.ID); err != nil {
+	if err := b.endSchedulesOf(ctx, t.Def.ID); err != nil {
 		return err
 	}
-	if err := b.catalog.DeleteTopic(ctx, t.def); err != nil {
+	if err := b.catalog.DeleteTopic(ctx, t.Def); err != nil {
 		return err
 	}
 	b.closeTopic(t)
 	return nil
 }
 
-// logs returns the ids of a topic's logs.
-func logs(t *topic) []store.LogID {
-	ids := make([]store.LogID, len(t.partitions))
-	for i, p := range t.partitions {
-		ids[i] = p.ID
-	}
-	return ids
-}
-
 // openLetters returns a group whose open dead letters a topic holds, or "".
-func (b *Broker) openLetters(t *topic) string {
+func (b *Broker) openLetters(t *topic.Topic) string {
 	for _, def := range b.catalog.Groups("", everything) {
 		g, err := b.group(def.Name)
-		if err == nil && g.OpenLetters(t.def.Name) > 0 {
+		if err == nil && g.OpenLetters(t.Def.Name) > 0 {
 			return def.Name
 		}
 	}
@@ -326,15 +233,13 @@ func (b *Broker) openLetters(t *topic) string {
 }
 
 // drop gives the space of a deleted topic back and then forgets it.
-func (b *Broker) drop(t *topic) {
+func (b *Broker) drop(t *topic.Topic) {
 	ctx := context.Background()
-	for _, p := range append(slices.Clone(t.partitions), t.delayed.part) {
-		if err := b.committer.Wait(ctx, p.Drop(b.committer)); err != nil {
-			return // the next start goes on
-		}
+	if err := t.Drop(ctx, b.committer); err != nil {
+		return // the next start goes on
 	}
-	if err := b.catalog.ForgetTopic(ctx, t.def); err != nil && !errors.Is(err, store.ErrClosed) {
-		b.log.Warn("a deleted topic could not be forgotten; the next start tries again", "topic", t.def.Name, "error", err)
+	if err := b.catalog.ForgetTopic(ctx, t.Def); err != nil && !errors.Is(err, store.ErrClosed) {
+		b.log.Warn("a deleted topic could not be forgotten; the next start tries again", "topic", t.Def.Name, "error", err)
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/admit"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
+	"github.com/holtmq/holt/queue/topic"
 )
 
 // Names of the sub-packages' types that callers of the broker need.
@@ -25,6 +27,14 @@ type (
 	SettleResult = share.SettleResult
 	SettleError  = share.SettleError
 	Place        = partition.Place
+	Message      = topic.Message
+	Limits       = admit.Limits
+
+	SettleRequest   = admit.SettleRequest
+	TopicMessages   = admit.TopicMessages
+	ScheduledRecord = topic.ScheduledRecord
+	ScheduleConfig  = catalog.ScheduleConfig
+	ScheduleRecord  = catalog.ScheduleRecord
 
 	GroupCounters = share.Counters
 )
@@ -37,19 +47,6 @@ const (
 	Reject  = lease.Reject
 	Extend  = lease.Extend
 )
-
-// Message is one record to publish.
-type Message struct {
-	Key       []byte // nil = none
-	Value     []byte // nil = a tombstone
-	Headers   []record.Header
-	ID        string        // "" = none
-	Delay     time.Duration // 0 = none
-	DeliverAt time.Time     // zero = none
-	TTL       time.Duration // 0 = none
-	Priority  *int
-	Partition *int
-}
 
 // Condition is what must hold of a definition for a change to be made; the zero value always holds.
 type Condition struct {
@@ -65,19 +62,6 @@ type Position struct {
 	Earliest bool
 	Latest   bool
 	Time     time.Time
-}
-
-// SettleRequest settles leases; with Publish, in one unit with new records: all of it or nothing.
-type SettleRequest struct {
-	Actions []Action
-	Publish []TopicMessages
-	Request string // the same again within ten minutes gets the first call's answer; "" = none
-}
-
-// TopicMessages are messages for one topic.
-type TopicMessages struct {
-	Topic    string
-	Messages []Message
 }
 
 // ReadRequest reads one partition without a group.

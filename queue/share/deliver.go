@@ -8,6 +8,7 @@ import (
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/topic"
 )
 
 // deliver reads the records of a parcel and makes their receipts. What cannot be read stays leased: it expires, and so
@@ -36,7 +37,7 @@ func (g *Group) deliver(ctx context.Context, p parcel) ([]Delivery, error) {
 			g.unreadable(gr, err)
 			continue
 		}
-		rec.Headers = Visible(rec.Headers)
+		rec.Headers = topic.Visible(rec.Headers)
 		out = append(out, Delivery{
 			Receipt: g.env.Receipts.encode(g.id, gr.window.part.ID, gr.Claim),
 			Topic:   gr.window.part.Topic, Partition: gr.window.part.Index, Record: rec,

@@ -10,6 +10,7 @@ import (
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/topic"
 )
 
 // window is a group's progress on one partition: the lease machine, its journal, and what the group remembers beside it. The
@@ -137,7 +138,7 @@ func readAhead(ctx context.Context, p *partition.Partition, from record.Offset) 
 		}
 		o := lease.Offered{Size: uint32(r.Size()), Key: keyHash(r.Key())}
 		if rec := r.Record(); len(rec.Headers) > 0 {
-			if ttl := TTL(rec); ttl > 0 {
+			if ttl := topic.TTL(rec); ttl > 0 {
 				o.Dies = rec.Timestamp.Add(ttl).UnixMilli()
 			}
 		}

@@ -1,10 +1,20 @@
-package queue
+package admit
 
 import (
+	"errors"
 	"time"
 
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/share"
+	"github.com/holtmq/holt/queue/topic"
+)
+
+// Sentinels: what a call over a limit wraps.
+var (
+	ErrInvalidRequest    = topic.ErrInvalidRequest
+	ErrPartitionNotFound = topic.ErrPartitionNotFound
+	ErrRequestTooLarge   = topic.ErrRequestTooLarge
+	ErrRecordTooLarge    = errors.New("the record is too large")
 )
 
 // Limits are the sizes that calls are held to; a zero field is the documented default.
@@ -23,7 +33,8 @@ type Limits struct {
 	MaxDelay       time.Duration // of a record, nack or extend; 365 d
 }
 
-func (l Limits) withDefaults() Limits {
+// WithDefaults fills in what is not set.
+func (l Limits) WithDefaults() Limits {
 	def := func(v *int64, d int64) {
 		if *v == 0 {
 			*v = d

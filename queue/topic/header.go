@@ -1,4 +1,4 @@
-package share
+package topic
 
 import (
 	"encoding/binary"
@@ -10,25 +10,25 @@ import (
 
 // Headers that the broker keeps in a stored record for itself; no reader sees them. Users cannot write names with this prefix.
 const (
-	HeaderTTL       = "holt-ttl"       // 8 bytes big endian: milliseconds
-	HeaderID        = "holt-id"        // of a delayed record: its id
-	HeaderPriority  = "holt-priority"  // of a delayed record: its priority, in decimal
-	HeaderPartition = "holt-partition" // of a delayed record: the partition it was given, in decimal
+	headerTTL       = "holt-ttl"       // 8 bytes big endian: milliseconds
+	headerID        = "holt-id"        // of a delayed record: its id
+	headerPriority  = "holt-priority"  // of a delayed record: its priority, in decimal
+	headerPartition = "holt-partition" // of a delayed record: the partition it was given, in decimal
 )
 
 // TTL returns a record's time to live; 0 = none.
 func TTL(r record.Record) time.Duration {
 	for _, h := range r.Headers {
-		if h.Name == HeaderTTL && len(h.Value) == 8 {
+		if h.Name == headerTTL && len(h.Value) == 8 {
 			return time.Duration(binary.BigEndian.Uint64(h.Value)) * time.Millisecond
 		}
 	}
 	return 0
 }
 
-// WithTTL adds a time to live to a record's headers.
-func WithTTL(headers []record.Header, ttl time.Duration) []record.Header {
-	return append(headers, record.Header{Name: HeaderTTL, Value: binary.BigEndian.AppendUint64(nil, uint64(ttl.Milliseconds()))})
+// withTTL adds a time to live to a record's headers.
+func withTTL(headers []record.Header, ttl time.Duration) []record.Header {
+	return append(headers, record.Header{Name: headerTTL, Value: binary.BigEndian.AppendUint64(nil, uint64(ttl.Milliseconds()))})
 }
 
 // Visible returns the headers that readers see: all but the broker's own; those of dead letters are for readers.
@@ -41,7 +41,7 @@ func Visible(headers []record.Header) []record.Header {
 
 func hidden(h record.Header) bool {
 	switch h.Name {
-	case HeaderTTL, HeaderID, HeaderPriority, HeaderPartition:
+	case headerTTL, headerID, headerPriority, headerPartition:
 		return true
 	}
 	return false

@@ -1,4 +1,4 @@
-package queue
+package topic
 
 import (
 	"cmp"
@@ -15,47 +15,48 @@ import (
 	"github.com/holtmq/holt/queue/store"
 )
 
-// publication is a call's records on their way into one unit; it implements share.Publication. Its locks, in order: the tables of ids by topic,
+// Publication is a call's records on their way into one unit; it implements share.Publication. Its locks, in order: the tables of ids by topic,
 // partitions by log id.
-type publication struct {
-	items   []*publishing
-	locked  []*topic // whose tables of ids are locked
+type Publication struct {
+	items   []*Item
+	locked  []*Topic // whose tables of ids are locked
 	appends []*partition.AppendTo
 	tx      *partition.Tx
 	commit  *commit.Committer
 }
 
-// publishing is what goes to one topic.
-type publishing struct {
-	topic  *topic
-	msgs   []Message
+// Item is what goes to one topic.
+type Item struct {
+	Topic    *Topic
+	Messages []Message
+
 	to     []*partition.Partition // by message; that of delayed records for those that are not due
 	fired  []record.Offset        // where the messages come from, if they were delayed and are due
 	spots  []spot
-	places []Place
+	places []partition.Place
 }
 
 // spot is where one message goes: the nth record of an append, or the place of an earlier record.
 type spot struct {
 	to    *partition.AppendTo
 	nth   int
-	known *Place
-	like  *Place // where the message of this request with the same id goes, when to and known are nil; known once that is
+	known *partition.Place
+	like  *partition.Place // where the message of this request with the same id goes, when to and known are nil; known once that is
 }
 
-// publication routes messages to their partitions. Errors: ErrPartitionNotFound, ErrInvalidRequest, ErrRequestTooLarge.
-func (b *Broker) publication(items []*publishing) (*publication, error) {
+// NewPublication routes messages to their partitions. Errors: ErrPartitionNotFound, ErrInvalidRequest, ErrRequestTooLarge.
+func NewPublication(c *commit.Committer, items ...*Item) (*Publication, error) {
 	logs, now := map[store.LogID]struct{}{}, time.Now()
 	for _, it := range items {
 		var sticky []*partition.Partition // for messages without key, by lane, once for the request
-		it.to = make([]*partition.Partition, len(it.msgs))
-		for i := range it.msgs {
-			p, err := it.topic.choose(&it.msgs[i], &sticky)
+		it.to = make([]*partition.Partition, len(it.Messages))
+		for i := range it.Messages {
+			p, err := it.Topic.choose(&it.Messages[i], &sticky)
 			if err != nil {
 				return nil, fmt.Errorf("record %d: %w", i, err)
 			}
-			if it.msgs[i].later(now) {
-				p = it.topic.delayed.part
+			if it.Messages[i].later(now) {
+				p = it.Topic.Delayed.part
 			}
 			it.to[i] = p
 			logs[p.ID] = struct{}{}
@@ -64,11 +65,11 @@ func (b *Broker) publication(items []*publishing) (*publication, error) {
 	if len(logs) > store.MaxUnitEdits {
 		return nil, fmt.Errorf("the records go to %d partitions, at most %d in one request: %w", len(logs), store.MaxUnitEdits, ErrRequestTooLarge)
 	}
-	return &publication{items: items, commit: b.committer}, nil
+	return &Publication{items: items, commit: c}, nil
 }
 
 // Logs implements share.Publication.
-func (p *publication) Logs() int {
+func (p *Publication) Logs() int {
 	logs := map[store.LogID]struct{}{}
 	for _, it := range p.items {
 		for _, to := range it.to {
@@ -78,49 +79,49 @@ func (p *publication) Logs() int {
 	return len(logs)
 }
 
-// Begin implements share.Publication: it finds duplicates and takes the locks. Errors: ErrTopicNotFound (just deleted), ErrRateLimited (too many ids).
-func (p *publication) Begin() error {
+// Begin implements share.Publication: it finds duplicates and takes the locks. Errors: ErrNotFound (just deleted), ErrRateLimited (too many ids).
+func (p *Publication) Begin() error {
 	p.lockTables()
 	now := time.Now()
-	by, first := map[*partition.Partition]*partition.AppendTo{}, map[newID]*Place{}
+	by, first := map[*partition.Partition]*partition.AppendTo{}, map[newID]*partition.Place{}
 	for _, it := range p.items {
 		if err := p.place(it, now, by, first); err != nil {
 			p.unlockTables()
-			return fmt.Errorf("topic %s: %w", it.topic.def.Name, err)
+			return fmt.Errorf("topic %s: %w", it.Topic.Def.Name, err)
 		}
 	}
 	tx, err := partition.Begin(p.appends...)
 	if errors.Is(err, partition.ErrDropped) {
 		p.unlockTables()
-		return fmt.Errorf("a topic was just deleted: %w", ErrTopicNotFound)
+		return fmt.Errorf("a topic was just deleted: %w", ErrNotFound)
 	}
 	p.tx = tx
 	return nil
 }
 
 // lockTables locks the tables of ids of the topics whose messages have ids.
-func (p *publication) lockTables() {
+func (p *Publication) lockTables() {
 	for _, it := range p.items {
-		if it.needsTables() && !slices.ContainsFunc(p.locked, func(t *topic) bool { return t.ids == it.topic.ids }) {
-			p.locked = append(p.locked, it.topic)
+		if it.needsTables() && !slices.ContainsFunc(p.locked, func(t *Topic) bool { return t.ids == it.Topic.ids }) {
+			p.locked = append(p.locked, it.Topic)
 		}
 	}
-	slices.SortFunc(p.locked, func(a, b *topic) int { return cmp.Compare(a.def.ID, b.def.ID) })
+	slices.SortFunc(p.locked, func(a, b *Topic) int { return cmp.Compare(a.Def.ID, b.Def.ID) })
 	for _, t := range p.locked {
 		t.ids.Lock()
-		t.delayed.items.Lock()
+		t.Delayed.items.Lock()
 	}
 }
 
 // needsTables tells whether a message has an id, is delayed, or was.
-func (it *publishing) needsTables() bool {
-	return it.fired != nil || slices.Contains(it.to, it.topic.delayed.part) ||
-		slices.ContainsFunc(it.msgs, func(m Message) bool { return m.ID != "" })
+func (it *Item) needsTables() bool {
+	return it.fired != nil || slices.Contains(it.to, it.Topic.Delayed.part) ||
+		slices.ContainsFunc(it.Messages, func(m Message) bool { return m.ID != "" })
 }
 
-func (p *publication) unlockTables() {
+func (p *Publication) unlockTables() {
 	for _, t := range p.locked {
-		t.delayed.items.Unlock()
+		t.Delayed.items.Unlock()
 		t.ids.Unlock()
 	}
 	p.locked = nil
@@ -133,13 +134,13 @@ type newID struct {
 }
 
 // place decides for each message of an item whether it is appended. first are the new ids of the items so far.
-func (p *publication) place(it *publishing, now time.Time, by map[*partition.Partition]*partition.AppendTo, first map[newID]*Place) error {
-	it.spots, it.places = make([]spot, len(it.msgs)), make([]Place, len(it.msgs))
+func (p *Publication) place(it *Item, now time.Time, by map[*partition.Partition]*partition.AppendTo, first map[newID]*partition.Place) error {
+	it.spots, it.places = make([]spot, len(it.Messages)), make([]partition.Place, len(it.Messages))
 	if it.needsTables() {
-		it.topic.ids.Sweep(now, it.topic.def.Config.DedupeWindow)
+		it.Topic.ids.Sweep(now, it.Topic.Def.Config.DedupeWindow)
 	}
 	before := len(first)
-	for i := range it.msgs {
+	for i := range it.Messages {
 		known, like := it.duplicate(i, now, first)
 		switch {
 		case known != nil:
@@ -149,7 +150,7 @@ func (p *publication) place(it *publishing, now time.Time, by map[*partition.Par
 			it.spots[i] = spot{like: like}
 			continue
 		case it.fired != nil && !it.stillDue(i): // cancelled meanwhile
-			it.spots[i] = spot{known: &Place{}}
+			it.spots[i] = spot{known: &partition.Place{}}
 			continue
 		}
 		a := by[it.to[i]]
@@ -164,27 +165,27 @@ func (p *publication) place(it *publishing, now time.Time, by map[*partition.Par
 	if len(first) == before {
 		return nil
 	}
-	if err := it.topic.ids.Room(len(first)); err != nil {
+	if err := it.Topic.ids.Room(len(first)); err != nil {
 		return fmt.Errorf("%w: %w; wait until their dedupe_window is over, or make it shorter", ErrRateLimited, err)
 	}
 	return nil
 }
 
 // duplicate returns the place of the record that has a message's id already, or where the message of this request goes that comes first with it.
-func (it *publishing) duplicate(i int, now time.Time, first map[newID]*Place) (known, like *Place) {
-	id := it.msgs[i].ID
-	if id == "" || it.topic.def.Config.DedupeWindow == 0 || it.fired != nil {
+func (it *Item) duplicate(i int, now time.Time, first map[newID]*partition.Place) (known, like *partition.Place) {
+	id := it.Messages[i].ID
+	if id == "" || it.Topic.Def.Config.DedupeWindow == 0 || it.fired != nil {
 		return nil, nil
 	}
-	if place, ok := it.topic.ids.Find(id, now, it.topic.def.Config.DedupeWindow); ok {
+	if place, ok := it.Topic.ids.Find(id, now, it.Topic.Def.Config.DedupeWindow); ok {
 		return &place, nil
 	}
-	if item, ok := it.topic.delayed.items.ByID(id); ok {
+	if item, ok := it.Topic.Delayed.items.ByID(id); ok {
 		place := scheduledPlace(item)
 		place.Duplicate = true
 		return &place, nil
 	}
-	key := newID{it.topic.ids, id}
+	key := newID{it.Topic.ids, id}
 	if like, twice := first[key]; twice {
 		return nil, like
 	}
@@ -192,33 +193,33 @@ func (it *publishing) duplicate(i int, now time.Time, first map[newID]*Place) (k
 	return nil, nil
 }
 
-func (it *publishing) stillDue(i int) bool {
-	_, ok := it.topic.delayed.items.Get(it.fired[i])
+func (it *Item) stillDue(i int) bool {
+	_, ok := it.Topic.Delayed.items.Get(it.fired[i])
 	return ok
 }
 
 // record returns what is appended for a message.
-func (it *publishing) record(i int) Record {
-	if it.to[i] == it.topic.delayed.part {
-		return it.msgs[i].delayedRecord()
+func (it *Item) record(i int) record.Record {
+	if it.to[i] == it.Topic.Delayed.part {
+		return it.Messages[i].delayedRecord()
 	}
-	return it.msgs[i].record()
+	return it.Messages[i].record()
 }
 
 // forget lets the store forget ids that are over. It is called with a partition of the topic locked, so that none of its logs can be dropped before what it
 // enqueues: the store takes nothing for a dropped log.
-func (p *publication) forget(it *publishing) {
+func (p *Publication) forget(it *Item) {
 	locked := slices.ContainsFunc(it.spots, func(s spot) bool { return s.to != nil })
 	if !locked || !it.needsTables() {
 		return
 	}
-	for _, gone := range it.topic.ids.Forget() {
+	for _, gone := range it.Topic.ids.Forget() {
 		p.commit.Enqueue(commit.Unit{{Log: gone.Log, Entries: []store.Entry{{Journal: gone.Journal, Kind: store.Forget}}}})
 	}
 }
 
 // Commit implements share.Publication.
-func (p *publication) Commit(c *commit.Committer, now time.Time, extra func() []commit.Part) commit.Ticket {
+func (p *Publication) Commit(c *commit.Committer, now time.Time, extra func() []commit.Part) commit.Ticket {
 	t := p.tx.Commit(c, now, func() []commit.Part {
 		parts := p.settlePlaces()
 		if extra != nil {
@@ -232,20 +233,20 @@ func (p *publication) Commit(c *commit.Committer, now time.Time, extra func() []
 }
 
 // Abort implements share.Publication.
-func (p *publication) Abort() {
+func (p *Publication) Abort() {
 	p.tx.Abort()
 	p.unlockTables()
 }
 
 // settlePlaces notes where everything went, and returns the entries that remember ids and due times.
-func (p *publication) settlePlaces() (parts []commit.Part) {
+func (p *Publication) settlePlaces() (parts []commit.Part) {
 	for _, it := range p.items {
 		for i, s := range it.spots {
 			switch {
-			case s.to != nil && s.to.Partition == it.topic.delayed.part:
-				it.places[i] = scheduledPlace(schedule.Item{Offset: s.to.Base + record.Offset(s.nth), Due: it.msgs[i].due()})
+			case s.to != nil && s.to.Partition == it.Topic.Delayed.part:
+				it.places[i] = scheduledPlace(schedule.Item{Offset: s.to.Base + record.Offset(s.nth), Due: it.Messages[i].due()})
 			case s.to != nil:
-				it.places[i] = Place{Partition: s.to.Partition.Index, Offset: s.to.Base + record.Offset(s.nth), Timestamp: s.to.Time}
+				it.places[i] = partition.Place{Partition: s.to.Partition.Index, Offset: s.to.Base + record.Offset(s.nth), Timestamp: s.to.Time}
 			case s.known != nil:
 				it.places[i] = *s.known
 			default:
@@ -261,13 +262,13 @@ func (p *publication) settlePlaces() (parts []commit.Part) {
 }
 
 // rememberIDs adds the ids of what is appended now.
-func (it *publishing) rememberIDs() (parts []commit.Part) {
-	window := it.topic.def.Config.DedupeWindow
+func (it *Item) rememberIDs() (parts []commit.Part) {
+	window := it.Topic.Def.Config.DedupeWindow
 	added := map[*partition.AppendTo][]dedupe.Added{}
 	var order []*partition.AppendTo
 	for i, s := range it.spots {
-		id := it.msgs[i].ID
-		if s.to == nil || id == "" || window == 0 || s.to.Partition == it.topic.delayed.part {
+		id := it.Messages[i].ID
+		if s.to == nil || id == "" || window == 0 || s.to.Partition == it.Topic.Delayed.part {
 			continue
 		}
 		if added[s.to] == nil {
@@ -276,19 +277,19 @@ func (it *publishing) rememberIDs() (parts []commit.Part) {
 		added[s.to] = append(added[s.to], dedupe.Added{ID: id, Place: it.places[i]})
 	}
 	for _, to := range order {
-		parts = append(parts, commit.Part{Log: to.Partition.ID, Entries: it.topic.ids.Add(to.Partition.ID, window, added[to])})
+		parts = append(parts, commit.Part{Log: to.Partition.ID, Entries: it.Topic.ids.Add(to.Partition.ID, window, added[to])})
 	}
 	return parts
 }
 
 // rememberDues adds what is delayed to the schedule, and takes what was delayed and is appended now off it.
-func (it *publishing) rememberDues() (parts []commit.Part) {
-	d := it.topic.delayed
+func (it *Item) rememberDues() (parts []commit.Part) {
+	d := it.Topic.Delayed
 	var added []schedule.Added
 	for i, s := range it.spots {
 		if s.to != nil && s.to.Partition == d.part {
 			added = append(added, schedule.Added{
-				Item: schedule.Item{Offset: s.to.Base + record.Offset(s.nth), Due: it.msgs[i].due()}, ID: it.msgs[i].ID,
+				Item: schedule.Item{Offset: s.to.Base + record.Offset(s.nth), Due: it.Messages[i].due()}, ID: it.Messages[i].ID,
 			})
 		}
 	}
@@ -306,8 +307,8 @@ func (it *publishing) rememberDues() (parts []commit.Part) {
 }
 
 // Places implements share.Publication.
-func (p *publication) Places() [][]Place {
-	out := make([][]Place, len(p.items))
+func (p *Publication) Places() [][]partition.Place {
+	out := make([][]partition.Place, len(p.items))
 	for i, it := range p.items {
 		out[i] = it.places
 	}
@@ -315,16 +316,16 @@ func (p *publication) Places() [][]Place {
 }
 
 // count adds what is appended to the topics' counters.
-func (p *publication) count() {
+func (p *Publication) count() {
 	for _, it := range p.items {
 		records, bytes := uint64(0), uint64(0)
-		for i := range it.msgs {
-			if to := it.spots[i].to; to != nil && to.Partition != it.topic.delayed.part {
+		for i := range it.Messages {
+			if to := it.spots[i].to; to != nil && to.Partition != it.Topic.Delayed.part {
 				records++
-				bytes += uint64(len(it.msgs[i].Key) + len(it.msgs[i].Value))
+				bytes += uint64(len(it.Messages[i].Key) + len(it.Messages[i].Value))
 			}
 		}
-		it.topic.published.records.Add(records)
-		it.topic.published.bytes.Add(bytes)
+		it.Topic.Published.Records.Add(records)
+		it.Topic.Published.Bytes.Add(bytes)
 	}
 }

@@ -1,0 +1,150 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/share"
+)
+
+// Lease hands out records of a group, waiting for the first one as long as the request says; no records without an error: nothing came in
+// time, or the server is stopping. Topics of the request are attached if they exist and are not yet; without the group, it and they are made with defaults, and created names
+// them. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrInvalidName, ErrInvalidRequest, ErrShuttingDown, ErrUnavailable, ErrUnknown.
+func (b *Broker) Lease(ctx context.Context, name string, req LeaseRequest) (ds []Delivery, created []string, err error) {
+	g, created, err := b.leaseGroup(ctx, name, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	ds, err = g.Lease(ctx, req)
+	return ds, created, b.ofGroup(name, err)
+}
+
+// LeaseAndSettle settles first and then leases, in one call. What is refused is in settled.Failed and stops nothing; with refusals, or records to
+// publish, the lease does not wait. Errors: those of both; then nothing was leased.
+func (b *Broker) LeaseAndSettle(ctx context.Context, name string, settle SettleRequest, req LeaseRequest) (settled SettleResult, ds []Delivery, created []string, err error) {
+	if err := b.cfg.Limits.Settle(settle); err != nil {
+		return settled, nil, nil, err
+	}
+	for _, p := range settle.Publish { // a refused call makes nothing
+		if err := b.checkPublish(p.Topic, p.Messages); err != nil {
+			return settled, nil, nil, err
+		}
+	}
+	g, created, err := b.leaseGroup(ctx, name, req)
+	if err != nil {
+		return settled, nil, nil, err
+	}
+	settled, err = b.SettleAndPublish(ctx, name, settle)
+	if failed := (*SettleError)(nil); errors.As(err, &failed) {
+		settled = SettleResult{Failed: failed.Failed}
+	} else if err != nil {
+		return settled, nil, nil, err
+	}
+	if len(settled.Failed) > 0 || len(settle.Publish) > 0 {
+		req.Wait = 0
+	}
+	ds, err = g.Lease(ctx, req)
+	return settled, ds, created, b.ofGroup(name, err)
+}
+
+// leaseGroup returns the group that a lease is for, refusing what cannot be.
+func (b *Broker) leaseGroup(ctx context.Context, name string, req LeaseRequest) (g *share.Group, created []string, err error) {
+	if err := b.Ready(); err != nil {
+		return nil, nil, err
+	}
+	if err := b.cfg.Limits.Lease(req); err != nil {
+		return nil, nil, err
+	}
+	if g, err = b.group(name); err != nil || !attached(g, req.Topics) {
+		return b.groupFor(ctx, name, req.Topics)
+	}
+	return g, nil, nil
+}
+
+func attached(g *share.Group, topics []string) bool {
+	if len(topics) == 0 {
+		return true
+	}
+	names := g.Definition().Names()
+	for _, t := range topics {
+		if !slices.Contains(names, t) {
+			return false
+		}
+	}
+	return true
+}
+
+// groupFor makes the group or attaches topics, as far as a lease may.
+func (b *Broker) groupFor(ctx context.Context, name string, topics []string) (g *share.Group, created []string, err error) {
+	unlock, err := b.catalog.Lock(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unlock()
+	g, err = b.group(name)
+	exists := err == nil
+	if !exists && (b.cfg.NoAutoCreate || len(topics) == 0) {
+		return nil, nil, err
+	}
+	if err := groupName(name); err != nil {
+		return nil, nil, err
+	}
+	for i, t := range topics {
+		if slices.Contains(topics[:i], t) {
+			return nil, nil, fmt.Errorf("%w: topic %s is named twice", ErrInvalidRequest, t)
+		}
+		if t == catalog.DefaultGroup(name).DeadLetterTopic && !exists {
+			return nil, nil, fmt.Errorf("%w: a group cannot read its own dead-letter topic %s", ErrInvalidConfig, t)
+		}
+		if _, err := b.topics.Get(t); err != nil {
+			if exists {
+				return nil, nil, err
+			}
+			if err := b.userName(t); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	if !exists {
+		for _, t := range topics {
+			_, made, err := b.putTopic(ctx, t, Condition{}, "", func(old TopicConfig, _ bool) (TopicConfig, error) { return old, nil })
+			if err != nil {
+				return nil, created, err
+			}
+			if made {
+				created = append(created, "topics/"+t)
+			}
+		}
+		created = append(created, "groups/"+name)
+	}
+	g, _, err = b.putGroup(ctx, name, Condition{}, func(old GroupChange, _ bool) (GroupChange, error) {
+		for _, t := range topics {
+			if !slices.Contains(old.Topics, t) {
+				old.Topics = append(old.Topics, t)
+			}
+		}
+		return old, nil
+	})
+	return g, created, err
+}
+
+// GiveBack releases records of an answer that its client never got, uncounted.
+func (b *Broker) GiveBack(name string, ds []Delivery) {
+	g, err := b.group(name)
+	if err != nil {
+		return
+	}
+	actions := make([]Action, len(ds))
+	for i := range ds {
+		actions[i] = Action{Receipt: ds[i].Receipt, Verb: Release}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, err := g.Settle(ctx, share.SettleRequest{Actions: actions}); err != nil {
+		b.log.Debug("records of an answer that nobody got stay leased until they expire", "group", name, "error", err)
+	}
+}

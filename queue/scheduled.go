@@ -1,0 +1,26 @@
+package queue
+
+import "context"
+
+// Scheduled returns up to limit delayed records of a topic from an id on ("" = the first), in the order in which they were published, and the id to go on
+// with; "" at the end. Errors: ErrTopicNotFound, ErrInvalidRequest, ErrCorrupt.
+func (b *Broker) Scheduled(ctx context.Context, name, from string, limit int) (out []ScheduledRecord, next string, err error) {
+	t, err := b.topics.Get(name)
+	if err != nil {
+		return nil, "", err
+	}
+	out, next, err = t.Delayed.List(ctx, from, limit)
+	return out, next, err
+}
+
+// CancelScheduled takes a delayed record back, by the id its publish was answered with, or else by its own. Errors: ErrTopicNotFound, ErrRecordNotFound (unknown, fired or cancelled), ErrUnknown.
+func (b *Broker) CancelScheduled(ctx context.Context, name, id string) error {
+	t, err := b.topics.Get(name)
+	if err != nil {
+		return err
+	}
+	if err := t.Delayed.Cancel(id); err != nil {
+		return err
+	}
+	return b.durable(ctx)
+}
