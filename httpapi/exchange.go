@@ -67,7 +67,7 @@ func (x *exchange) admit() error {
 	if err := x.api.origin.Check(x.r); err != nil {
 		return newFault(http.StatusForbidden, api.Forbidden, "a page of another site made this request; add its origin to the trusted ones if that is meant")
 	}
-	if err := x.api.tokens.admit(x); err != nil {
+	if err := x.api.tokens.Load().admit(x); err != nil {
 		return err
 	}
 	if x.stopping() && !x.route.late {

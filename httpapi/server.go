@@ -24,7 +24,7 @@ type API struct {
 	hosts   hosts
 	origin  *http.CrossOriginProtection
 	metrics *metrics
-	tokens  tokens
+	tokens  atomic.Pointer[tokens]
 	ids     requestIDs
 	buffers sync.Pool    // of *[]byte: bodies and answers
 	batches sync.Pool    // of *batch
@@ -39,7 +39,10 @@ func New(b Broker, cfg Config) (*API, error) {
 	cfg = cfg.withDefaults()
 	a := &API{
 		broker: b, cfg: cfg, limits: b.Info().Limits, mux: chi.NewMux(), hosts: newHosts(cfg.Hosts),
-		origin: http.NewCrossOriginProtection(), tokens: newTokens(cfg.Tokens), ids: newRequestIDs(),
+		origin: http.NewCrossOriginProtection(), ids: newRequestIDs(),
+	}
+	if err := a.SetTokens(cfg.Tokens); err != nil {
+		return nil, err
 	}
 	for _, o := range cfg.TrustedOrigins {
 		if err := a.origin.AddTrustedOrigin(o); err != nil {
@@ -62,8 +65,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTT
 func NewServer(handler http.Handler, cfg Config) *http.Server {
 	cfg = cfg.withDefaults()
 	limit := connLimit{max: int64(cfg.MaxConns)}
+	// What is promised of connections (deadlines of single requests, how they end at a shutdown) is shown for HTTP/1.1, with TLS, too.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
 	return &http.Server{
 		Handler:           handler,
+		Protocols:         &protocols,
 		ReadHeaderTimeout: cfg.HeaderTimeout,
 		IdleTimeout:       cfg.IdleTimeout,
 		// The API itself answers headers over the limit with a problem; this is where net/http stops reading.

@@ -22,6 +22,16 @@ func newTokens(all []string) tokens {
 	return t
 }
 
+// SetTokens changes the bearer tokens that are taken, from the next request on; a call that waits goes on to its end. None: no token is asked for.
+func (a *API) SetTokens(all []string) error {
+	if err := (Config{Tokens: all}).Validate(); err != nil {
+		return err
+	}
+	t := newTokens(all)
+	a.tokens.Store(&t)
+	return nil
+}
+
 // admit refuses a request without a token that is taken. What tells only that the process is up and ready is for everybody.
 func (t tokens) admit(x *exchange) error {
 	if len(t) == 0 || x.route.open {

@@ -3,97 +3,80 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net"
+	"net/url"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/file"
-	"github.com/knadh/koanf/providers/posflag"
-	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+
+	"github.com/holtmq/holt/httpapi"
+	"github.com/holtmq/holt/queue"
 )
 
-// serveConfig is what "holt serve" can be told: by flag, else environment (HOLT_…), else file, else default.
+// serveConfig is what "holt serve" can be told: by flag, else environment (HOLT_…), else file, else default. Sources of all three
+// kinds set the same flags, so that they take the same values and refuse the same ones.
 type serveConfig struct {
-	Data           string   `koanf:"data"`
-	Listen         string   `koanf:"listen"`
-	MinFree        string   `koanf:"min_free"`
-	AcceptDataLoss bool     `koanf:"accept_data_loss"`
-	AutoCreate     bool     `koanf:"auto_create"`
-	Hosts          []string `koanf:"hosts"`
-	TrustedOrigins []string `koanf:"trusted_origins"`
-	TokenFile      string   `koanf:"token_file"`
-	Insecure       bool     `koanf:"insecure"`
-	LogLevel       string   `koanf:"log_level"`
-	LogFormat      string   `koanf:"log_format"`
+	Data           string
+	Listen         string
+	MinFree        int64
+	AcceptDataLoss bool
+	AutoCreate     bool
+	Hosts          []string
+	TrustedOrigins []string
+	TokenFile      string
+	TLSCert        string
+	TLSKey         string
+	Insecure       bool
+	Environment    string
+	LogLevel       string
+	LogFormat      string
+	OTLPEndpoint   string
 
-	minFree int64
-	tokens  []string
+	MaxBody        int64
+	MaxValue       int64
+	MaxKey         int64
+	MaxHeaderBytes int64
+	MaxPublish     int64
+	MaxConnections int
 }
+
+// What a record or a request may be configured to take at most. A commit unit has 16 MiB (docs/FORMAT.md).
+const (
+	maxValueLimit  = 8 << 20
+	maxBodyLimit   = 64 << 20
+	maxKeyLimit    = 64 << 10
+	maxHeaderLimit = 256 << 10
+	maxRecordLimit = 100_000
+)
 
 // serveFlags defines the options; their names in environment and file have "_" for "-".
-func serveFlags(f *pflag.FlagSet) {
-	f.String("data", "./holt-data", "data `directory`, made if it does not exist")
-	f.String("listen", "127.0.0.1:4658", "`address` to listen on; port 0 takes a free one")
-	f.String("min-free", "", "free `space` below which publishes get 507, as in 64MiB (default: 5 % of the file system, at least 1GiB)")
-	f.Bool("accept-data-loss", false, "start on a data directory that is damaged or has lost commits")
-	f.Bool("auto-create", true, "publishing and leasing make missing topics and groups")
-	f.StringSlice("hosts", nil, "`names` under which the server is reached, beside the loopback ones")
-	f.StringSlice("trusted-origins", nil, "`origins` whose pages may call this server, as in https://console.example")
-	f.String("token-file", "", "`file` with the bearer tokens that clients may use, one a line; without it no token is asked for")
-	f.Bool("insecure", false, "listen on an address that others can reach without asking for a token")
-	f.String("log-level", "info", "debug, info, warn or error")
-	f.String("log-format", "auto", "text, json, or auto: text on a terminal")
+func serveFlags(f *pflag.FlagSet, c *serveConfig) {
+	f.StringVar(&c.Data, "data", "./holt-data", "data `directory`, made if it does not exist")
+	f.StringVar(&c.Listen, "listen", "127.0.0.1:4658", "`address` to listen on; port 0 takes a free one")
+	addBytes(f, &c.MinFree, "min-free", "", "free `space` below which publishes get 507, as in 64MiB (default: 5 % of the file system, at least 1GiB)")
+	f.BoolVar(&c.AcceptDataLoss, "accept-data-loss", false, "start on a data directory that is damaged or has lost commits")
+	f.BoolVar(&c.AutoCreate, "auto-create", true, "publishing and leasing make missing topics and groups")
+	f.StringSliceVar(&c.Hosts, "hosts", nil, "`names` under which the server is reached, beside the loopback ones")
+	f.StringSliceVar(&c.TrustedOrigins, "trusted-origins", nil, "`origins` whose pages may call this server, as in https://console.example")
+	f.StringVar(&c.TokenFile, "token-file", "", "`file` with the bearer tokens that clients may use, one a line; without it no token is asked for. Read again when it changes")
+	f.StringVar(&c.TLSCert, "tls-cert", "", "`file` with the certificate chain, PEM; with --tls-key the server speaks HTTPS. Read again when it changes")
+	f.StringVar(&c.TLSKey, "tls-key", "", "`file` with the key of --tls-cert, PEM")
+	f.BoolVar(&c.Insecure, "insecure", false, "listen on an address that others can reach without asking for a token")
+	f.StringVar(&c.Environment, "environment", "", "`name` of what this server is for, as in production: the console shows it")
+	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&c.LogFormat, "log-format", "auto", "text, json, or auto: text on a terminal")
+	f.StringVar(&c.OTLPEndpoint, "otlp-endpoint", "", "`address` of a collector that takes spans by OTLP/HTTP, as in http://127.0.0.1:4318; without it none are made")
+	addBytes(f, &c.MaxBody, "max-body", "16MiB", "largest request `body`, at most 64MiB")
+	addBytes(f, &c.MaxValue, "max-value", "1MiB", "largest record `value`, at most 8MiB")
+	addBytes(f, &c.MaxKey, "max-key", "4KiB", "largest record `key`, at most 64KiB")
+	addBytes(f, &c.MaxHeaderBytes, "max-header-bytes", "16KiB", "most `bytes` of a record's headers, at most 256KiB")
+	f.Int64Var(&c.MaxPublish, "max-publish", 10_000, "most `records` of a publish, at most 100000")
+	f.IntVar(&c.MaxConnections, "max-connections", httpapi.DefaultMaxConns, "most open `connections`")
 }
 
-// loadServeConfig reads all sources. Its errors name the option.
-func loadServeConfig(flags *pflag.FlagSet, path string) (*serveConfig, error) {
-	k := koanf.New(".")
-	known := map[string]bool{}
-	flags.VisitAll(func(f *pflag.Flag) { known[optionName(f.Name)] = true })
-	if path != "" {
-		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-			return nil, fmt.Errorf("configuration file %s: %w", path, err)
-		}
-		for _, key := range k.Keys() {
-			if !known[key] {
-				return nil, fmt.Errorf("configuration file %s: there is no option %q", path, key)
-			}
-		}
-	}
-	err := k.Load(env.Provider(".", env.Opt{Prefix: "HOLT_", TransformFunc: func(name, value string) (string, any) {
-		option := strings.ToLower(strings.TrimPrefix(name, "HOLT_"))
-		if !known[option] {
-			return "", nil
-		}
-		if f := flags.Lookup(strings.ReplaceAll(option, "_", "-")); f != nil && f.Value.Type() == "stringSlice" {
-			return option, strings.Split(value, ",")
-		}
-		return option, value
-	}}), nil)
-	if err != nil {
-		return nil, fmt.Errorf("environment: %w", err)
-	}
-	err = k.Load(posflag.ProviderWithFlag(flags, ".", k, func(f *pflag.Flag) (string, any) {
-		return optionName(f.Name), posflag.FlagVal(flags, f)
-	}), nil)
-	if err != nil {
-		return nil, err
-	}
-	c := &serveConfig{}
-	if err := k.Unmarshal("", c); err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
-	}
-	return c, c.validate()
-}
-
-func optionName(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
-
-// validate reports every fault at once.
+// validate reports every fault at once. It reads the files that the configuration names.
 func (c *serveConfig) validate() error {
 	var errs []error
 	check := func(ok bool, format string, args ...any) {
@@ -104,21 +87,50 @@ func (c *serveConfig) validate() error {
 	check(c.Data != "", "data: the directory has no name")
 	host, _, err := net.SplitHostPort(c.Listen)
 	check(err == nil, "listen: %q is not an address with a port, as in 127.0.0.1:4658", c.Listen)
-	if c.TokenFile != "" {
-		var terr error
-		if c.tokens, terr = readTokens(c.TokenFile); terr != nil {
-			errs = append(errs, fmt.Errorf("token_file: %w", terr))
-		}
-	}
 	check(err != nil || c.Insecure || c.TokenFile != "" || isLoopback(host),
 		"listen: %q can be reached by others: ask for a token with token_file, or say insecure if something in front does", c.Listen)
-	if c.minFree, err = parseBytes(c.MinFree); err != nil {
-		errs = append(errs, fmt.Errorf("min_free: %w", err))
+	if c.TokenFile != "" {
+		_, err := readTokens(c.TokenFile)
+		check(err == nil, "token_file: %w", err)
+	}
+	check((c.TLSCert == "") == (c.TLSKey == ""), "tls_cert and tls_key: one without the other is of no use")
+	if c.TLSCert != "" && c.TLSKey != "" {
+		_, err := readCertificate(c.TLSCert, c.TLSKey)
+		check(err == nil, "tls_cert: %w", err)
+	}
+	if err := (httpapi.Config{Hosts: c.Hosts, TrustedOrigins: c.TrustedOrigins}).Validate(); err != nil {
+		errs = append(errs, err)
 	}
 	_, ok := logLevels[c.LogLevel]
 	check(ok, "log_level: %q is not debug, info, warn or error", c.LogLevel)
-	check(c.LogFormat == "auto" || c.LogFormat == "text" || c.LogFormat == "json", "log_format: %q is not auto, text or json", c.LogFormat)
+	check(slices.Contains([]string{"auto", "text", "json"}, c.LogFormat), "log_format: %q is not auto, text or json", c.LogFormat)
+	check(len(c.Environment) <= 64, "environment: %d bytes, at most 64", len(c.Environment))
+	if c.OTLPEndpoint != "" {
+		u, err := url.Parse(c.OTLPEndpoint)
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "otlp_endpoint: %q is not an address, as in http://127.0.0.1:4318", c.OTLPEndpoint)
+	}
+	return errors.Join(append(errs, c.validateLimits())...)
+}
+
+func (c *serveConfig) validateLimits() error {
+	var errs []error
+	between := func(name string, n, lo, hi int64) {
+		if n < lo || n > hi {
+			errs = append(errs, fmt.Errorf("%s: %d is not between %d and %d", name, n, lo, hi))
+		}
+	}
+	between("max_body", c.MaxBody, 1<<10, maxBodyLimit)
+	between("max_value", c.MaxValue, 1, maxValueLimit)
+	between("max_key", c.MaxKey, 1, maxKeyLimit)
+	between("max_header_bytes", c.MaxHeaderBytes, 1, maxHeaderLimit)
+	between("max_publish", c.MaxPublish, 1, maxRecordLimit)
+	between("max_connections", int64(c.MaxConnections), 1, 1<<20)
 	return errors.Join(errs...)
+}
+
+// limits are those of the broker.
+func (c *serveConfig) limits() queue.Limits {
+	return queue.Limits{MaxBody: c.MaxBody, MaxValue: c.MaxValue, MaxKey: c.MaxKey, MaxHeaderBytes: c.MaxHeaderBytes, MaxPublish: c.MaxPublish}
 }
 
 func isLoopback(host string) bool {
@@ -144,32 +156,8 @@ func readTokens(path string) ([]string, error) {
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s has no token", path)
 	}
+	if err := (httpapi.Config{Tokens: out}).Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	return out, nil
-}
-
-// parseBytes reads a number of bytes: "1073741824", "64MiB", "1GiB"; "" is 0.
-func parseBytes(s string) (int64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	unit := int64(1)
-	number := s
-	for suffix, n := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40} {
-		if head, ok := strings.CutSuffix(s, suffix); ok {
-			number, unit = strings.TrimSpace(head), n
-		}
-	}
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt64/unit {
-		return 0, fmt.Errorf("%q is not a number of bytes, as in 67108864 or 64MiB", s)
-	}
-	return n * unit, nil
-}
-
-// configPath returns the file to read: the flag, else HOLT_CONFIG, else none.
-func configPath(flag string) string {
-	if flag != "" {
-		return flag
-	}
-	return os.Getenv("HOLT_CONFIG")
 }

@@ -84,7 +84,7 @@ func (a *app) newRootCommand() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", fixedCompletion("table", "json", "ndjson", "name"))
 
 	root.AddCommand(
-		a.newServeCommand(), a.newDoctorCommand(),
+		a.newServeCommand(), a.newConfigCommand(), a.newDoctorCommand(),
 		a.newTopicCommand(), a.newGroupCommand(),
 		a.newPublishCommand(), a.newReadCommand(),
 		a.newLeaseCommand(), a.newAckCommand(), a.newNackCommand(), a.newReleaseCommand(), a.newRejectCommand(),

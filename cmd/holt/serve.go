@@ -28,39 +28,40 @@ const (
 )
 
 func (a *app) newServeCommand() *cobra.Command {
-	var path string
+	o := &serveOptions{}
 	c := &cobra.Command{
 		Use: "serve", Short: "Run the server", Args: cobra.NoArgs,
 		Long: "Run the server. It prints one line with its address when it is ready.\n\n" +
 			"Every option also has a name in the environment (--min-free is HOLT_MIN_FREE) and in a YAML file (min_free);\n" +
-			"a flag wins over the environment, that over the file, that over the default.",
+			"a flag wins over the environment, that over the file, that over the default. 'holt config' checks and shows them.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			own := cmd.LocalNonPersistentFlags()
-			own.SortFlags = true
-			cfg, err := loadServeConfig(own, configPath(path))
+			l, err := o.load(cmd)
 			if err != nil {
-				return &usageError{err.Error()}
+				return explainUsage(err)
 			}
-			return a.serve(cmd.Context(), cfg)
+			log := newLogger(a.stderr, &o.serveConfig)
+			if len(l.strange) > 0 { // not an error: Kubernetes puts such there when a service is called holt
+				log.Warn("names in the environment that are no options", "names", l.strange)
+			}
+			return a.serve(cmd.Context(), &o.serveConfig, log)
 		},
 	}
-	serveFlags(c.Flags())
-	c.Flags().StringVar(&path, "config", "", "YAML `file` with options (also HOLT_CONFIG)")
+	o.define(c)
+	c.Flags().SortFlags = true
 	return c
 }
 
 // serve runs the server until ctx is done or the store fails.
-func (a *app) serve(ctx context.Context, cfg *serveConfig) error {
-	log := newLogger(a.stderr, cfg)
+func (a *app) serve(ctx context.Context, cfg *serveConfig, log *slog.Logger) error {
 	st, err := badger.Open(ctx, badger.Config{
-		Dir: cfg.Data, MinFree: cfg.minFree, AcceptDataLoss: cfg.AcceptDataLoss, Logger: log, Verify: verifyInChild(),
+		Dir: cfg.Data, MinFree: cfg.MinFree, AcceptDataLoss: cfg.AcceptDataLoss, Logger: log, Verify: verifyInChild(),
 	})
 	if err != nil {
 		return err
 	}
 	commits := httpapi.NewCommits()
 	broker, err := queue.Open(ctx, st, queue.Config{
-		NoAutoCreate: !cfg.AutoCreate, Logger: log, Version: ownVersion().Version, ObserveCommit: commits.Observe,
+		Limits: cfg.limits(), NoAutoCreate: !cfg.AutoCreate, Logger: log, Version: ownVersion().Version, ObserveCommit: commits.Observe,
 	})
 	if err != nil {
 		return errors.Join(err, st.Close())
@@ -73,8 +74,8 @@ func (a *app) serve(ctx context.Context, cfg *serveConfig) error {
 	if err != nil {
 		return errors.Join(err, listener.Close(), broker.Close(), st.Close())
 	}
-	fmt.Fprintf(a.stdout, "holt listens on http://%s\n", listener.Addr())
-	log.Info("ready", "address", listener.Addr().String(), "data", cfg.Data, "version", ownVersion().Version)
+	fmt.Fprintf(a.stdout, "holt listens on %s://%s\n", s.scheme(), listener.Addr())
+	log.Info("ready", "address", listener.Addr().String(), "scheme", s.scheme(), "data", cfg.Data, "version", ownVersion().Version)
 	err = s.run(ctx)
 	closed := errors.Join(broker.Close(), st.Close())
 	log.Info("closed")
@@ -86,24 +87,66 @@ type server struct {
 	broker   *queue.Broker
 	http     *http.Server
 	listener *countedListener
+	reload   reloader
 	log      *slog.Logger
 }
 
 func newServer(b *queue.Broker, l net.Listener, cfg *serveConfig, log *slog.Logger, commits *httpapi.Commits) (*server, error) {
-	hc := httpapi.Config{Hosts: cfg.Hosts, TrustedOrigins: cfg.TrustedOrigins, Tokens: cfg.tokens, Log: log, Commits: commits}
+	hc := httpapi.Config{Hosts: cfg.Hosts, TrustedOrigins: cfg.TrustedOrigins, MaxConns: cfg.MaxConnections, Log: log, Commits: commits}
+	if cfg.TokenFile != "" {
+		var err error
+		if hc.Tokens, err = readTokens(cfg.TokenFile); err != nil {
+			return nil, err
+		}
+	}
 	handler, err := httpapi.New(b, hc)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{broker: b, http: httpapi.NewServer(handler, hc), listener: &countedListener{Listener: l}, log: log}
+	s := &server{broker: b, http: httpapi.NewServer(handler, hc), listener: &countedListener{Listener: l}, reload: reloader{log: log}, log: log}
 	s.http.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
+	if cfg.TokenFile != "" {
+		s.reload.add("tokens", func() error {
+			tokens, err := readTokens(cfg.TokenFile)
+			if err != nil {
+				return err
+			}
+			return handler.SetTokens(tokens)
+		}, cfg.TokenFile)
+	}
+	if cfg.TLSCert != "" {
+		c, err := loadCertificate(cfg.TLSCert, cfg.TLSKey)
+		if err != nil {
+			return nil, err
+		}
+		s.http.TLSConfig = c.config()
+		s.reload.add("certificate", c.reload, cfg.TLSCert, cfg.TLSKey)
+	}
 	return s, nil
+}
+
+func (s *server) scheme() string {
+	if s.http.TLSConfig != nil {
+		return "https"
+	}
+	return "http"
+}
+
+func (s *server) serve() error {
+	if s.http.TLSConfig != nil {
+		return s.http.ServeTLS(s.listener, "", "")
+	}
+	return s.http.Serve(s.listener)
 }
 
 // run serves until ctx is done (nil), or the store fails (why).
 func (s *server) run(ctx context.Context) error {
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(s.listener) }()
+	go func() { failed <- s.serve() }()
+	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { s.reload.run(watching) })
+	defer func() { stop(); watch.Wait() }()
 	var cause error
 	select {
 	case err := <-failed:

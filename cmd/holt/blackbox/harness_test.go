@@ -130,7 +130,7 @@ func readSources(root string) error {
 		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".." {
 			return fs.SkipDir
 		}
-		if ext := filepath.Ext(path); d.Type().IsRegular() && (ext == ".go" || ext == ".mod" || ext == ".sum") && !strings.HasSuffix(path, "_test.go") {
+		if ext := filepath.Ext(path); d.Type().IsRegular() && (ext == ".go" || ext == ".mod" || ext == ".sum" || ext == ".yaml") && !strings.HasSuffix(path, "_test.go") {
 			_, err = os.ReadFile(path)
 		}
 		return err
