@@ -47,7 +47,7 @@ var allowed = map[string]string{
 
 	"queue": "", "queue/admit": "", "queue/share": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/commit": "",
 	"queue/schema": "github.com/santhosh-tekuri/jsonschema golang.org/x/text",
-	"queue/store": "", "queue/store/memory": "", "queue/store/badger": "github.com/dgraph-io google.golang.org/protobuf golang.org/x/sys",
+	"queue/store":  "", "queue/store/memory": "", "queue/store/badger": "github.com/dgraph-io google.golang.org/protobuf golang.org/x/sys",
 	"queue/record": "github.com/klauspost/compress github.com/pierrec/lz4",
 }
 

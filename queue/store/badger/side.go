@@ -119,6 +119,14 @@ func (s *sideFile) finish(seq uint64) error {
 	return s.sync()
 }
 
+// finishAs notes a store that was made and closed, durably.
+func (s *sideFile) finishAs(seq, opens uint64) error {
+	if err := s.write(sideRecord{seq: seq, opens: opens, clean: true}); err != nil {
+		return err
+	}
+	return s.sync()
+}
+
 // sync makes what was written durable, if anything was.
 func (s *sideFile) sync() error {
 	at := s.acked.Load()
