@@ -13,6 +13,7 @@ import (
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/cron"
+	"github.com/holtmq/holt/queue/ordered"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
@@ -40,13 +41,15 @@ type Broker struct {
 	catalog   *catalog.Catalog
 	system    *system.Log
 	env       *share.Env
+	streams   *ordered.Env
 
 	topics   *topic.Set
 	openings *topic.Env // what topics are opened with
 	cron     *cron.Runner
 
-	mu     sync.RWMutex // guards the map
-	groups map[string]*share.Group
+	mu      sync.RWMutex // guards the maps
+	groups  map[string]*share.Group
+	ordered map[string]*ordered.Group
 
 	positions chan struct{} // one slot: held while starts of logs and groups are moved
 
@@ -78,7 +81,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	}
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, store: st,
-		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(), groups: map[string]*share.Group{}, positions: make(chan struct{}, 1),
+		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(), groups: map[string]*share.Group{}, ordered: map[string]*ordered.Group{}, positions: make(chan struct{}, 1),
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
 	b.system = system.New(b.committer) // what it keeps is said before restore
@@ -96,6 +99,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 		Committer: b.committer, Clock: share.NewClock(), Receipts: share.NewReceipts(key, uint32(st.Health().Opens)),
 		Logger: b.log, Waiting: new(atomic.Int64), Stop: b.stop, Letters: b.letters,
 	}
+	b.streams = b.orderedEnv()
 	if b.catalog, err = catalog.Open(ctx, st.Meta()); err != nil {
 		return nil, err
 	}
@@ -157,6 +161,9 @@ func (b *Broker) Close() error {
 	groups := make([]*share.Group, 0, len(b.groups))
 	for _, g := range b.groups {
 		groups = append(groups, g)
+	}
+	for _, g := range b.ordered {
+		g.Close()
 	}
 	b.mu.RUnlock()
 	for _, g := range groups {

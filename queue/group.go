@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/holtmq/holt/queue/admit"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/share"
@@ -13,12 +14,15 @@ import (
 	"github.com/holtmq/holt/queue/topic"
 )
 
-// group returns a share group, or ErrGroupNotFound.
+// group returns a share group. Errors: ErrGroupNotFound, ErrKindMismatch.
 func (b *Broker) group(name string) (*share.Group, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if g := b.groups[name]; g != nil {
 		return g, nil
+	}
+	if b.ordered[name] != nil {
+		return nil, fmt.Errorf("group %s is of kind ordered, and this is a call for share groups: %w", name, ErrKindMismatch)
 	}
 	return nil, fmt.Errorf("group %s: %w", name, ErrGroupNotFound)
 }
@@ -31,55 +35,80 @@ func (b *Broker) PutGroup(ctx context.Context, name string, cond Condition, edit
 		return info, false, err
 	}
 	defer unlock()
-	g, created, err := b.putGroup(ctx, name, cond, edit)
-	if err != nil {
+	if created, err = b.putGroup(ctx, name, cond, edit); err != nil {
 		return info, false, err
 	}
-	info, err = b.groupInfo(ctx, g)
+	info, err = b.groupInfo(ctx, name)
 	return info, created, err
 }
 
 // putGroup is PutGroup with the catalog's turn held.
-func (b *Broker) putGroup(ctx context.Context, name string, cond Condition, edit func(GroupChange, bool) (GroupChange, error)) (*share.Group, bool, error) {
+func (b *Broker) putGroup(ctx context.Context, name string, cond Condition, edit func(GroupChange, bool) (GroupChange, error)) (created bool, err error) {
 	if err := groupName(name); err != nil {
-		return nil, false, err
+		return false, err
 	}
 	def := catalog.Group{Name: name, Kind: catalog.KindShare, Config: catalog.DefaultGroup(name)}
-	g, err := b.group(name)
-	if err == nil {
-		def = *g.Definition()
+	old, err := b.catalog.Group(name)
+	exists := err == nil
+	if exists {
+		def = *old
 	}
-	exists := g != nil
 	if err := cond.check(tagOf(def.ID, def.Revision), exists); err != nil {
-		return nil, false, fmt.Errorf("group %s: %w", name, err)
+		return false, fmt.Errorf("group %s: %w", name, err)
 	}
 	change, err := edit(GroupChange{Kind: def.Kind, Topics: def.Names(), Config: def.Config}, exists)
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
 	if err := b.admitGroup(&def, change, exists); err != nil {
-		return nil, false, fmt.Errorf("group %s: %w", name, err)
+		return false, fmt.Errorf("group %s: %w", name, err)
 	}
 	def.Kind, def.Config = change.Kind, change.Config
-	gone, parts, err := b.attach(ctx, &def, change.Topics)
+	gone, added, err := b.attach(&def, change.Topics)
 	if err != nil {
-		return nil, false, fmt.Errorf("group %s: %w", name, err)
+		return false, fmt.Errorf("group %s: %w", name, err)
 	}
-	stored, err := b.catalog.PutGroup(ctx, def)
+	apply := b.applyShare
+	if def.Kind == catalog.KindOrdered {
+		apply = b.applyOrdered
+	}
+	err = apply(ctx, name, gone, added, func() (*catalog.Group, error) { return b.catalog.PutGroup(ctx, def) })
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
-	if !exists {
+	return !exists, b.durable(ctx)
+}
+
+// applyShare stores a share group's definition with put and brings it to life, or to what the definition says now.
+func (b *Broker) applyShare(ctx context.Context, name string, gone, added []catalog.Attachment, put func() (*catalog.Group, error)) error {
+	var parts []share.Part
+	for _, a := range added {
+		t, err := b.topics.Get(a.Topic)
+		if err != nil {
+			return err
+		}
+		more, err := share.NewParts(ctx, t, a)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, more...)
+	}
+	stored, err := put()
+	if err != nil {
+		return err
+	}
+	g, err := b.group(name)
+	if err != nil {
 		g = share.NewGroup(b.env, stored, parts, nil, nil)
 		b.mu.Lock()
 		b.groups[name] = g
 		b.mu.Unlock()
-	} else {
-		g.Detach(stored, b.logsOf(gone), false)
-		g.Configure(stored)
-		g.Attach(stored, parts)
+		return nil
 	}
-	return g, !exists, b.durable(ctx)
+	g.Detach(stored, b.logsOf(gone), false)
+	g.Configure(stored)
+	g.Attach(stored, parts)
+	return nil
 }
 
 func groupName(name string) error {
@@ -99,11 +128,9 @@ func (b *Broker) admitGroup(def *catalog.Group, c GroupChange, exists bool) erro
 		return fmt.Errorf("%w: kind is %q: it must be \"share\" or \"ordered\"", ErrInvalidConfig, c.Kind)
 	case exists && c.Kind != def.Kind:
 		return fmt.Errorf("it is a group of kind %s: %w", def.Kind, ErrKindMismatch)
-	case c.Kind == catalog.KindOrdered:
-		return fmt.Errorf("%w: kind \"ordered\" is not supported by this version", ErrInvalidConfig)
 	case len(c.Topics) > catalog.MaxGroupTopics:
 		return fmt.Errorf("%w: %d topics, at most %d", ErrInvalidConfig, len(c.Topics), catalog.MaxGroupTopics)
-	case c.Config.DeadLetters && slices.Contains(c.Topics, c.Config.DeadLetterTopic):
+	case c.Kind == catalog.KindShare && c.Config.DeadLetters && slices.Contains(c.Topics, c.Config.DeadLetterTopic):
 		return fmt.Errorf("%w: a group cannot read its own dead-letter topic %s", ErrInvalidConfig, c.Config.DeadLetterTopic)
 	}
 	for i, t := range c.Topics {
@@ -117,27 +144,24 @@ func (b *Broker) admitGroup(def *catalog.Group, c GroupChange, exists bool) erro
 	if c.Config.DeadLetters && catalog.Reserved(c.Config.DeadLetterTopic) {
 		return fmt.Errorf("%w: dead_letter.topic begins with \"__\", which is the server's own", ErrInvalidConfig)
 	}
+	if c.Kind == catalog.KindOrdered {
+		if err := admit.OrderedConfig(def.Name, c.Config); err != nil {
+			return err
+		}
+	}
 	return c.Config.Validate()
 }
 
-// attach changes a definition to a list of topics, and returns which attachments go and the windows-to-be of new ones.
-func (b *Broker) attach(ctx context.Context, def *catalog.Group, names []string) (gone []catalog.Attachment, parts []share.Part, err error) {
+// attach changes a definition to a list of topics, and returns which attachments go and which are new.
+func (b *Broker) attach(def *catalog.Group, names []string) (gone, added []catalog.Attachment, err error) {
 	topics := make([]*topic.Topic, len(names))
 	for i, name := range names {
 		if topics[i], err = b.topics.Get(name); err != nil {
 			return nil, nil, err
 		}
 	}
-	gone, added := share.Attachments(def, topics)
-	for _, a := range added {
-		i := slices.IndexFunc(topics, func(t *topic.Topic) bool { return t.Def.ID == a.ID })
-		more, err := share.NewParts(ctx, topics[i], a)
-		if err != nil {
-			return nil, nil, err
-		}
-		parts = append(parts, more...)
-	}
-	return gone, parts, nil
+	gone, added = topic.Attachments(def, topics)
+	return gone, added, nil
 }
 
 // logsOf returns the logs of attachments' topics.
@@ -165,11 +189,7 @@ func (b *Broker) detach(ctx context.Context, g *share.Group, t *topic.Topic) err
 
 // Group describes a group. Errors: ErrGroupNotFound.
 func (b *Broker) Group(ctx context.Context, name string) (GroupInfo, error) {
-	g, err := b.group(name)
-	if err != nil {
-		return GroupInfo{}, err
-	}
-	info, err := b.groupInfo(ctx, g)
+	info, err := b.groupInfo(ctx, name)
 	if err != nil {
 		return info, err
 	}
@@ -180,12 +200,10 @@ func (b *Broker) Group(ctx context.Context, name string) (GroupInfo, error) {
 func (b *Broker) Groups(ctx context.Context, after string, limit int) ([]GroupInfo, error) {
 	var out []GroupInfo
 	for _, def := range b.catalog.Groups(after, limit) {
-		g, err := b.group(def.Name)
-		if err != nil {
+		info, err := b.groupInfo(ctx, def.Name)
+		if errors.Is(err, ErrGroupNotFound) {
 			continue
-		}
-		info, err := b.groupInfo(ctx, g)
-		if err != nil {
+		} else if err != nil {
 			return nil, err
 		}
 		out = append(out, info)
@@ -193,7 +211,13 @@ func (b *Broker) Groups(ctx context.Context, after string, limit int) ([]GroupIn
 	return out, b.durable(ctx)
 }
 
-func (b *Broker) groupInfo(ctx context.Context, g *share.Group) (GroupInfo, error) {
+func (b *Broker) groupInfo(ctx context.Context, name string) (GroupInfo, error) {
+	g, err := b.group(name)
+	if errors.Is(err, ErrKindMismatch) {
+		return b.orderedInfo(name)
+	} else if err != nil {
+		return GroupInfo{}, err
+	}
 	def := g.Definition()
 	info := GroupInfo{
 		Name: def.Name, Kind: def.Kind, Topics: def.Names(), Config: def.Config, CreatedAt: def.CreatedAt,
@@ -230,13 +254,19 @@ func (b *Broker) DeleteGroup(ctx context.Context, name string, force bool, cond 
 		return err
 	}
 	defer unlock()
-	g, err := b.group(name)
+	def, err := b.catalog.Group(name)
 	if err != nil {
 		return err
 	}
-	def := g.Definition()
 	if err := cond.check(tagOf(def.ID, def.Revision), true); err != nil {
 		return fmt.Errorf("group %s: %w", name, err)
+	}
+	if def.Kind == catalog.KindOrdered {
+		return b.deleteOrdered(ctx, def, force)
+	}
+	g, err := b.group(name)
+	if err != nil {
+		return err
 	}
 	if n := g.Running(""); n > 0 && !force {
 		return fmt.Errorf("group %s: %d leases run; wait for them or use force: %w", name, n, ErrGroupInUse)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
@@ -94,6 +95,7 @@ type ResetRequest struct {
 	Topics    []string // nil = all the group reads
 	Partition *int     // nil = all
 	DryRun    bool
+	Force     bool // an ordered group's members are fenced
 }
 
 // ResetMove is what a reset does, or would do, to one partition.
@@ -112,19 +114,18 @@ func (b *Broker) Reset(ctx context.Context, name string, req ResetRequest) ([]Re
 	}
 	defer give()
 	g, err := b.group(name)
-	if err != nil {
+	if errors.Is(err, ErrKindMismatch) {
+		return b.resetOrdered(ctx, name, req)
+	} else if err != nil {
 		return nil, err
 	}
-	attached := g.Definition().Names()
-	for _, t := range req.Topics {
-		if !slices.Contains(attached, t) {
-			return nil, fmt.Errorf("group %s does not read topic %s: %w", name, t, ErrTopicNotFound)
-		}
+	if err := readsAll(g.Definition(), req.Topics); err != nil {
+		return nil, err
 	}
 	var moves []share.Move
 	out := []ResetMove{}
 	for _, p := range g.Progress() {
-		if len(req.Topics) > 0 && !slices.Contains(req.Topics, p.Partition.Topic) || req.Partition != nil && *req.Partition != p.Partition.Index {
+		if !req.names(p.Partition) {
 			continue
 		}
 		to, err := clamped(ctx, p.Partition, req.To)
@@ -141,6 +142,22 @@ func (b *Broker) Reset(ctx context.Context, name string, req ResetRequest) ([]Re
 		return out, nil
 	}
 	return out, b.ofGroup(name, g.Reset(ctx, moves))
+}
+
+// readsAll refuses topics that a group does not read.
+func readsAll(def *catalog.Group, topics []string) error {
+	attached := def.Names()
+	for _, t := range topics {
+		if !slices.Contains(attached, t) {
+			return fmt.Errorf("group %s does not read topic %s: %w", def.Name, t, ErrTopicNotFound)
+		}
+	}
+	return nil
+}
+
+// names tells whether a reset is about a partition.
+func (req *ResetRequest) names(p *partition.Partition) bool {
+	return (len(req.Topics) == 0 || slices.Contains(req.Topics, p.Topic)) && (req.Partition == nil || *req.Partition == p.Index)
 }
 
 // clamped returns the offset a position stands for, within what the partition holds.

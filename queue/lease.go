@@ -59,17 +59,20 @@ func (b *Broker) leaseGroup(ctx context.Context, name string, req LeaseRequest) 
 	if err := b.cfg.Limits.Lease(req); err != nil {
 		return nil, nil, err
 	}
-	if g, err = b.group(name); err != nil || !attached(g, req.Topics) {
-		return b.groupFor(ctx, name, req.Topics)
+	if g, err = b.group(name); err != nil || !attachedTo(g.Definition(), req.Topics) {
+		if created, err = b.groupFor(ctx, name, catalog.KindShare, req.Topics); err == nil {
+			g, err = b.group(name)
+		}
 	}
-	return g, nil, nil
+	return g, created, err
 }
 
-func attached(g *share.Group, topics []string) bool {
+// attachedTo tells whether a group reads all of these topics.
+func attachedTo(def *catalog.Group, topics []string) bool {
 	if len(topics) == 0 {
 		return true
 	}
-	names := g.Definition().Names()
+	names := def.Names()
 	for _, t := range topics {
 		if !slices.Contains(names, t) {
 			return false
@@ -78,34 +81,37 @@ func attached(g *share.Group, topics []string) bool {
 	return true
 }
 
-// groupFor makes the group or attaches topics, as far as a lease may.
-func (b *Broker) groupFor(ctx context.Context, name string, topics []string) (g *share.Group, created []string, err error) {
+// groupFor makes the group, of a kind, or attaches topics to it, as far as a lease or a join may.
+func (b *Broker) groupFor(ctx context.Context, name string, kind Kind, topics []string) (created []string, err error) {
 	unlock, err := b.catalog.Lock(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer unlock()
-	g, err = b.group(name)
+	def, err := b.catalog.Group(name)
 	exists := err == nil
-	if !exists && (b.cfg.NoAutoCreate || len(topics) == 0) {
-		return nil, nil, err
+	switch {
+	case exists && def.Kind != kind:
+		return nil, fmt.Errorf("group %s is of kind %s: %w", name, def.Kind, ErrKindMismatch)
+	case !exists && (b.cfg.NoAutoCreate || len(topics) == 0):
+		return nil, err
 	}
 	if err := groupName(name); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for i, t := range topics {
 		if slices.Contains(topics[:i], t) {
-			return nil, nil, fmt.Errorf("%w: topic %s is named twice", ErrInvalidRequest, t)
+			return nil, fmt.Errorf("%w: topic %s is named twice", ErrInvalidRequest, t)
 		}
-		if t == catalog.DefaultGroup(name).DeadLetterTopic && !exists {
-			return nil, nil, fmt.Errorf("%w: a group cannot read its own dead-letter topic %s", ErrInvalidConfig, t)
+		if t == catalog.DefaultGroup(name).DeadLetterTopic && !exists && kind == catalog.KindShare {
+			return nil, fmt.Errorf("%w: a group cannot read its own dead-letter topic %s", ErrInvalidConfig, t)
 		}
 		if _, err := b.topics.Get(t); err != nil {
 			if exists {
-				return nil, nil, err
+				return nil, err
 			}
 			if err := b.userName(t); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 		}
 	}
@@ -113,7 +119,7 @@ func (b *Broker) groupFor(ctx context.Context, name string, topics []string) (g 
 		for _, t := range topics {
 			_, made, err := b.putTopic(ctx, t, Condition{}, "", func(old TopicConfig, _ bool) (TopicConfig, error) { return old, nil })
 			if err != nil {
-				return nil, created, err
+				return created, err
 			}
 			if made {
 				created = append(created, "topics/"+t)
@@ -121,7 +127,8 @@ func (b *Broker) groupFor(ctx context.Context, name string, topics []string) (g 
 		}
 		created = append(created, "groups/"+name)
 	}
-	g, _, err = b.putGroup(ctx, name, Condition{}, func(old GroupChange, _ bool) (GroupChange, error) {
+	_, err = b.putGroup(ctx, name, Condition{}, func(old GroupChange, _ bool) (GroupChange, error) {
+		old.Kind = kind
 		for _, t := range topics {
 			if !slices.Contains(old.Topics, t) {
 				old.Topics = append(old.Topics, t)
@@ -129,7 +136,7 @@ func (b *Broker) groupFor(ctx context.Context, name string, topics []string) (g 
 		}
 		return old, nil
 	})
-	return g, created, err
+	return created, err
 }
 
 // GiveBack releases records of an answer that its client never got, uncounted.

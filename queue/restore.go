@@ -2,11 +2,16 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/journal"
+	"github.com/holtmq/holt/queue/ordered"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/share"
+	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/topic"
 )
 
@@ -16,7 +21,7 @@ const everything = 1 << 30
 // restore opens all partitions, replays what groups did with them, and starts the committer.
 func (b *Broker) restore(ctx context.Context) error {
 	groups := b.catalog.Groups("", everything)
-	was := share.NewRestoring(groups)
+	was := restoring{share.NewRestoring(groups), ordered.NewRestoring(groups, b.system)}
 	stray, err := b.system.Open(ctx, b.store)
 	if err != nil {
 		return err
@@ -38,10 +43,7 @@ func (b *Broker) restore(ctx context.Context) error {
 		b.committer.Enqueue(u)
 	}
 	for _, def := range groups {
-		g := was.Group(b.env, def)
-		b.mu.Lock() // the groups made before are at work already
-		b.groups[def.Name] = g
-		b.mu.Unlock()
+		b.revive(def, was)
 	}
 	for _, t := range b.topics.All() {
 		t.Delayed.Arm()
@@ -55,8 +57,29 @@ func (b *Broker) restore(ctx context.Context) error {
 	return b.dropDeleted(ctx)
 }
 
+// restoring is what replays find of groups, by kind.
+type restoring struct {
+	shared  *share.Restoring
+	ordered *ordered.Restoring
+}
+
+// revive brings a restored group to life. The groups made before are at work already.
+func (b *Broker) revive(def *catalog.Group, was restoring) {
+	if def.Kind == catalog.KindOrdered {
+		g := was.ordered.Group(b.streams, def)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.ordered[def.Name] = g
+		return
+	}
+	g := was.shared.Group(b.env, def)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.groups[def.Name] = g
+}
+
 // replayTopic restores what groups have on a topic's partitions; stray are journals that nobody owns any more.
-func (b *Broker) replayTopic(ctx context.Context, t *topic.Topic, was *share.Restoring) (stray []commit.Unit, err error) {
+func (b *Broker) replayTopic(ctx context.Context, t *topic.Topic, was restoring) (stray []commit.Unit, err error) {
 	if err := t.Delayed.Replay(ctx); err != nil {
 		return nil, err
 	}
@@ -70,9 +93,14 @@ func (b *Broker) replayTopic(ctx context.Context, t *topic.Topic, was *share.Res
 	return stray, nil
 }
 
-func (b *Broker) replayPartition(ctx context.Context, t *topic.Topic, p *partition.Partition, was *share.Restoring) (stray []commit.Unit, err error) {
-	shared := was.On(t, p)
-	journals, lost, err := t.Replay(ctx, p, shared.Machine)
+func (b *Broker) replayPartition(ctx context.Context, t *topic.Topic, p *partition.Partition, was restoring) (stray []commit.Unit, err error) {
+	shared, streams := was.shared.On(t, p), was.ordered.On(t, p)
+	journals, lost, err := t.Replay(ctx, p, func(name store.Journal) journal.Machine {
+		if m := streams.Machine(name); m != nil {
+			return m
+		}
+		return shared.Machine(name)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +108,7 @@ func (b *Broker) replayPartition(ctx context.Context, t *topic.Topic, p *partiti
 		b.log.Debug("a journal of a group that is gone", "topic", p.Topic, "partition", p.Index, "journal", name)
 		stray = append(stray, share.Stray(p, name))
 	}
-	return stray, shared.Done(ctx, journals)
+	return stray, errors.Join(shared.Done(ctx, journals), streams.Done(ctx, journals))
 }
 
 // dropDeleted goes on with deletions that the last run did not finish.

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,6 +65,9 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 	b.topics.Put(t)
 	if old != nil {
 		for _, g := range b.readers(t.Def.ID) {
+			g.Grown(t, len(old.Partitions))
+		}
+		for _, g := range b.orderedReaders(t.Def.ID) {
 			g.Grown(t, len(old.Partitions))
 		}
 		if err := b.durable(ctx); err != nil {
@@ -160,6 +164,10 @@ func (b *Broker) topicInfo(t *topic.Topic, readers []*share.Group) TopicInfo {
 	for _, g := range readers {
 		info.Groups = append(info.Groups, topicGroup(g, t))
 	}
+	if streams := b.orderedTopicGroups(t); len(streams) > 0 {
+		info.Groups = append(info.Groups, streams...)
+		slices.SortFunc(info.Groups, func(x, y TopicGroup) int { return cmp.Compare(x.Group, y.Group) })
+	}
 	return info
 }
 
@@ -203,11 +211,20 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 	if len(readers) > 0 && !force {
 		return fmt.Errorf("topic %s: group %s reads it; detach it or use force: %w", name, readers[0].Definition().Name, ErrTopicInUse)
 	}
+	streams := b.orderedReaders(t.Def.ID)
+	if len(streams) > 0 && !force {
+		return fmt.Errorf("topic %s: group %s reads it; detach it or use force: %w", name, streams[0].Definition().Name, ErrTopicInUse)
+	}
 	if g := b.openLetters(t); g != "" && !force {
 		return fmt.Errorf("topic %s: it holds open dead letters of group %s; purge them or use force: %w", name, g, ErrTopicInUse)
 	}
 	for _, g := range readers {
 		if err := b.detach(ctx, g, t); err != nil {
+			return err
+		}
+	}
+	for _, g := range streams {
+		if err := b.detachOrdered(ctx, g, t); err != nil {
 			return err
 		}
 	}

@@ -135,6 +135,7 @@ type GroupPartition struct {
 	Start, End, LogEnd               Offset
 	Lag, Available, Leased, Deferred int64
 	OldestUnsettled                  time.Time // zero = none
+	Member                           string    // of an ordered group: who reads it
 }
 
 // GroupMember is a worker seen lately.
@@ -142,6 +143,13 @@ type GroupMember struct {
 	Member   string
 	Leases   int
 	LastSeen time.Time
+
+	// Of ordered groups only:
+
+	Epoch      int64
+	Topics     []string // nil = all that the group reads
+	Session    time.Duration
+	Assignment []TopicPartition // what it holds
 }
 
 // GroupChange is what PUT can change of a group.

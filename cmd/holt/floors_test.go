@@ -22,7 +22,7 @@ var floors = []struct {
 	{"queue/sim", "the whole broker under faults"},
 	{"queue", "the facade: what its sub-packages do, for callers above"},
 	{"queue/admit", "refuses what is over a limit, whatever it is about"},
-	{"queue/share queue/cron", "share groups act for the lease machine; schedules publish into topics"},
+	{"queue/share queue/ordered queue/cron", "share groups act for the lease machine, ordered groups for the roster; schedules publish into topics"},
 	{"queue/topic", "open topics: records on their way in, at once or when due"},
 	{"queue/wait queue/catalog", "waiting and definitions know nothing of groups at work"},
 	{"queue/dedupe queue/schedule", "ids and due times, journaled beside the records"},
@@ -35,6 +35,8 @@ var floors = []struct {
 	{"queue/schema", "JSON Schema, checked and compared, is pure"},
 	{"queue/record", "the record's stored form"},
 	{"client", "a user of the client never compiles the server"},
+	{"queue/ordered/roster", "who is in an ordered group and holds what: pure"},
+	{"queue/ordered/assign", "who is to hold what: pure"},
 	{"lease client/api", "the lease machine and the wire format know nobody"},
 }
 
@@ -45,7 +47,7 @@ var allowed = map[string]string{
 	"client":     "github.com/klauspost/compress",
 	"dlq/letter": "",
 
-	"queue": "", "queue/admit": "", "queue/share": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/commit": "",
+	"queue": "", "queue/admit": "", "queue/share": "", "queue/ordered": "", "queue/ordered/roster": "", "queue/ordered/assign": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/commit": "",
 	"queue/schema": "github.com/santhosh-tekuri/jsonschema golang.org/x/text",
 	"queue/store":  "", "queue/store/memory": "", "queue/store/badger": "github.com/dgraph-io google.golang.org/protobuf golang.org/x/sys",
 	"queue/record": "github.com/klauspost/compress github.com/pierrec/lz4",

@@ -93,7 +93,7 @@ func (o *OnPartition) Done(ctx context.Context, journals map[store.Journal]*jour
 		if j := journals[JournalName(g.ID)]; j != nil {
 			part.Restored, part.Journal = o.machines[j.Name()].(*Restored), j
 		} else { // made just before a crash
-			start, err := StartOf(ctx, o.part, *a)
+			start, err := topic.StartOf(ctx, o.part, *a)
 			if err != nil {
 				return err
 			}

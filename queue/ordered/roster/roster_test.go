@@ -196,7 +196,7 @@ func TestFenceThrowsAllOut(t *testing.T) {
 func TestLimits(t *testing.T) {
 	r := New()
 	for i := range MaxMembers {
-		join(t, r, 0, fmt.Sprint(i))
+		r.add(&member{name: fmt.Sprint(i), epoch: int64(i)})
 	}
 	if _, err := r.Join(0, Join{Member: "one more", Session: 1}); !errors.Is(err, ErrTooManyMembers) {
 		t.Errorf("%v", err)

@@ -1,0 +1,91 @@
+package ordered
+
+import (
+	"time"
+
+	"github.com/holtmq/holt/queue/ordered/roster"
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
+)
+
+// Progress is a group's progress on one partition.
+type Progress struct {
+	Partition *partition.Partition
+	Next      record.Offset // where it goes on
+	Committed bool          // Next was committed, and is not just where the group begins
+	End       record.Offset
+	Lag       int64
+	Member    string // who reads it; "" = nobody
+}
+
+// Progress returns the group's progress on each partition, in order of attachment.
+func (g *Group) Progress() []Progress {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := make([]Progress, len(g.positions))
+	for i, p := range g.positions {
+		_, end := p.part.Bounds()
+		out[i] = Progress{Partition: p.part, Next: p.next(), Committed: p.committed != none, End: end, Lag: p.lag(), Member: g.roster.Holder(p.log())}
+	}
+	return out
+}
+
+// Member describes a member.
+type Member struct {
+	Name     string
+	Epoch    int64
+	Topics   []string // nil: all that the group reads
+	Session  time.Duration
+	LastSeen time.Time
+	Holds    []Place
+}
+
+// Members describes the members, in order of joining.
+func (g *Group) Members() []Member {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.env.Now()
+	names := map[uint64]string{}
+	for _, a := range g.def.Topics {
+		names[a.ID] = a.Topic
+	}
+	all := g.roster.Members()
+	out := make([]Member, len(all))
+	for i, m := range all {
+		out[i] = Member{Name: m.Name, Epoch: m.Epoch, Session: time.Duration(m.Session) * time.Millisecond, LastSeen: time.UnixMilli(m.Seen).UTC(), Holds: g.places(m.Holds)}
+		if m.Parked {
+			out[i].LastSeen = time.UnixMilli(now).UTC()
+		}
+		if m.Topics != nil {
+			out[i].Topics = topicNames(m, names)
+		}
+	}
+	return out
+}
+
+func topicNames(m roster.Member, names map[uint64]string) []string {
+	out := []string{}
+	for _, id := range m.Topics {
+		if name := names[id]; name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Len returns how many members there are.
+func (g *Group) Len() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.roster.Len()
+}
+
+// Waiters returns how many polls are under way.
+func (g *Group) Waiters() (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, calls := range g.calls {
+		n += len(calls)
+	}
+	return n
+}
