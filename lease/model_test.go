@@ -288,6 +288,18 @@ func (m *model) outcomeAhead(at lease.Offset) (lease.Outcome, bool) {
 	return o, ok
 }
 
+// taken says whether key order has another record of i's key in flight.
+func (m *model) taken(i *item) bool {
+	if !m.cfg.KeyOrder || i.key == 0 {
+		return false
+	}
+	others := m.busy(i.key)
+	if i.state == lease.Leased {
+		others--
+	}
+	return others > 0
+}
+
 func (m *model) judge(now int64, a lease.Action) lease.Code {
 	i := m.open[a.Offset]
 	switch {
@@ -318,8 +330,12 @@ func (m *model) judge(now int64, a lease.Action) lease.Code {
 		switch {
 		case a.Incarnation < i.inc, a.Incarnation == i.inc && int(a.Delivery) < i.deliveries:
 			return lease.Lost
-		case int(a.Delivery) <= i.deliveries, m.current != 0 && a.Incarnation >= m.current:
+		case m.current != 0 && a.Incarnation >= m.current:
 			return lease.Invalid
+		case int(a.Delivery) <= i.deliveries: // another forgotten one was believed before
+			return lease.Lost
+		case a.Verb == lease.Extend && m.taken(i):
+			return lease.Lost
 		}
 		return lease.OK // a crash forgot it
 	}
@@ -336,7 +352,7 @@ func (m *model) judge(now int64, a lease.Action) lease.Code {
 	switch {
 	case ended == "":
 		return lease.OK
-	case ended == "expiry" && !m.cfg.Strict:
+	case ended == "expiry" && !m.cfg.Strict && !(a.Verb == lease.Extend && m.taken(i)):
 		return lease.OK
 	case ended == "expiry", ended == "place":
 		return lease.Lost

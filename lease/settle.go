@@ -34,10 +34,29 @@ func (w *Window) judge(now int64, a Action) verdict {
 		return verdict{code: Lost}
 	case a.Incarnation == r.incarnation && a.Delivery == r.deliveries:
 		return w.judgeLast(now, a, s, r)
-	case a.Delivery <= r.deliveries || !w.forgettable(a.Claim):
+	case !w.forgettable(a.Claim):
 		return verdict{code: Invalid}
+	case a.Delivery <= r.deliveries:
+		// Two crashes forgot a hand-out each, and the holder of the other one was believed first: this one counts as passed over.
+		return verdict{code: Lost}
+	case a.Verb == Extend && w.keyTaken(s, r):
+		return verdict{code: Lost}
 	}
 	return verdict{code: OK, slot: s, newcomer: true}
+}
+
+// keyTaken says whether another record of the key is in flight under key order: a lease that ran out, or that a crash forgot, cannot run on beside it.
+// Key order turned on while several records of a key were leased leads there.
+func (w *Window) keyTaken(s uint32, r *record) bool {
+	q := w.slab.queueOf(s)
+	if q == 0 || w.gate != gateOrder {
+		return false
+	}
+	busy := w.queues.all[q].busy
+	if r.state == Leased {
+		busy--
+	}
+	return busy > 0
 }
 
 // forgettable says whether a crash can have made the window forget the hand-out: it was made before this life's first.
@@ -99,7 +118,7 @@ func (w *Window) judgeLast(now int64, a Action, s uint32, r *record) verdict {
 	default:
 		return verdict{code: AlreadySettled}
 	}
-	if w.cfg.Strict {
+	if w.cfg.Strict || a.Verb == Extend && w.keyTaken(s, r) {
 		return verdict{code: Lost}
 	}
 	return late
@@ -134,7 +153,7 @@ func (w *Window) drops(why Reason) bool { return w.cfg.Drop || why == ReasonTTL 
 // place of the expiry, so that one delivery is at most one failure. Settled again while not handed out since, the same verb is Repeat,
 // another AlreadySettled; handed out since, it is Lost. On a settled record an ack of an acked one and a nack or reject of a dead one
 // are Repeat, all else is AlreadySettled; a dying record counts as dead. A claim that only a crash can have made the window forget is
-// taken as if its lease ran. With NotOffered the caller offers up to the offset and asks again.
+// taken as if its lease ran. Under key order neither is extended while another record of the key is in flight. With NotOffered the caller offers up to the offset and asks again.
 func (w *Window) Settle(now int64, a Action) Result {
 	v := w.judge(now, a)
 	if v.slot == 0 {

@@ -47,6 +47,20 @@ func (g *Group) buryDying() {
 	}
 }
 
+// buryBehind buries what is dying in the background; the lock is held.
+func (g *Group) buryBehind() {
+	if g.buries {
+		return
+	}
+	g.buries = true
+	g.background(func() {
+		g.mu.Lock()
+		g.buries = false // what dies from here on is for the next one
+		g.mu.Unlock()
+		g.buryDying()
+	})
+}
+
 // retryBurial comes back to the windows whose dead letters could not be written; the lock is held.
 func (g *Group) retryBurial() {
 	if g.retrying || g.closed {
@@ -151,7 +165,6 @@ func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Deat
 	kept := letters[:0]
 	var places []place
 	for i, d := range deaths {
-		delete(w.deaths, d.Offset)
 		if d.Epoch != w.machine.Epoch() || !w.machine.Bury(d.Offset) {
 			continue // a reset came between
 		}
@@ -174,16 +187,11 @@ func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Deat
 	return nil
 }
 
-// deathHistory returns the attempts of a dying record, the last one too: an expiry is noted only after it, and a note may not be durable yet.
+// deathHistory returns the attempts of a dying record, the last one too, which may be missing where its note could not be read.
 func (g *Group) deathHistory(ctx context.Context, w *window, d lease.Death) (history, error) {
-	g.mu.Lock()
-	h, ok := w.deaths[d.Offset]
-	g.mu.Unlock()
-	if !ok {
-		var err error
-		if h, err = w.history(ctx, d.Offset); err != nil {
-			return nil, err
-		}
+	h, err := g.history(ctx, w, d.Offset)
+	if err != nil {
+		return nil, err
 	}
 	if d.Reason == lease.ReasonMaxAttempts && (len(h) == 0 || h[len(h)-1].Delivery != d.Delivery) {
 		h = h.add(Attempt{Attempt: d.Attempts, Delivery: d.Delivery, At: d.LeasedAt, Member: d.Member, Outcome: outcomeExpired})

@@ -1,37 +1,23 @@
 package share
 
-import (
-	"github.com/holtmq/holt/lease"
-	"github.com/holtmq/holt/queue/store"
-)
+import "github.com/holtmq/holt/lease"
 
 // turnover ends the leases that are due, makes deferred records available, and wakes partitions that rested.
 func (g *Group) turnover() {
-	select {
-	case g.histories <- struct{}{}:
-	case <-g.ctx.Done():
-		return
-	}
-	expired, dying := g.expire()
-	g.noteExpired(expired)
-	<-g.histories
-	if dying {
-		g.buryDying()
+	for more := true; more; {
+		more = g.expire()
 	}
 }
 
-// lapsed is an expired lease of a window.
-type lapsed struct {
-	window *window
-	lease.Expired
-}
-
-// expire turns over what is due in all windows.
-func (g *Group) expire() (all []lapsed, dying bool) {
+// expire turns over what is due, at most lease.MaxExpire records and all of one window's turn, and says whether more may be.
+func (g *Group) expire() (more bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
 	now := g.env.Clock.Now()
-	var expired []lease.Expired
+	turned, dying := 0, false
 	for _, w := range g.windows {
 		if w.restUntil != 0 && w.restUntil <= now {
 			w.restUntil = 0
@@ -40,47 +26,40 @@ func (g *Group) expire() (all []lapsed, dying bool) {
 		} else if w.restUntil != 0 {
 			g.armAt(w.restUntil)
 		}
-		for ms, ok := w.machine.NextDeadline(); ok && ms <= now; ms, ok = w.machine.NextDeadline() {
-			before := w.machine.Counts()
-			expired, _, _ = w.machine.Expire(now, expired[:0])
-			after := w.machine.Counts()
-			g.inflight += after.Leased - before.Leased
-			g.counters.Expired += uint64(len(expired))
-			for _, e := range expired {
-				all = append(all, lapsed{w, e})
-			}
-			g.free(w, g.journal(w))
-			dying = dying || after.Dying > 0
+		if ms, ok := w.machine.NextDeadline(); !ok || ms > now {
+			continue
 		}
+		if turned >= lease.MaxExpire {
+			more = true
+			break
+		}
+		n, again := g.expireIn(w, now)
+		turned, more = turned+n, more || again
+		dying = dying || w.machine.Counts().Dying > 0
 	}
+	if dying {
+		g.buryBehind()
+	}
+	g.noteOwed()
 	g.arm()
 	g.serve()
-	return all, dying
+	return more
 }
 
-// noteExpired adds expired leases to the histories of their records; the caller holds the turn to write them.
-func (g *Group) noteExpired(all []lapsed) {
-	for _, l := range all {
-		var h history
-		if l.Delivery > 1 {
-			var err error
-			if h, err = l.window.history(g.ctx, l.Offset); err != nil {
-				if g.ctx.Err() == nil {
-					g.env.Logger.Error("a history cannot be read", "group", g.name, "error", err)
-				}
-				continue
-			}
+// expireIn is one turn of one window.
+func (g *Group) expireIn(w *window, now int64) (turned int, more bool) {
+	before := w.machine.Counts()
+	expired, freed, more := w.machine.Expire(now, g.expired[:0])
+	g.expired = expired
+	g.inflight += w.machine.Counts().Leased - before.Leased
+	g.counters.Expired += uint64(len(expired))
+	for _, e := range expired {
+		if !e.Dropped {
+			g.attempts.owe(w, e.Offset, Attempt{
+				Attempt: e.Attempt, Delivery: e.Delivery, At: e.LeasedAt, Took: e.Deadline - e.LeasedAt, Member: e.Member, Outcome: outcomeExpired,
+			})
 		}
-		h = h.add(Attempt{
-			Attempt: l.Attempt, Delivery: l.Delivery, At: l.LeasedAt, Took: l.Deadline - l.LeasedAt, Member: l.Member, Outcome: outcomeExpired,
-		})
-		g.mu.Lock()
-		w := l.window
-		v := w.machine.View(l.Offset)
-		if v.State != lease.Settled && !w.closed {
-			w.remember(l.Offset, v.State == lease.Dying, h)
-			g.journalNotes(w, []store.Note{h.note(w.journal.Name(), l.Offset)})
-		}
-		g.mu.Unlock()
 	}
+	g.free(w, g.journal(w))
+	return max(len(expired), freed), more
 }

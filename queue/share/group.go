@@ -64,12 +64,15 @@ type Group struct {
 	counters Counters
 	closed   bool
 
-	histories chan struct{} // one slot: held while histories are read and written back
-	burying   chan struct{} // one slot: held while dead letters are written
-	retrying  bool          // a retry of burials is set
-	work      sync.WaitGroup
-	ctx       context.Context // of background work; ends with Close
-	cancel    context.CancelFunc
+	attempts attempts
+	expired  []lease.Expired // reused by every Expire of a machine
+
+	burying  chan struct{} // one slot: held while dead letters are written
+	buries   bool          // somebody is about to take it
+	retrying bool          // a retry of burials is set
+	work     sync.WaitGroup
+	ctx      context.Context // of background work; ends with Close
+	cancel   context.CancelFunc
 }
 
 // Counters are what a group has done since the process started.
@@ -93,7 +96,7 @@ func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprint
 func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, answers []*Answers) *Group {
 	g := &Group{
 		env: env, id: def.ID, name: def.Name, def: def, letters: letters, byLog: map[store.LogID]*window{},
-		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), filled: make(chan struct{}), histories: make(chan struct{}, 1), burying: make(chan struct{}, 1), members: newMembers(),
+		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), filled: make(chan struct{}), attempts: newAttempts(), burying: make(chan struct{}, 1), members: newMembers(),
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.timer = time.AfterFunc(time.Hour, g.tick)
@@ -110,7 +113,7 @@ func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, an
 	}
 	g.arm()
 	if slices.ContainsFunc(g.windows, func(w *window) bool { return w.machine.Counts().Dying > 0 }) {
-		g.background(g.buryDying)
+		g.buryBehind()
 	}
 	return g
 }
@@ -181,6 +184,7 @@ func (g *Group) Detach(def *catalog.Group, logs []store.LogID, dropped bool) {
 		w.part.Backlog.Progressed()
 		defer delete(g.requests.on, id)
 		g.inflight -= w.machine.Counts().Leased
+		g.attempts.forget(id)
 		delete(g.byLog, id)
 		g.windows = slices.DeleteFunc(g.windows, func(o *window) bool { return o == w })
 		g.lanes.remove(w)

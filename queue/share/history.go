@@ -127,41 +127,49 @@ func cut(s string, limit int) string {
 	return s + cutMark
 }
 
-// pastFailures reads the histories of the records that actions are about to fail again. It holds the group's turn to
-// write histories, which release gives back, so that no history is written between.
+// pastFailures reads the notes of the records that actions are about to fail again. Until release is called what is written of them meanwhile is kept.
 func (g *Group) pastFailures(ctx context.Context, claims []claimed) (past map[place]history, release func(), err error) {
-	failing := slices.DeleteFunc(slices.Clone(claims), func(c claimed) bool {
-		return !c.valid || c.Verb != lease.Nack && c.Verb != lease.Reject
-	})
+	var failing []expiry
+	var unread []bool
+	g.mu.Lock()
+	for i := range claims {
+		c := &claims[i]
+		if !c.valid || c.Verb != lease.Nack && c.Verb != lease.Reject || c.claim.Delivery == 1 { // nothing came before
+			continue
+		}
+		if w := g.byLog[c.log]; w != nil {
+			failing = append(failing, expiry{w, c.claim.Offset})
+			unread = append(unread, g.attempts.begin(w.place(c.claim.Offset)))
+		}
+	}
+	g.mu.Unlock()
 	if len(failing) == 0 {
 		return nil, func() {}, nil
 	}
-	select {
-	case g.histories <- struct{}{}:
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-	release = func() { <-g.histories }
-	past = map[place]history{}
-	for _, c := range failing {
+	release = func() {
 		g.mu.Lock()
-		w := g.byLog[c.log]
-		g.mu.Unlock()
-		if w == nil || c.claim.Delivery == 1 { // nothing came before
+		defer g.mu.Unlock()
+		for _, e := range failing {
+			g.attempts.end(e.window.place(e.at))
+		}
+	}
+	past = map[place]history{}
+	for i, e := range failing {
+		if !unread[i] {
 			continue
 		}
-		h, err := w.history(ctx, c.claim.Offset)
+		h, err := e.window.noted(ctx, e.at)
 		if err != nil {
 			release()
 			return nil, nil, err
 		}
-		past[place{c.log, c.claim.Offset}] = h
+		past[e.window.place(e.at)] = h
 	}
 	return past, release, nil
 }
 
-// history reads what the last attempts of a record were.
-func (w *window) history(ctx context.Context, at lease.Offset) (history, error) {
+// noted reads a record's note.
+func (w *window) noted(ctx context.Context, at lease.Offset) (history, error) {
 	b, err := w.part.Log().Note(ctx, w.journal.Name(), record.Offset(at))
 	if err != nil {
 		return nil, fmt.Errorf("history of %s/%d at %d: %w", w.part.Topic, w.part.Index, at, err)
@@ -182,17 +190,6 @@ func decodeHistory(b []byte) (h history, err error) {
 		return nil, fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	}
 	return h, nil
-}
-
-// remember keeps the history of a dying record until it is buried: the note may not be durable by then.
-func (w *window) remember(at lease.Offset, dying bool, h history) {
-	if !dying {
-		return
-	}
-	if w.deaths == nil {
-		w.deaths = map[lease.Offset]history{}
-	}
-	w.deaths[at] = h
 }
 
 // maxUnitNotes is about how many bytes of notes go into one unit; more are enqueued in units of their own before the delta.

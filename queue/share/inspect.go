@@ -144,7 +144,7 @@ func (g *Group) entry(ctx context.Context, w *window, v lease.View) (Entry, erro
 	}
 	e.Key = r.Key
 	if v.Attempt > 1 {
-		h, err := w.history(ctx, v.Offset)
+		h, err := g.history(ctx, w, v.Offset)
 		if err != nil {
 			return e, err
 		}
@@ -183,7 +183,7 @@ func (g *Group) Record(ctx context.Context, at Place) (Detail, error) {
 	if err != nil {
 		return Detail{}, err
 	}
-	h, err := w.history(ctx, v.Offset)
+	h, err := g.history(ctx, w, v.Offset)
 	return Detail{Entry: e, Outcome: v.Outcome, Why: why, History: h}, err
 }
 
@@ -308,7 +308,7 @@ func (g *Group) Reset(ctx context.Context, moves []Move) error {
 		}
 		g.inflight -= w.machine.Counts().Leased
 		w.machine.Reset(lease.Offset(m.To))
-		w.deaths = nil
+		g.attempts.forget(w.part.ID)
 		edit, _ := w.edit()
 		unit := commit.Unit{edit}
 		for _, l := range g.letters {

@@ -90,10 +90,10 @@ func (l *lanes) overdue(passed int) int {
 	return -1
 }
 
-// first returns the lane's first window of these topics.
+// first returns the lane's first window of these topics that is not being read slowly.
 func (l *lanes) first(lane int, topics []string) *window {
 	for _, w := range l.ready[lane] {
-		if len(topics) == 0 || slices.Contains(topics, w.part.Topic) {
+		if !w.slow && (len(topics) == 0 || slices.Contains(topics, w.part.Topic)) {
 			return w
 		}
 	}

@@ -3,7 +3,9 @@ package share
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/commit"
@@ -72,37 +74,63 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 				return p, nil, nil
 			}
 		}
-		queued := g.waiters.Len() > 0 && req.Wait > 0 // others came first
 		var fill *window
-		if !queued {
+		var filled <-chan struct{}
+		if queued := g.waiters.Len() > 0 && req.Wait > 0; !queued { // else others came first
 			fill = g.take(now, req, &p)
 		}
-		if fill == nil && len(p.grants) == 0 && req.Wait > 0 {
+		switch {
+		case fill != nil:
+			filled = fill.filled
+		case len(p.grants) == 0 && req.Wait > 0:
 			waiter, err = g.park(req)
 			g.serve()
+		case len(p.grants) == 0 && g.readingFor(req.Topics): // the call may get what comes of it
+			filled = g.filled
 		}
-		if fill == nil && len(p.grants) == 0 && req.Wait == 0 && g.filling > 0 { // somebody else reads what this call may get
-			filled := g.filled
-			g.mu.Unlock()
-			select {
-			case <-filled:
-				continue
-			case <-ctx.Done():
-				return p, nil, ctx.Err()
-			}
-		}
-		if fill == nil {
+		if filled == nil {
 			g.keyed.remember(req.Request, p.grants, waiter)
 		}
 		g.mu.Unlock()
-		if fill == nil {
+		if filled == nil {
 			return p, waiter, err
 		}
-		_ = g.fill(ctx, fill) // logged; the other partitions go on
-		if err := ctx.Err(); err != nil {
+		if err := g.awaitFill(ctx, fill, filled); err != nil {
 			return p, nil, err
 		}
 	}
+}
+
+// fillPatience is how long calls wait for a partition that is being read ahead. After it they go on with the others.
+const fillPatience = 50 * time.Millisecond
+
+// awaitFill returns when somebody has read ahead, or w, if that is not nil, turned out to be slow.
+func (g *Group) awaitFill(ctx context.Context, w *window, filled <-chan struct{}) error {
+	var patience <-chan time.Time
+	if w != nil {
+		timer := time.NewTimer(fillPatience)
+		defer timer.Stop()
+		patience = timer.C
+	}
+	select {
+	case <-filled:
+	case <-patience:
+		g.mu.Lock()
+		w.slow = w.filling
+		g.mu.Unlock()
+	case <-g.ctx.Done():
+		return fmt.Errorf("group %s: %w", g.name, ErrClosed)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// readingFor tells whether a partition of these topics (nil: of any) is being read ahead, slowly; the lock is held.
+func (g *Group) readingFor(topics []string) bool {
+	return g.filling > 0 && !g.def.Config.Paused && slices.ContainsFunc(g.windows, func(w *window) bool {
+		return w.slow && (len(topics) == 0 || slices.Contains(topics, w.part.Topic))
+	})
 }
 
 // admit refuses what cannot be served; the lock is held.
@@ -141,8 +169,8 @@ func (g *Group) unpark(w *wait.Waiter[parcel]) {
 	g.mu.Unlock()
 }
 
-// take leases for one call from the ready windows; the lock is held. It returns a window that somebody must read ahead for
-// before there is more, or nil when the call has what it can get.
+// take leases for one call from the ready windows; the lock is held. It returns a window that is being read ahead, and has its turn when that is done, or
+// nil when the call has what it can get.
 func (g *Group) take(now int64, req *LeaseRequest, p *parcel) (fill *window) {
 	if g.def.Config.Paused {
 		return nil
@@ -157,8 +185,8 @@ func (g *Group) take(now int64, req *LeaseRequest, p *parcel) (fill *window) {
 			return nil
 		}
 		w, most := g.lanes.next(req.Topics)
-		if w == nil {
-			return nil
+		if w == nil || w.filling {
+			return w
 		}
 		got, stop := g.takeFrom(w, now, min(room, most), req, p)
 		switch {
@@ -170,16 +198,25 @@ func (g *Group) take(now int64, req *LeaseRequest, p *parcel) (fill *window) {
 	}
 }
 
-// exhausted takes a window with nothing to hand out off the ready list until somebody brings it back: the one who reads ahead, a settle
-// that makes room, or the partition when it grows. It returns true if the caller is to read ahead. The lock is held.
+// exhausted takes a window with nothing to hand out off the ready list until somebody brings it back: a settle that makes room, or the partition when it
+// grows. It returns true if there is more to read ahead, which begins. The lock is held.
 func (g *Group) exhausted(w *window) (fill bool) {
-	if !w.filling && !w.machine.Full() && !w.part.Watch(record.Offset(w.machine.End()), g) {
-		w.filling = true
-		g.filling++
+	if !w.machine.Full() && !w.part.Watch(record.Offset(w.machine.End()), g) {
+		g.startFill(w)
 		return true
 	}
 	g.lanes.remove(w)
 	return false
+}
+
+// startFill lets somebody read ahead for a window; the lock is held.
+func (g *Group) startFill(w *window) {
+	if !w.filling && !g.closed {
+		w.filling = true
+		w.filled = make(chan struct{})
+		g.filling++
+		g.background(func() { g.fill(w) })
+	}
 }
 
 // takeFrom leases up to room records from one window, which then goes to the end of its lane; the lock is held.
@@ -217,39 +254,36 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 		g.armAt(g.handouts[0].Deadline)
 	}
 	if after.Dying > before.Dying {
-		g.background(g.buryDying)
+		g.buryBehind()
 	}
 	g.lanes.served(w, got)
 	return got, stop
 }
 
-// fill reads ahead for a window and offers what it found. A partition that cannot be read rests for a second; the others go on. If it was only the
-// caller that has gone, the next one reads ahead at once.
-func (g *Group) fill(ctx context.Context, w *window) error {
+// fill reads ahead for a window and offers what it found. A partition that cannot be read rests for a second; the others go on.
+func (g *Group) fill(w *window) {
 	g.mu.Lock()
 	from := record.Offset(w.machine.End())
 	g.mu.Unlock()
-	recs, err := readAhead(ctx, w.part, from)
+	recs, err := readAhead(g.ctx, w.part, from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	w.filling = false
+	w.filling, w.slow = false, false
 	g.filling--
+	close(w.filled)
 	close(g.filled)
 	g.filled = make(chan struct{})
-	if w.closed {
-		return nil
-	}
-	if err != nil && ctx.Err() != nil {
-		g.lanes.add(w)
+	switch w.unread = err; {
+	case w.closed, g.ctx.Err() != nil:
 		g.serve()
-		return err
-	}
-	if err != nil {
+		return
+	case err != nil:
 		g.lanes.remove(w)
 		w.restUntil = g.env.Clock.Now() + restMillis
 		g.armAt(w.restUntil)
 		g.env.Logger.Error("a partition cannot be read", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index, "offset", from, "error", err)
-		return err
+		g.serve()
+		return
 	}
 	if record.Offset(w.machine.End()) == from && len(recs) > 0 { // no reset came between
 		w.machine.Offer(lease.Offset(from), recs)
@@ -257,7 +291,6 @@ func (g *Group) fill(ctx context.Context, w *window) error {
 	}
 	g.lanes.add(w)
 	g.serve()
-	return nil
 }
 
 // serve starts the dispatcher if there are both waiters and ready windows; the lock is held.
@@ -282,9 +315,13 @@ func (g *Group) dispatch() {
 			g.mu.Unlock()
 			return
 		}
+		var filled <-chan struct{}
+		if fill != nil {
+			filled = fill.filled
+		}
 		g.mu.Unlock()
 		if fill != nil {
-			_ = g.fill(g.ctx, fill) // logged; the other partitions go on
+			_ = g.awaitFill(g.ctx, fill, filled) // closed: serveOne sees it
 		}
 	}
 }
@@ -306,7 +343,7 @@ func (g *Group) serveOne() (fill *window, more bool) {
 			} else {
 				g.release(p.grants)
 			}
-			return fill, true
+			return nil, true
 		}
 		if fill != nil {
 			return fill, true

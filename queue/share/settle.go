@@ -119,7 +119,9 @@ func (g *Group) settlePass(s *settling) error {
 		g.settled(s, g.env.Committer.Enqueue(append(g.edits(s), g.remember(s.request, s.claims, s.res)...)))
 	} else {
 		for _, w := range s.touched {
-			g.free(w, g.journalNotes(w, w.notes))
+			t := g.journalNotes(w, w.notes)
+			g.attempts.enqueued(w.part.ID, w.notes, t)
+			g.free(w, t)
 			w.touched, w.notes = false, nil
 			s.dying = s.dying || w.machine.Counts().Dying > 0
 		}
@@ -149,6 +151,7 @@ func (g *Group) edits(s *settling) (parts []commit.Part) {
 // settled ends a pass whose edits were enqueued in one unit; the lock is held.
 func (g *Group) settled(s *settling, t commit.Ticket) {
 	for _, w := range s.touched {
+		g.attempts.enqueued(w.part.ID, w.notes, t)
 		w.touched, w.notes = false, nil
 		g.free(w, t)
 		s.dying = s.dying || w.machine.Counts().Dying > 0
@@ -191,8 +194,9 @@ func (g *Group) settleOne(now int64, s *settling, c *claimed) lease.Code {
 		g.armAt(r.Deadline)
 	}
 	if fails {
-		h := s.past[place{c.log, c.claim.Offset}].add(g.failure(now, c, r, view))
-		w.remember(c.claim.Offset, r.Dying, h)
+		p := place{c.log, c.claim.Offset}
+		h := g.attempts.history(p, s.past[p]).add(g.failure(now, c, r, view))
+		g.attempts.write(p, h)
 		w.notes = append(w.notes, h.note(w.journal.Name(), c.claim.Offset))
 	}
 	return r.Code
@@ -209,7 +213,7 @@ func (g *Group) action(c *claimed) lease.Action {
 	return a
 }
 
-// offerUpTo reads ahead until a window has considered the offset of a claim: a crash forgot the hand-out of a record
+// offerUpTo waits until a window has considered the offset of a claim: a crash forgot the hand-out of a record
 // that the window has not reached again.
 func (g *Group) offerUpTo(ctx context.Context, c *claimed) error {
 	for {
@@ -219,9 +223,23 @@ func (g *Group) offerUpTo(ctx context.Context, c *claimed) error {
 			g.mu.Unlock()
 			return nil
 		}
-		g.mu.Unlock()
-		if err := g.fill(ctx, w); err != nil {
+		if g.closed {
+			g.mu.Unlock()
+			return fmt.Errorf("group %s: %w", g.name, ErrClosed)
+		}
+		if w.restUntil != 0 {
+			err := w.unread
+			g.mu.Unlock()
 			return err
+		}
+		g.startFill(w)
+		filled := g.filled
+		g.mu.Unlock()
+		select {
+		case <-filled:
+		case <-g.ctx.Done():
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }

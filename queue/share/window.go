@@ -23,6 +23,8 @@ type window struct {
 	freed   commit.Ticket // of the newest delta that made a record or a key available
 	ready   bool          // in its lane
 	filling bool          // somebody reads ahead for it
+	filled  chan struct{} // closed when that is done
+	slow    bool          // that takes long: leases pass the window over
 	touched bool          // by the settle under way
 	notes   []store.Note  // of the settle under way
 
@@ -30,9 +32,9 @@ type window struct {
 	sinceCut int           // settles since the last one
 	closed   bool          // detached: nothing may be journaled any more
 
-	deaths    map[lease.Offset]history // of dying records
-	buryAt    int64                    // ms: their letters could not be written, and are tried again then
-	restUntil int64                    // ms: the partition could not be read, and is left alone until then; 0 = it can
+	buryAt    int64 // ms: their letters could not be written, and are tried again then
+	unread    error // of the last read ahead
+	restUntil int64 // ms: the partition could not be read, and is left alone until then; 0 = it can
 }
 
 // restMillis is how long a partition that cannot be read, or a dead letter that cannot be written, rests.

@@ -284,8 +284,8 @@ func (w *world) inKeyOrder(g *group, r *rec) {
 func (w *world) mustBeSettled(g *group, o, r *rec) {
 	done := only(o.states, func(s *state) bool { return s.phase == settled && !(g.holding && s.outcome == dead) })
 	durable := len(done) > 0 && o.msg.ttl == 0 // a hand-out waits until what freed its key is durable, unless that can never come again
-	if len(done) == 0 && !g.holding {
-		done = only(o.states, isDying)
+	if !g.holding {
+		done = union(done, only(o.states, isDying)...)
 	}
 	if len(done) == 0 {
 		w.violated("I9 key order", "%s hands out %s/%d at %d while %d of key %s is %v", g.name, r.win.part.topic.name, r.win.part.index, r.offset, o.offset, r.msg.key, o.states)
