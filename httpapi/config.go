@@ -19,6 +19,7 @@ const (
 	DefaultMaxHeader     = 16 << 10
 	DefaultMaxConns      = 16_384
 	DefaultMaxBodies     = 256 << 20
+	DefaultMaxAnswers    = 128 << 20
 )
 
 // Config is what an operator can set of the HTTP API. The zero value of a field is its default.
@@ -33,6 +34,7 @@ type Config struct {
 	MaxHeader      int           // bytes of a request's line and headers; 16 KiB
 	MaxConns       int           // open connections; one more is closed at once; 16,384
 	MaxBodies      int64         // bytes of memory for large bodies under way, all together; 256 MiB
+	MaxAnswers     int64         // bytes of records in answers under way, all together: the nearer, the less the next one may hold; 128 MiB
 	Commits        *Commits      // measures shown by /metrics; nil = none
 	Log            *slog.Logger  // slog.Default()
 }
@@ -60,7 +62,7 @@ func (c Config) Validate() error {
 	}
 	check(c.HeaderTimeout >= 0 && c.BodyTimeout >= 0 && c.WriteTimeout >= 0 && c.IdleTimeout >= 0, "timeouts must not be negative")
 	check(c.MaxHeader >= 0 && c.MaxHeader <= 1<<20, "the limit of headers is %d bytes: it must be at most 1 MiB", c.MaxHeader)
-	check(c.MaxConns >= 0 && c.MaxBodies >= 0, "limits must not be negative")
+	check(c.MaxConns >= 0 && c.MaxBodies >= 0 && c.MaxAnswers >= 0, "limits must not be negative")
 	return errors.Join(errs...)
 }
 
@@ -73,6 +75,7 @@ func (c Config) withDefaults() Config {
 	set(&c.MaxHeader, DefaultMaxHeader)
 	set(&c.MaxConns, DefaultMaxConns)
 	set(&c.MaxBodies, DefaultMaxBodies)
+	set(&c.MaxAnswers, DefaultMaxAnswers)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}

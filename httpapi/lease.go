@@ -31,6 +31,8 @@ func (a *API) lease(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	call.req.Room = a.room.Share()
+	defer call.req.Room.End()
 	ds, settled, created, err := x.leased(group, call)
 	if err != nil {
 		return err

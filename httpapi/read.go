@@ -23,6 +23,8 @@ func (a *API) read(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	req.Room = a.room.Share()
+	defer req.Room.End()
 	res, err := a.broker.Read(x.ctx(), req)
 	if err != nil {
 		return err

@@ -29,6 +29,7 @@ type API struct {
 	buffers sync.Pool    // of *[]byte: bodies and answers
 	batches sync.Pool    // of *batch
 	held    atomic.Int64 // bytes of large bodies under way, against cfg.MaxBodies
+	room    *queue.AnswerRoom
 }
 
 // New makes the API over a broker. Errors: what is wrong with the configuration.
@@ -39,7 +40,7 @@ func New(b Broker, cfg Config) (*API, error) {
 	cfg = cfg.withDefaults()
 	a := &API{
 		broker: b, cfg: cfg, limits: b.Info().Limits, mux: chi.NewMux(), hosts: newHosts(cfg.Hosts),
-		origin: http.NewCrossOriginProtection(), ids: newRequestIDs(),
+		origin: http.NewCrossOriginProtection(), ids: newRequestIDs(), room: queue.NewAnswerRoom(cfg.MaxAnswers),
 	}
 	if err := a.SetTokens(cfg.Tokens); err != nil {
 		return nil, err

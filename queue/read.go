@@ -15,6 +15,9 @@ import (
 // readChunk is about how many bytes one step of a read takes from a partition.
 const readChunk = 256 << 10
 
+// NewAnswerRoom returns a room for about limit bytes of records in answers.
+func NewAnswerRoom(limit int64) *AnswerRoom { return partition.NewRoom(limit) }
+
 // partition returns one partition. Errors: ErrTopicNotFound, ErrPartitionNotFound.
 func (b *Broker) partition(name string, index int) (*partition.Partition, error) {
 	t, err := b.topics.Get(name)
@@ -71,6 +74,8 @@ func (b *Broker) read(ctx context.Context, p *partition.Partition, from Offset, 
 	if req.MaxBytes > 0 {
 		maxBytes = req.MaxBytes
 	}
+	maxBytes = req.Room.Allow(maxBytes)
+	req.Room.Take(maxBytes)
 	res := ReadResult{Records: []Record{}, Next: from}
 	size, full := int64(0), false
 	err := p.Scan(ctx, from, readChunk, func(r *record.Reader) error {
@@ -85,6 +90,7 @@ func (b *Broker) read(ctx context.Context, p *partition.Partition, from Offset, 
 		res.Next = rec.Offset + 1
 		return nil
 	})
+	req.Room.Take(size - maxBytes)
 	res.Start, res.End = p.Bounds()
 	if !full && err == nil && len(res.Records) == 0 {
 		res.Next = max(res.Next, from)

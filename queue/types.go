@@ -35,6 +35,8 @@ type (
 	ScheduledRecord = topic.ScheduledRecord
 	ScheduleConfig  = catalog.ScheduleConfig
 	ScheduleRecord  = catalog.ScheduleRecord
+	AnswerRoom      = partition.Room
+	AnswerShare     = partition.Share
 
 	GroupCounters = share.Counters
 )
@@ -72,6 +74,7 @@ type ReadRequest struct {
 	Max       int           // records; 0 = 1,000
 	MaxBytes  int64         // of keys, values and headers; 0 = 16 MiB. A larger record still comes, alone
 	Wait      time.Duration // for the first record
+	Room      *AnswerShare  // what the answer may take of the memory; nil = no limit
 }
 
 // ReadResult is what a read found. Next is where to go on.

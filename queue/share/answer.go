@@ -28,6 +28,18 @@ type Answer struct {
 	log     store.LogID // whose journal holds it
 }
 
+// bytes is about what the answer takes of the memory.
+func (a *Answer) bytes() int {
+	n := 256 + len(a.request) + 16*len(a.failed)
+	for _, places := range a.places {
+		n += 64 * len(places)
+		for i := range places {
+			n += len(places[i].Scheduled)
+		}
+	}
+	return n
+}
+
 // refused is one receipt that was not settled: which of the request, and why.
 type refused struct {
 	index int
@@ -48,10 +60,12 @@ func (a *Answer) result(claims []claimed) SettleResult {
 	return res
 }
 
-// requests are the answers of the last RequestMemory, at most MaxRequests, the oldest going first.
+// requests are the answers of the last RequestMemory, at most MaxRequests of MaxRequestBytes, the oldest going first. A repeat of one that went is safe: its leases
+// are settled, so it is refused.
 type requests struct {
 	by    map[string]*Answer
 	order []*Answer
+	bytes int
 	on    map[store.LogID]*journal.Journal
 }
 
@@ -71,16 +85,19 @@ func (r *requests) find(request string) *Answer {
 func (r *requests) add(a *Answer) {
 	r.by[a.request] = a
 	r.order = append(r.order, a)
+	r.bytes += a.bytes()
 	r.sweep(a.at)
 }
 
 // sweep forgets what is too old or too much.
 func (r *requests) sweep(now int64) {
 	n := 0
-	for n < len(r.order) && (r.order[n].at+RequestMemory.Milliseconds() < now || len(r.order)-n > MaxRequests) {
-		if a := r.order[n]; r.by[a.request] == a {
+	for n < len(r.order) && (r.order[n].at+RequestMemory.Milliseconds() < now || len(r.order)-n > MaxRequests || r.bytes > MaxRequestBytes) {
+		a := r.order[n]
+		if r.by[a.request] == a {
 			delete(r.by, a.request)
 		}
+		r.bytes -= a.bytes()
 		r.order[n] = nil
 		n++
 	}
@@ -394,6 +411,7 @@ func (r *requests) restore(all []*Answers) {
 	slices.SortStableFunc(r.order, func(a, b *Answer) int { return cmp.Compare(a.at, b.at) })
 	for _, a := range r.order {
 		r.by[a.request] = a
+		r.bytes += a.bytes()
 	}
 	r.sweep(time.Now().UnixMilli())
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +176,24 @@ func TestRequestsForgetTheOldest(t *testing.T) {
 	}
 	if len(r.order) > MaxRequests || r.find("same") == nil || r.find("c") != nil {
 		t.Errorf("%d answers in order, %d by key", len(r.order), len(r.by))
+	}
+}
+
+func TestRequestsAreBoundedInBytes(t *testing.T) {
+	r := newRequests()
+	places := make([]partition.Place, 10_000)
+	for i := range 1000 {
+		r.add(&Answer{request: fmt.Sprint(i), at: time.Now().UnixMilli(), places: [][]partition.Place{places}})
+	}
+	if r.bytes > MaxRequestBytes || r.find("999") == nil || r.find("0") != nil {
+		t.Errorf("%d bytes of answers are remembered, at most %d", r.bytes, MaxRequestBytes)
+	}
+	sum := 0
+	for _, a := range r.order {
+		sum += a.bytes()
+	}
+	if sum != r.bytes {
+		t.Errorf("%d bytes are counted, there are %d", r.bytes, sum)
 	}
 }
 

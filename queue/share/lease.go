@@ -229,6 +229,7 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 	if maxBytes == 0 {
 		maxBytes = MaxLeaseBytes
 	}
+	maxBytes = req.Room.Allow(maxBytes)
 	before := w.machine.Counts()
 	g.handouts, stop = w.machine.Lease(lease.Request{
 		Now: now, Length: length.Milliseconds(), Max: len(p.grants) + room, MaxBytes: maxBytes,
@@ -242,6 +243,7 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 	for _, h := range g.handouts {
 		p.grants = append(p.grants, grant{w, h})
 		p.bytes += int64(h.Size)
+		req.Room.Take(int64(h.Size))
 		if h.Again {
 			p.after = p.after.Later(w.freed)
 		}

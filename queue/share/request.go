@@ -19,19 +19,21 @@ const (
 	MaxMessage      = 2 << 10  // bytes of a worker's message, type and fingerprint each that are kept
 	MaxWaiting      = 10_000   // parked leases of all groups
 	MaxRequests     = 100_000  // request keys of settles a group remembers; the oldest go first
+	MaxRequestBytes = 64 << 20 // bytes of their answers; likewise
 	MaxLeaseKeys    = 10_000   // request keys of leases a group remembers; the oldest go first
 	RequestMemory   = 10 * time.Minute
 )
 
 // LeaseRequest asks for records.
 type LeaseRequest struct {
-	Max      int           // 1 to MaxLeaseRecords
-	Wait     time.Duration // how long to wait for the first record
-	Length   time.Duration // of the leases; 0 = the group's
-	MaxBytes int64         // 0 = MaxLeaseBytes
-	Topics   []string      // limits the call to these; nil = all the group reads
-	Member   string        // who asks, for operators; ≤ lease.MaxMember bytes
-	Request  string        // the same again gets the leases of the first call that still run; "" = none
+	Max      int              // 1 to MaxLeaseRecords
+	Wait     time.Duration    // how long to wait for the first record
+	Length   time.Duration    // of the leases; 0 = the group's
+	MaxBytes int64            // 0 = MaxLeaseBytes
+	Topics   []string         // limits the call to these; nil = all the group reads
+	Member   string           // who asks, for operators; ≤ lease.MaxMember bytes
+	Room     *partition.Share // what the answer may take of the memory; nil = no limit
+	Request  string           // the same again gets the leases of the first call that still run; "" = none
 }
 
 // SettleRequest settles leases, and publishes records in the same unit.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/catalog"
 )
 
 // summary is what a trace shows of hand-outs.
@@ -153,7 +154,17 @@ func (w *world) settled(g *group, a act, got answer) {
 	}
 	var next []state
 	for _, s := range r.states {
-		if want, after := s.settle(a, &g.rules, w.life, now, r.msg.dies()); want == got {
+		want, after := s.settle(a, &g.rules, w.life, now, r.msg.dies())
+		if want == okay && a.verb == extend && s.phase != leased { // its lease does not run any more: it cannot go on beside another one of its key
+			may, must := w.keyTaken(g, r)
+			if may && got == lost {
+				next = union(next, s)
+			}
+			if must {
+				continue
+			}
+		}
+		if want == got {
 			next = union(next, after)
 		}
 	}
@@ -165,6 +176,22 @@ func (w *world) settled(g *group, a act, got answer) {
 	if len(next) != 1 || len(r.states) != 1 || next[0] != r.states[0] {
 		w.change(r, next)
 	}
+}
+
+// keyTaken says whether key order may have, or must have, another record of r's key in flight.
+func (w *world) keyTaken(g *group, r *rec) (may, must bool) {
+	ordered := g.config.Ordering == catalog.OrderingKey
+	if !r.msg.keyed || !ordered && !w.unsure[g.name] {
+		return false, false
+	}
+	for _, o := range r.win.recs {
+		if o == r || !o.msg.keyed || o.msg.key != r.msg.key {
+			continue
+		}
+		may = may || o.may(func(s *state) bool { return s.phase == leased || s.phase == dying })
+		must = must || g.ordered && !w.unsure[g.name] && o.is(isLeased)
+	}
+	return may, must
 }
 
 // foreign checks the answer to a receipt of a window that is detached: it can only be lost, or about a record of the same place that was
