@@ -226,3 +226,20 @@ func FuzzSizes(f *testing.F) {
 		}
 	})
 }
+
+// A commit puts its batches into the cache and then moves the end. Who reads between the two sees nothing past the end: it could not find it again.
+func TestScanStopsAtTheEnd(t *testing.T) {
+	p, c := part(t, 1<<20)
+	appendTo(t, p, c, time.Now(), "a")
+	appendTo(t, p, c, time.Now(), "b")
+	p.end.Store(1) // where it is while the second commit is being told
+	var seen []record.Offset
+	err := p.Scan(t.Context(), 0, 1<<20, func(r *record.Reader) error {
+		seen = append(seen, r.Offset())
+		_, err := p.Find(t.Context(), r.Offset())
+		return err
+	})
+	if err != nil || len(seen) != 1 {
+		t.Errorf("seen %v, %v", seen, err)
+	}
+}
