@@ -5,8 +5,11 @@ import (
 	"hash/crc32"
 )
 
-// checkpointVersion is the first byte of every checkpoint; the last four are a CRC-32C of all before.
-const checkpointVersion = 1
+// The first byte of every checkpoint; the last four are a CRC-32C of all before. One with redriven records is of the second version.
+const (
+	checkpointVersion  = 1
+	checkpointRedriven = 2
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -15,13 +18,18 @@ const (
 	keptKey = 1 << (3 + iota)
 	keptDies
 	keptFull // more than an available record never handed out
+	keptBack // redriven; in the second version only
 )
 
 // AppendCheckpoint appends the whole state to dst: what Restore makes an equal window of. Equal histories give equal bytes. What TakeDelta
 // has not taken yet is in it too, so take that first.
 func (w *Window) AppendCheckpoint(dst []byte) []byte {
 	begin := len(dst)
-	dst = append(dst, checkpointVersion)
+	version := byte(checkpointVersion)
+	if w.back.n > 0 {
+		version = checkpointRedriven
+	}
+	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, uint64(w.epoch))
 	dst = binary.AppendUvarint(dst, uint64(w.end))
 	dst = binary.AppendUvarint(dst, uint64(w.shown))
@@ -48,18 +56,12 @@ func (r runs) append(dst []byte) []byte {
 // appendRecords writes the unresolved records and those that hold their key, by offset. A member's name is written where it first
 // comes, later its number.
 func (w *Window) appendRecords(dst []byte) []byte {
-	holds := heldOf(&w.slab, w.held)
 	names := make([]uint32, len(w.members.all)+1)
 	named := uint32(0)
 	base := Offset(0)
-	dst = binary.AppendUvarint(dst, uint64(w.unresolved()+len(holds)))
-	for s := w.first; s != 0 || len(holds) > 0; {
-		x := s
-		if s == 0 || len(holds) > 0 && w.slab.rec(holds[0]).offset < w.slab.rec(s).offset {
-			x, holds = holds[0], holds[1:]
-		} else {
-			s = w.slab.rec(s).next
-		}
+	dst = binary.AppendUvarint(dst, uint64(w.unresolved()+w.held.n))
+	all := w.inOrder()
+	for x, more := all.next(); more; x, more = all.next() {
 		r := w.slab.rec(x)
 		dst = binary.AppendUvarint(dst, uint64(r.offset-base))
 		base = r.offset + 1
@@ -81,7 +83,7 @@ func (w *Window) appendRecords(dst []byte) []byte {
 	return dst
 }
 
-func (r *record) full() bool { return r.state != Available || r.deliveries > 0 }
+func (r *record) full() bool { return r.state != Available || r.deliveries > 0 || r.redriven() }
 
 func (w *Window) appendRecord(dst []byte, s uint32, r *record) []byte {
 	head, key, dies := byte(r.state), w.keyOf(s), w.slab.dies(s)
@@ -94,6 +96,9 @@ func (w *Window) appendRecord(dst []byte, s uint32, r *record) []byte {
 	full := r.full() && r.state != Settled
 	if full {
 		head |= keptFull
+	}
+	if r.redriven() {
+		head |= keptBack
 	}
 	dst = binary.AppendUvarint(append(dst, head), uint64(r.size))
 	if key != 0 {
@@ -129,7 +134,8 @@ func Restore(cfg Config, checkpoint []byte) (*Window, error) {
 		return nil, d.err("checkpoint")
 	}
 	d.b = checkpoint[:len(checkpoint)-4]
-	if d.byte() != checkpointVersion {
+	version := d.byte()
+	if version != checkpointVersion && version != checkpointRedriven {
 		d.fail("unknown version")
 	}
 	epoch := d.uint32()
@@ -149,7 +155,10 @@ func Restore(cfg Config, checkpoint []byte) (*Window, error) {
 			w.nAhead.settled += int(r.to - r.from)
 		}
 	}
-	w.restoreRecords(&d)
+	w.restoreRecords(&d, version == checkpointRedriven)
+	if d.why == "" && version == checkpointRedriven && w.back.n == 0 {
+		d.fail("nothing was redriven")
+	}
 	if d.why == "" && len(d.b) > 0 {
 		d.fail("bytes left over")
 	}
@@ -199,7 +208,7 @@ func (d *decoder) recent(floor Offset) []run {
 	return rs
 }
 
-func (w *Window) restoreRecords(d *decoder) {
+func (w *Window) restoreRecords(d *decoder, redriven bool) {
 	var names []uint32
 	base := Offset(0)
 	for n := d.uint(maxOffset); n > 0 && d.why == ""; n-- {
@@ -209,7 +218,7 @@ func (w *Window) restoreRecords(d *decoder) {
 			d.fail("a record is past the end")
 		}
 		r := record{offset: at}
-		key, dies := d.record(&r)
+		key, dies := d.record(&r, redriven)
 		if r.state != Settled && r.full() {
 			r.member, names = w.restoreName(d, names)
 		}
@@ -234,8 +243,11 @@ func (w *Window) restoreName(d *decoder, names []uint32) (uint32, []uint32) {
 	return id, append(names, id)
 }
 
-func (d *decoder) record(r *record) (key uint64, dies int64) {
+func (d *decoder) record(r *record, redriven bool) (key uint64, dies int64) {
 	head := d.byte()
+	if redriven && head&keptBack != 0 {
+		r.flags |= isBack
+	}
 	r.state = State(head & 7)
 	r.size = d.uint32()
 	if head&keptKey != 0 {
@@ -244,11 +256,11 @@ func (d *decoder) record(r *record) (key uint64, dies int64) {
 	if head&keptDies != 0 {
 		dies = d.int()
 	}
-	if r.state < Available || r.state > Settled || r.state == Settled && key == 0 {
+	if r.state < Available || r.state > Settled || r.state == Settled && (key == 0 || r.redriven()) {
 		d.fail("unknown state")
 	}
 	if head&keptFull == 0 {
-		if r.state != Available && r.state != Settled {
+		if r.state != Available && r.state != Settled || r.redriven() {
 			d.fail("a record lacks its state")
 		}
 		return key, dies

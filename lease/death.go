@@ -19,6 +19,7 @@ func (w *Window) Dying(dst []Death, max int) []Death {
 	d := &w.dying
 	if !d.sorted {
 		slices.Sort(d.at)
+		d.at = slices.Compact(d.at) // what was redriven may die again before its first death is swept
 		d.sorted = true
 	}
 	w.sweepDying()
@@ -105,7 +106,7 @@ func (w *Window) bury(s uint32, hold bool) {
 	w.members.unref(r.member)
 	*r = record{offset: r.offset, state: Settled}
 	w.slab.setDies(s, 0)
-	w.pushHeld(s, r)
+	w.slab.push(&w.held, s)
 	q := w.slab.queueOf(s)
 	if !w.holding() { // replayed under a later configuration
 		w.unqueue(s, q)

@@ -23,6 +23,7 @@ const (
 	opResume                    // a time
 	opAhead                     // an offset at or past end, its outcome
 	opBuryAhead                 // an offset at or past end: dying → dead
+	opRedrive                   // one record: put back, available or deferred
 )
 
 // journal gathers a command's delta.
@@ -152,6 +153,16 @@ func (j *journal) lease(c *call, name string, given []Handout) {
 		j.span(given[i].Offset, given[n-1].Offset+1)
 		i = n
 	}
+}
+
+// redrive writes a record put back: at most 64 bytes.
+func (j *journal) redrive(b *Back) {
+	j.offset(opRedrive, b.Offset)
+	j.uint(uint64(b.Size))
+	j.uint(uint64(b.Deliveries))
+	j.uint(uint64(b.Incarnation))
+	j.int(b.Due)
+	j.uint(b.Key)
 }
 
 // put writes the state of one record: at most 64 bytes, so that a thousand fit.

@@ -91,17 +91,22 @@ func (w *Window) Resume(now int64) {
 }
 
 func (w *Window) resume(now int64) {
-	for s := w.first; s != 0; s = w.slab.rec(s).next {
-		r := w.slab.rec(s)
-		if r.state != Leased {
-			continue
+	for _, first := range [...]uint32{w.first, w.back.first} {
+		for s := first; s != 0; s = w.slab.rec(s).next {
+			w.resumeOne(w.slab.rec(s), now)
 		}
-		length := int64(r.length)
-		at := min(max(r.at, later(now, min(length, resumed))), later(now, length))
-		if at != r.at {
-			r.at = at
-			w.setTimer(r)
-		}
+	}
+}
+
+func (w *Window) resumeOne(r *record, now int64) {
+	if r.state != Leased {
+		return
+	}
+	length := int64(r.length)
+	at := min(max(r.at, later(now, min(length, resumed))), later(now, length))
+	if at != r.at {
+		r.at = at
+		w.setTimer(r)
 	}
 }
 

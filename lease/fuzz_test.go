@@ -32,6 +32,9 @@ func exercise(w *lease.Window) {
 		w.Settle(5001, lease.Action{Claim: h.Claim, Verb: lease.Verb(1 + i%5), Delay: -1, For: 10})
 	}
 	w.Expire(1<<40, nil)
+	for _, b := range []lease.Offset{at, at - 1, w.End() - 1, w.End()} {
+		w.Redrive(lease.Back{Offset: b, Key: 1, Deliveries: 3, Incarnation: 1 << 30})
+	}
 	for _, d := range w.Dying(nil, 10) {
 		w.Bury(d.Offset)
 		w.FreeKey(d.Key, d.Offset)

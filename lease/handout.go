@@ -89,7 +89,8 @@ func (w *Window) next(c *call, dst []Handout) ([]Handout, halt) {
 		Attempt:  r.attempt(),
 		Deadline: r.at,
 		Size:     r.size,
-		Again:    r.deliveries > 1 || r.offset < w.shown || w.gate == gateOrder && w.slab.queueOf(s) != 0,
+		Redriven: r.redriven(),
+		Again:    r.deliveries > 1 || r.redriven() || r.offset < w.shown || w.gate == gateOrder && w.slab.queueOf(s) != 0,
 	})
 	return dst, c.full(dst)
 }

@@ -1,10 +1,5 @@
 package lease
 
-import (
-	"cmp"
-	"slices"
-)
-
 // queue is the unresolved records of one key, and the dead ones that hold it, in offset order. At most one of its records is in reach of
 // Lease, the representative: the only one that may go (gateOrder), or the best of those that may (gateLimit).
 type queue struct {
@@ -37,13 +32,41 @@ func (w *Window) join(s uint32, key uint64) {
 		return // remembered, but in nobody's way
 	}
 	x := &w.queues.all[q]
-	l.prev, l.next = x.tail, 0
-	if x.tail != 0 {
-		w.slab.link(x.tail).next = s
+	after := x.tail
+	if at := w.slab.rec(s).offset; after != 0 && w.slab.rec(after).offset > at {
+		after = w.before(x, q, at)
+	}
+	w.linkAfter(x, after, s)
+}
+
+// linkAfter puts a record into its queue behind another one; 0 = in front.
+func (w *Window) linkAfter(x *queue, after, s uint32) {
+	l := w.slab.link(s)
+	l.prev, l.next = after, x.head
+	if after != 0 {
+		l.next = w.slab.link(after).next
+		w.slab.link(after).next = s
 	} else {
 		x.head = s
 	}
-	x.tail = s
+	if l.next != 0 {
+		w.slab.link(l.next).prev = s
+	} else {
+		x.tail = s
+	}
+}
+
+// before gives the last record of a queue that lies before an offset; 0 = none does. Records are redriven mostly in order: it looks on from the one put back last, if
+// that is in the queue.
+func (w *Window) before(x *queue, q uint32, at Offset) uint32 {
+	before, next := uint32(0), x.head
+	if h := w.hint; h != 0 && w.slab.queueOf(h) == q && w.slab.rec(h).redriven() && w.slab.rec(h).offset < at {
+		before, next = h, w.slab.link(h).next
+	}
+	for next != 0 && w.slab.rec(next).offset < at {
+		before, next = next, w.slab.link(next).next
+	}
+	return before
 }
 
 // holding says whether dead records hold their keys.
@@ -183,35 +206,8 @@ func (w *Window) FreeKey(key uint64, at Offset) {
 
 func (w *Window) free(s uint32) {
 	r := w.slab.rec(s)
-	if r.prev != 0 {
-		w.slab.rec(r.prev).next = r.next
-	} else {
-		w.held = r.next
-	}
-	if r.next != 0 {
-		w.slab.rec(r.next).prev = r.prev
-	}
-	w.holds--
+	w.slab.remove(&w.held, r)
 	w.forget(s, r)
-}
-
-func (w *Window) pushHeld(s uint32, r *record) {
-	r.prev, r.next = 0, w.held
-	if w.held != 0 {
-		w.slab.rec(w.held).prev = s
-	}
-	w.held = s
-	w.holds++
-}
-
-// heldOf lists the slots of the dead records that hold a key, by offset.
-func heldOf(b *slab, first uint32) []uint32 {
-	var l []uint32
-	for s := first; s != 0; s = b.rec(s).next {
-		l = append(l, s)
-	}
-	slices.SortFunc(l, func(x, y uint32) int { return cmp.Compare(b.rec(x).offset, b.rec(y).offset) })
-	return l
 }
 
 func (w *Window) keyOf(s uint32) uint64 {

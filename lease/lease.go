@@ -73,6 +73,7 @@ type Handout struct {
 	Attempt  int   // 1 + counted failures
 	Deadline int64 // ms
 	Size     uint32
+	Redriven bool // it was put back by Redrive
 	Again    bool // an earlier command may have freed it or its key: the answer waits until that one is durable
 }
 
@@ -205,6 +206,7 @@ type View struct {
 	Behind     Offset // by this record
 	Reason     Reason // of a dying one
 	Size       uint32
+	Redriven   bool // it was put back by Redrive
 }
 
 // Counts are a window's totals. Unresolved = Available + Leased + Deferred (Dying ones count as Leased, but for those rejected by place

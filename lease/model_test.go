@@ -17,6 +17,7 @@ type model struct {
 	settled map[lease.Offset]lease.Outcome // below end
 	ahead   map[lease.Offset]lease.Outcome // at or past end; 0 = to be buried
 	holds   map[lease.Offset]uint64
+	lives   map[lease.Offset]int // deliveries of settled records
 
 	forgetful []lease.Claim // of the copy at a mark: claims whose answers a crash keeps back
 }
@@ -33,11 +34,12 @@ type item struct {
 	due, deadline, length, since   int64
 	member                         string
 	reason                         lease.Reason
+	redriven                       bool
 }
 
 func newModel(cfg lease.Config, start lease.Offset, epoch uint32) *model {
 	return &model{cfg: cfg, epoch: epoch, end: start, open: map[lease.Offset]*item{}, settled: map[lease.Offset]lease.Outcome{},
-		ahead: map[lease.Offset]lease.Outcome{}, holds: map[lease.Offset]uint64{}}
+		ahead: map[lease.Offset]lease.Outcome{}, holds: map[lease.Offset]uint64{}, lives: map[lease.Offset]int{}}
 }
 
 func (m *model) clone() *model {
@@ -56,6 +58,9 @@ func (m *model) clone() *model {
 	for k, v := range m.holds {
 		c.holds[k] = v
 	}
+	for k, v := range m.lives {
+		c.lives[k] = v
+	}
 	return c
 }
 
@@ -71,8 +76,10 @@ func (m *model) sorted() []*item {
 
 func (m *model) start() lease.Offset {
 	s := m.end
-	for at := range m.open {
-		s = min(s, at)
+	for at, i := range m.open {
+		if !i.redriven {
+			s = min(s, at)
+		}
 	}
 	return s
 }
@@ -120,6 +127,7 @@ func (m *model) absorb() {
 func (m *model) settle(i *item, o lease.Outcome) {
 	delete(m.open, i.at)
 	m.settled[i.at] = o
+	m.lives[i.at] = i.deliveries
 }
 
 // busy is how many records of the key are in flight.
@@ -171,8 +179,9 @@ func (m *model) batch(i *item) int {
 
 // goesBefore is the order of hand-outs.
 func goesBefore(a, b *item) bool {
-	if (a.deliveries > 0) != (b.deliveries > 0) {
-		return a.deliveries > 0
+	againA, againB := a.deliveries > 0 || a.redriven, b.deliveries > 0 || b.redriven
+	if againA != againB {
+		return againA
 	}
 	return a.at < b.at
 }
@@ -241,7 +250,7 @@ func (m *model) lease(q lease.Request) (out []lease.Handout, stop lease.Stop) {
 		i.state, i.ended, i.inc, i.member = lease.Leased, "", q.Incarnation, q.Member
 		i.since, i.length, i.deadline = q.Now, q.Length, q.Now+q.Length
 		out = append(out, lease.Handout{Claim: m.claim(i), Attempt: i.failures + 1, Deadline: i.deadline, Size: i.size,
-			Again: i.deliveries > 1 || i.at < m.shown || m.cfg.KeyOrder && i.key != 0})
+			Redriven: i.redriven, Again: i.deliveries > 1 || i.redriven || i.at < m.shown || m.cfg.KeyOrder && i.key != 0})
 	}
 	return out, lease.StopLimit
 }
@@ -607,9 +616,9 @@ func (m *model) settleAhead(at lease.Offset, v lease.Verb) lease.Result {
 
 // skipTo settles all below to.
 func (m *model) skipTo(to lease.Offset) {
-	for at := range m.open {
-		if at < to {
-			m.settle(m.open[at], lease.Skipped)
+	for at, i := range m.open {
+		if at < to && !i.redriven {
+			m.settle(i, lease.Skipped)
 		}
 	}
 	for ; m.end < to; m.end++ {
@@ -634,7 +643,15 @@ func (m *model) reset(to lease.Offset) {
 	m.shown = max(m.shown, m.end)
 	m.epoch++
 	m.end = to
-	m.open, m.ahead = map[lease.Offset]*item{}, map[lease.Offset]lease.Outcome{}
+	m.ahead = map[lease.Offset]lease.Outcome{}
+	for at, i := range m.open {
+		if at >= to {
+			delete(m.open, at)
+		}
+		if i.state == lease.Leased {
+			i.state, i.ended = lease.Available, "place"
+		}
+	}
 	for at := range m.settled {
 		if at >= to {
 			delete(m.settled, at)
@@ -647,8 +664,34 @@ func (m *model) reset(to lease.Offset) {
 	}
 }
 
+func (m *model) redrive(b lease.Back) lease.Code {
+	i := m.open[b.Offset]
+	switch {
+	case b.Offset < 0:
+		return lease.Invalid
+	case b.Offset >= m.end:
+		return lease.NotOffered
+	case i != nil && i.state == lease.Dying:
+		return lease.AlreadySettled
+	case i != nil:
+		b.Deliveries = max(b.Deliveries, uint32(i.deliveries))
+	}
+	delete(m.holds, b.Offset)
+	delete(m.settled, b.Offset)
+	n := &item{at: b.Offset, state: lease.Available, size: b.Size, deliveries: int(b.Deliveries), inc: b.Incarnation, ended: "place", redriven: true}
+	if m.keyed() {
+		n.key = b.Key
+	}
+	if b.Due > 0 {
+		n.state, n.due = lease.Deferred, b.Due
+	}
+	m.open[b.Offset] = n
+	return lease.OK
+}
+
 func (m *model) view(i *item) lease.View {
-	v := lease.View{Offset: i.at, State: i.state, Attempt: i.failures + 1, Deliveries: i.deliveries, Member: i.member, Key: i.key, Size: i.size}
+	v := lease.View{Offset: i.at, State: i.state, Attempt: i.failures + 1, Deliveries: i.deliveries, Member: i.member, Key: i.key, Size: i.size,
+		Redriven: i.redriven}
 	switch i.state {
 	case lease.Leased:
 		v.Deadline, v.Length, v.LeasedAt = i.deadline, i.length, i.since

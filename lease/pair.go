@@ -3,11 +3,11 @@ package lease
 // The available records of a key with a limit form a pairing heap through their nodes: the best at the root, melding in constant time,
 // removing in logarithmic time on average.
 
-// better is the order in which records of one key go out: those handed out before, then by offset.
+// better is the order in which records of one key go out: those handed out before or redriven, then by offset.
 func (w *Window) better(a, b uint32) bool {
 	x, y := w.slab.rec(a), w.slab.rec(b)
-	if (x.deliveries == 0) != (y.deliveries == 0) {
-		return x.deliveries != 0
+	if x.again() != y.again() {
+		return x.again()
 	}
 	return x.offset < y.offset
 }

@@ -108,22 +108,52 @@ func (w *Window) Reset(to Offset) {
 
 func (w *Window) reset(to Offset) {
 	w.skipTo(to)
-	var kept []Death // what holds a key below still does: its dead letter stays open
-	for _, s := range heldOf(&w.slab, w.held) {
-		if at := w.slab.rec(s).offset; at < to {
-			kept = append(kept, Death{Claim: Claim{Offset: at}, Key: w.keyOf(s)})
-		}
+	kept := w.keptBelow(to)
+	for s := w.first; s != 0; s = w.slab.rec(s).next {
+		w.members.unref(w.slab.rec(s).member)
 	}
 	w.shown = max(w.shown, w.end)
 	w.clear()
-	for _, d := range kept {
-		w.insert(record{offset: d.Offset, state: Settled}, d.Key, 0)
+	for _, k := range kept {
+		w.insert(k.record, k.key, 0)
+		w.members.unref(k.member) // insert counted it again
 	}
 	w.past.cut(to)
 	w.ahead = nil
 	w.nAhead.settled, w.nAhead.dying = 0, 0
 	w.end = to
 	w.epoch++
+}
+
+// kept is a record that outlives a reset.
+type kept struct {
+	record
+	key uint64
+}
+
+// keptBelow lists what a reset leaves: below to a dead record goes on holding its key, since its letter stays open, and a redriven one is not settled. The lease of
+// that is lost.
+func (w *Window) keptBelow(to Offset) (out []kept) {
+	holds, back := w.slab.sorted(w.held), w.slab.sorted(w.back)
+	for len(holds)+len(back) > 0 {
+		var s uint32
+		if len(back) == 0 || len(holds) > 0 && w.slab.rec(holds[0]).offset < w.slab.rec(back[0]).offset {
+			s, holds = holds[0], holds[1:]
+		} else {
+			s, back = back[0], back[1:]
+		}
+		r := *w.slab.rec(s)
+		if r.offset >= to {
+			w.members.unref(r.member)
+			continue
+		}
+		r.flags, r.next, r.prev = r.flags&isBack, 0, 0
+		if r.state == Leased {
+			r.state, r.last = Available, byPlace
+		}
+		out = append(out, kept{r, w.keyOf(s)})
+	}
+	return out
 }
 
 // TrimTo says that the log begins at start now: what lies unsettled below is gone, and settled as skipped.

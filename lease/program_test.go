@@ -45,16 +45,17 @@ const (
 	doMark
 	doCrash
 	doCheckpoint
+	doRedrive
 	kinds
 )
 
 var kindNames = [kinds]string{"offer", "lease", "settle", "forge", "expire", "tick", "bury", "free", "place", "reset", "trim", "configure",
-	"mark", "crash", "checkpoint"}
+	"mark", "crash", "checkpoint", "redrive"}
 
 func (o op) String() string { return fmt.Sprintf("{%s %d}", kindNames[o.kind], o.n) }
 
 // weights of the kinds, in their order.
-var weights = [kinds]int{12, 22, 40, 2, 8, 14, 6, 2, 4, 1, 1, 1, 3, 2, 2}
+var weights = [kinds]int{12, 22, 40, 2, 8, 14, 6, 2, 4, 1, 1, 1, 3, 2, 2, 6}
 
 func program(seed uint64, steps int) []op {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -207,6 +208,8 @@ func (p *pair) do(o op) string {
 		p.mark, p.marked = p.m.clone(), len(p.deltas)
 	case doCrash:
 		return p.crash(o.n)
+	case doRedrive:
+		return p.redrive(o.n)
 	case doCheckpoint:
 		p.start, p.deltas, p.mark = p.w.AppendCheckpoint(nil), nil, nil
 		if back := p.restore(); !bytes.Equal(back.AppendCheckpoint(nil), p.start) {
@@ -220,6 +223,35 @@ func (p *pair) do(o op) string {
 func (p *pair) somewhere(n uint32) lease.Offset {
 	from := p.m.start() - 3
 	return from + lease.Offset(n)%(p.m.end+6-from)
+}
+
+// redrive puts a record back: mostly one that is settled, of those a dead one first.
+func (p *pair) redrive(n [4]uint32) string {
+	at := p.m.start() - 12 + lease.Offset(n[0])%16
+	if n[1]%8 == 0 {
+		at = p.somewhere(n[0])
+	}
+	var dead []lease.Offset
+	for d, o := range p.m.settled {
+		if o == lease.Dead && d >= p.m.start()-40 {
+			dead = append(dead, d)
+		}
+	}
+	slices.Sort(dead)
+	if len(dead) > 0 && n[1]%4 > 1 {
+		at = dead[int(n[0])%len(dead)]
+	}
+	if len(p.m.open) > 30 {
+		return ""
+	}
+	b := lease.Back{Offset: at, Size: 1 + n[2]%100, Key: p.log[at].Key, Deliveries: uint32(p.m.lives[at]), Incarnation: p.inc}
+	if n[3]%4 == 0 {
+		b.Due = p.now + int64(n[3]>>8%60)
+	}
+	if why := same("Redrive", p.w.Redrive(b), p.m.redrive(b)); why != "" {
+		return why
+	}
+	return same("IsRedriven", p.w.IsRedriven(at), p.m.open[at] != nil && p.m.open[at].redriven)
 }
 
 func (p *pair) offer(n [4]uint32) {
@@ -493,7 +525,7 @@ func (p *pair) invariants() string {
 		if v.Key != 0 && v.State == lease.Leased && seen[v.Key] {
 			return fmt.Sprintf("offset %d is in flight behind another of its key", v.Offset)
 		}
-		seen[v.Key] = true
+		seen[v.Key] = seen[v.Key] || !v.Redriven // one that came in front of what was in flight already
 	}
 	return ""
 }

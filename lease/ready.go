@@ -4,7 +4,7 @@ package lease
 type class uint8
 
 const (
-	again    class = iota // handed out before
+	again    class = iota // handed out before, or redriven
 	isolated              // handed out before, and so often expired that it goes in small batches
 	fresh                 // never handed out
 	classes
@@ -13,7 +13,7 @@ const (
 // classOf says how an available record waits.
 func (w *Window) classOf(r *record) class {
 	switch {
-	case r.deliveries == 0:
+	case !r.again():
 		return fresh
 	case w.batch(r) < MaxLease:
 		return isolated
@@ -42,7 +42,7 @@ func (w *Window) unready(r *record) {
 	r.flags &^= isReady
 }
 
-func (r *record) class() class { return class(r.flags / classBit0) }
+func (r *record) class() class { return class(r.flags / classBit0 & 3) }
 
 // waits gives the slot of a record if it is ready in class c. An entry of that heap that has no such record is stale, and the record,
 // if there is one, has no entry from then on.

@@ -20,7 +20,7 @@ const (
 	endings
 )
 
-// Bits of record.flags. None of them is state: all are derived and rebuilt.
+// Bits of record.flags. All but the last are derived and rebuilt.
 const (
 	isReady  uint8 = 1 << iota // in reach of the next Lease, counted in ready[class]
 	isMarked                   // seen by the compaction of the timer heap
@@ -29,6 +29,7 @@ const (
 	inHeap2
 	classBit0 // the class it is ready in
 	classBit1
+	isBack // it was redriven: it lies in Window.back, not in the list in offset order
 )
 
 // record is one unresolved record: 64 bytes, one cache line. Keys and ttls lie beside it and cost nothing where there are none.
@@ -38,7 +39,7 @@ type record struct {
 	leasedAt    int64 // of the last hand-out
 	length      uint32
 	member      uint32 // number of the last member's name; 0 = none
-	next, prev  uint32 // the list in offset order; next also links free slots
+	next, prev  uint32 // the list in offset order, or a chain; next also links free slots
 	deliveries  uint32
 	failures    uint32 // counted ones, a provisional expiry included; of a dying one: its attempts
 	expiries    uint32 // those of the failures that were expiries
@@ -57,6 +58,12 @@ func (r *record) attempt() int {
 	}
 	return int(r.failures) + 1
 }
+
+// redriven says whether the record was settled before, and put back.
+func (r *record) redriven() bool { return r.flags&isBack != 0 }
+
+// again says whether the record goes out before those never handed out.
+func (r *record) again() bool { return r.deliveries > 0 || r.redriven() }
 
 // timed says whether the record waits for its time r.at.
 func (r *record) timed() bool { return r.state == Leased || r.state == Deferred }

@@ -35,6 +35,8 @@ func (w *Window) replay(d *decoder, op byte) {
 		w.replayDead(d, op)
 	case opResume:
 		w.resume(d.int())
+	case opRedrive:
+		w.replayRedrive(d)
 	case opReset, opTrim, opAhead, opBuryAhead:
 		w.replayPlace(d, op)
 	default:
@@ -172,6 +174,16 @@ func (w *Window) replayDead(d *decoder, op byte) {
 		d.fail("a record without a key holds it")
 	default:
 		w.bury(s, op == opHold)
+	}
+}
+
+func (w *Window) replayRedrive(d *decoder) {
+	b := Back{Offset: d.offset(), Size: d.uint32(), Deliveries: d.uint32(), Incarnation: d.uint32(), Due: d.int(), Key: d.uint(1<<64 - 1)}
+	if d.why == "" && (b.Offset >= w.end || w.dyingAt(b.Offset) != 0) {
+		d.fail("a record cannot be put back")
+	}
+	if d.why == "" {
+		w.redrive(&b)
 	}
 }
 

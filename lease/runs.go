@@ -109,10 +109,25 @@ func (p *past) settle(at Offset, o Outcome) {
 // skip notes [from, to), all at or above the floor, as settled otherwise than by ack.
 func (p *past) skip(from, to Offset, o Outcome) {
 	p.except.add(from, to, o)
+	p.limit()
+}
+
+// limit raises the floor over the lowest run if there are too many.
+func (p *past) limit() {
 	if len(p.except) > MaxRuns {
 		p.floor = p.except[0].to
 		p.except = p.except[1:]
 	}
+}
+
+// unsettle forgets how a record was settled: it is put back.
+func (p *past) unsettle(at Offset) {
+	if at < p.floor {
+		p.recent = slices.DeleteFunc(p.recent, func(r run) bool { return r.from == at })
+		return
+	}
+	p.except.remove(at)
+	p.limit()
 }
 
 // outcome of a settled record; 0 = not known any more.

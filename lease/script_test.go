@@ -24,6 +24,7 @@ var rewriteFlag = flag.Bool("rewrite", false, "write what the scripts in testdat
 //	ack|nack|release|reject|extend offset[.delivery[.incarnation[.epoch]]]… [delay=] [for=]   the last claim, unless told
 //	expire | resume | dying | bury offset | free key offset
 //	place verb offset | reset to | trim to
+//	redrive offset [key=] [deliveries=] [due=]      deliveries: 1, unless told
 //	view offset… | counts | attempts | crash | keep    keep: durable up to here; crash: what came after is forgotten
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -163,6 +164,11 @@ func (s *script) do(f []string) (out []string) {
 		s.w.FreeKey(uint64(number(args[0])), lease.Offset(number(args[1])))
 	case "place":
 		say("%s", result(s.w.SettleAt(s.now, lease.Offset(number(args[1])), verbs[args[0]])))
+	case "redrive":
+		say("%s", result(lease.Result{Code: s.w.Redrive(lease.Back{
+			Offset: lease.Offset(number(args[0])), Size: 100, Key: uint64(numberOr(named, "key", 0)), Deliveries: uint32(numberOr(named, "deliveries", 1)),
+			Incarnation: s.inc, Due: numberOr(named, "due", 0),
+		})}))
 	case "reset":
 		s.w.Reset(lease.Offset(number(args[0])))
 	case "trim":
@@ -340,5 +346,5 @@ func view(v lease.View) string {
 	if v.BehindKey {
 		s += fmt.Sprintf(" behind %d", v.Behind)
 	}
-	return s
+	return s + flagged(v.Redriven, " redriven")
 }

@@ -27,7 +27,7 @@ func (w *Window) view(s uint32) View {
 	r := w.slab.rec(s)
 	v := View{
 		Offset: r.offset, State: r.state, Attempt: r.attempt(), Deliveries: int(r.deliveries), Member: w.members.name(r.member),
-		Key: w.keyOf(s), Size: r.size,
+		Key: w.keyOf(s), Size: r.size, Redriven: r.redriven(),
 	}
 	switch r.state {
 	case Leased:
@@ -67,11 +67,12 @@ func (w *Window) behind(s uint32) (Offset, bool) {
 	return -1, true
 }
 
-// Views appends up to max unresolved records from from on to dst, in offset order; state 0 = of any state. It walks the records between,
+// Views appends up to max unresolved records from from on to dst, in offset order, redriven ones among them; state 0 = of any state. It walks the records between,
 // and to begin where another page ended costs nothing if the record before from is unresolved.
 func (w *Window) Views(from Offset, state State, max int, dst []View) []View {
-	for s := w.seek(from); s != 0 && max > 0; s = w.slab.rec(s).next {
-		if r := w.slab.rec(s); state == 0 || r.state == state {
+	all := merge{slab: &w.slab, list: w.seek(from), others: [2][]uint32{w.slab.sorted(w.back)}}
+	for s, more := all.next(); more && max > 0; s, more = all.next() {
+		if r := w.slab.rec(s); r.offset >= from && (state == 0 || r.state == state) {
 			dst = append(dst, w.view(s))
 			max--
 		}
@@ -79,12 +80,12 @@ func (w *Window) Views(from Offset, state State, max int, dst []View) []View {
 	return dst
 }
 
-// seek gives the first unresolved record at or past from; 0 = none.
+// seek gives the first unresolved record at or past from that is not redriven; 0 = none.
 func (w *Window) seek(from Offset) uint32 {
-	if s := w.find(from); s != 0 {
+	if s := w.find(from); s != 0 && !w.slab.rec(s).redriven() {
 		return s
 	}
-	if s := w.find(from - 1); s != 0 {
+	if s := w.find(from - 1); s != 0 && !w.slab.rec(s).redriven() {
 		return w.slab.rec(s).next
 	}
 	s := w.first

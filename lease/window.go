@@ -30,8 +30,9 @@ type Window struct {
 	last     uint32
 
 	queues  queues
-	held    uint32 // the dead records that hold their key, a list through next and prev
-	holds   int
+	held    chain // the dead records that hold their key
+	back    chain // the redriven ones, unresolved as those of the list, but wherever they lie they move neither start nor end
+	hint    uint32 // the slot put back last
 	ready   [classes]line
 	nReady  [classes]int
 	timers  line
@@ -65,7 +66,7 @@ func (w *Window) clear() {
 	w.byOffset = table{keyOf: func(s uint32) uint64 { return uint64(w.slab.rec(s).offset) }}
 	w.queues = queues{}
 	w.queues.byKey.keyOf = func(q uint32) uint64 { return w.queues.all[q].key }
-	w.first, w.last, w.held, w.holds = 0, 0, 0, 0
+	w.first, w.last, w.held, w.back, w.hint = 0, 0, chain{}, chain{}, 0
 	for c := range w.ready {
 		w.ready[c], w.nReady[c] = w.ready[c].emptied(), 0
 	}
@@ -95,7 +96,7 @@ func (w *Window) Configure(cfg Config) {
 	w.rebuild()
 }
 
-// Start is the first record not settled, or End.
+// Start is the first record not settled, or End. Redriven records do not count.
 func (w *Window) Start() Offset {
 	if w.first == 0 {
 		return w.end
@@ -124,7 +125,7 @@ func (w *Window) Ahead() int { return w.nAhead.settled }
 func (w *Window) Dropped() uint64 { return w.dropped }
 
 // Full says that MaxUnresolved is reached, records that hold their key included: offer nothing until it is no longer.
-func (w *Window) Full() bool { return w.unresolved()+w.holds >= MaxUnresolved }
+func (w *Window) Full() bool { return w.unresolved()+w.held.n >= MaxUnresolved }
 
 func (w *Window) unresolved() int {
 	return w.counts.Available + w.counts.Leased + w.counts.Deferred + w.counts.Dying
@@ -203,7 +204,7 @@ func (w *Window) find(at Offset) uint32 {
 	return s
 }
 
-// insert adds an unresolved record behind all others, or a dead one that holds its key.
+// insert adds an unresolved record behind all others, a dead one that holds its key, or a redriven one.
 func (w *Window) insert(r record, key uint64, dies int64) uint32 {
 	s := w.slab.alloc()
 	*w.slab.rec(s) = r
@@ -213,24 +214,32 @@ func (w *Window) insert(r record, key uint64, dies int64) uint32 {
 		w.join(s, key)
 	}
 	rec := w.slab.rec(s)
-	if rec.state == Settled {
-		w.pushHeld(s, rec)
+	switch {
+	case rec.state == Settled:
+		w.slab.push(&w.held, s)
 		return s
+	case rec.redriven():
+		w.slab.push(&w.back, s)
+	default:
+		rec.prev, rec.next = w.last, 0
+		if w.last != 0 {
+			w.slab.rec(w.last).next = s
+		} else {
+			w.first = s
+		}
+		w.last = s
 	}
-	rec.prev, rec.next = w.last, 0
-	if w.last != 0 {
-		w.slab.rec(w.last).next = s
-	} else {
-		w.first = s
-	}
-	w.last = s
 	w.members.ref(rec.member)
 	w.enter(s, rec)
 	return s
 }
 
-// unlist takes a record out of the list in offset order.
+// unlist takes an unresolved record out of the list in offset order, or off those that were redriven.
 func (w *Window) unlist(r *record) {
+	if r.redriven() {
+		w.slab.remove(&w.back, r)
+		return
+	}
 	if r.prev != 0 {
 		w.slab.rec(r.prev).next = r.next
 	} else {
@@ -314,18 +323,11 @@ func (r *record) bucket() int { return min(max(r.attempt(), 1), histogram) - 1 }
 // rebuild lays everything derived out anew: after a change of configuration, or when most of the memory is unused.
 func (w *Window) rebuild() {
 	old, keys := w.slab, w.queues
-	first, held := w.first, w.held
+	all := w.inOrder()
 	w.clear()
-	holds := heldOf(&old, held)
-	for s := first; s != 0 || len(holds) > 0; {
-		next := s
-		if s == 0 || len(holds) > 0 && old.rec(holds[0]).offset < old.rec(s).offset {
-			next, holds = holds[0], holds[1:]
-		} else {
-			s = old.rec(s).next
-		}
+	for next, more := all.next(); more; next, more = all.next() {
 		r := *old.rec(next)
-		r.flags, r.next, r.prev = 0, 0, 0
+		r.flags, r.next, r.prev = r.flags&isBack, 0, 0
 		key := uint64(0)
 		if q := old.queueOf(next); q != 0 {
 			key = keys.all[q].key

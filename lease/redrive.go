@@ -1,0 +1,62 @@
+package lease
+
+// Back is a record to be delivered again after it was settled.
+type Back struct {
+	Offset      Offset
+	Size        uint32 // bytes of key, value and headers
+	Key         uint64 // hash of the key; 0 = no key. Looked at with KeyOrder or KeyConcurrency only
+	Deliveries  uint32 // hand-outs of it before, at least as many as in its last life
+	Incarnation uint32 // of the process: claims from before are lost
+	Due         int64  // ms: when it is available; 0 = at once
+}
+
+// Redrive puts a record back: unresolved again, at its first attempt, without a ttl, before later records of its key, which it no longer holds as a dead one.
+// It moves neither Start nor End, and it may lie below Start and below where the log begins; only a Reset to or below it drops it. Its deliveries go on being counted, and
+// every claim from before is lost.
+//
+// A record that is unsettled is put back all the same, its lease lost. NotOffered: it is at or past End; offer up to it and ask again. AlreadySettled: it is dying, and
+// has to be buried first.
+func (w *Window) Redrive(b Back) Code {
+	switch {
+	case b.Offset < 0:
+		return Invalid
+	case b.Offset >= w.end:
+		return NotOffered
+	case w.dyingAt(b.Offset) != 0:
+		return AlreadySettled
+	}
+	if w.gate == gateNone {
+		b.Key = 0
+	}
+	if r := w.find(b.Offset); r != 0 { // claims of the hand-out that is given up
+		b.Deliveries = max(b.Deliveries, w.slab.rec(r).deliveries)
+	}
+	w.journal.redrive(&b)
+	w.redrive(&b)
+	return OK
+}
+
+func (w *Window) redrive(b *Back) {
+	if s := w.byOffset.get(uint64(b.Offset)); s != 0 {
+		if w.slab.rec(s).state == Settled {
+			w.free(s)
+		} else {
+			w.settle(s, Skipped)
+		}
+	}
+	w.past.unsettle(b.Offset)
+	r := record{
+		offset: b.Offset, size: b.Size, state: Available, last: byPlace, flags: isBack,
+		deliveries: b.Deliveries, incarnation: b.Incarnation,
+	}
+	if b.Due > 0 {
+		r.state, r.at = Deferred, b.Due
+	}
+	w.hint = w.insert(r, b.Key, 0)
+}
+
+// IsRedriven tells whether a record was put back and is not settled since.
+func (w *Window) IsRedriven(at Offset) bool {
+	s := w.find(at)
+	return s != 0 && w.slab.rec(s).redriven()
+}
