@@ -1,11 +1,13 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/topic"
 )
 
@@ -21,7 +23,7 @@ func (b *Broker) awaitRoom(ctx context.Context, t *topic.Topic, wait time.Durati
 	defer over.Stop()
 	for {
 		moved := next()
-		full := b.backlogOver(t, c)
+		full := b.backlogOver(t)
 		if full == nil {
 			return nil
 		}
@@ -38,19 +40,38 @@ func (b *Broker) awaitRoom(ctx context.Context, t *topic.Topic, wait time.Durati
 }
 
 // backlogOver returns ErrBacklogFull, with the slowest group, if a limit is reached.
-func (b *Broker) backlogOver(t *topic.Topic, c catalog.TopicConfig) error {
+func (b *Broker) backlogOver(t *topic.Topic) error {
+	c := t.Def.Config
 	for _, g := range b.readers(t.Def.ID) {
-		records, bytes := int64(0), int64(0)
-		for _, p := range g.Progress() {
-			if p.Partition.Topic == t.Def.Name && p.Lag > 0 {
-				records += p.Lag
-				bytes += p.Partition.BytesFrom(p.Start)
-			}
-		}
+		records, bytes := g.Backlog(t.Def.Name)
 		if c.MaxBacklogRecords > 0 && records >= c.MaxBacklogRecords || c.MaxBacklogBytes > 0 && bytes >= c.MaxBacklogBytes {
 			return fmt.Errorf("topic %s: group %s has %d records of %d bytes before it, and max_backlog is reached; wait for its workers, or ask with ?wait: %w",
 				t.Def.Name, g.Definition().Name, records, bytes, ErrBacklogFull)
 		}
 	}
 	return nil
+}
+
+// holders names the groups that hold most bytes, for a full disk.
+func (b *Broker) holders(n int) string {
+	type holder struct {
+		name  string
+		bytes int64
+	}
+	var all []holder
+	for _, def := range b.catalog.Groups("", everything) {
+		if g, err := b.group(def.Name); err == nil {
+			_, bytes := g.Backlog("")
+			all = append(all, holder{def.Name, bytes})
+		}
+	}
+	if len(all) == 0 {
+		return "no group"
+	}
+	slices.SortStableFunc(all, func(x, y holder) int { return cmp.Compare(y.bytes, x.bytes) })
+	var names []string
+	for _, h := range all[:min(n, len(all))] {
+		names = append(names, fmt.Sprintf("%s (%d bytes)", h.name, h.bytes))
+	}
+	return strings.Join(names, ", ")
 }

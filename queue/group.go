@@ -44,7 +44,7 @@ func (b *Broker) PutGroup(ctx context.Context, name string, cond Condition, edit
 
 // putGroup is PutGroup with the catalog's turn held.
 func (b *Broker) putGroup(ctx context.Context, name string, cond Condition, edit func(GroupChange, bool) (GroupChange, error)) (created bool, err error) {
-	if err := groupName(name); err != nil {
+	if err := catalog.CheckGroupName(name); err != nil {
 		return false, err
 	}
 	def := catalog.Group{Name: name, Kind: catalog.KindShare, Config: catalog.DefaultGroup(name)}
@@ -53,14 +53,14 @@ func (b *Broker) putGroup(ctx context.Context, name string, cond Condition, edit
 	if exists {
 		def = *old
 	}
-	if err := cond.check(tagOf(def.ID, def.Revision), exists); err != nil {
+	if err := cond.Check(def.Tag(), exists); err != nil {
 		return false, fmt.Errorf("group %s: %w", name, err)
 	}
 	change, err := edit(GroupChange{Kind: def.Kind, Topics: def.Names(), Config: def.Config}, exists)
 	if err != nil {
 		return false, err
 	}
-	if err := b.admitGroup(&def, change, exists); err != nil {
+	if err := admit.Group(&def, change, exists); err != nil {
 		return false, fmt.Errorf("group %s: %w", name, err)
 	}
 	def.Kind, def.Config = change.Kind, change.Config
@@ -109,47 +109,6 @@ func (b *Broker) applyShare(ctx context.Context, name string, gone, added []cata
 	g.Configure(stored)
 	g.Attach(stored, parts)
 	return nil
-}
-
-func groupName(name string) error {
-	switch {
-	case !catalog.ValidGroupName(name):
-		return fmt.Errorf("%w %q: letters, digits, \"_\", \".\" and \"-\", at most %d, not beginning with \".\" or \"-\"", ErrInvalidName, name, catalog.MaxGroupName)
-	case catalog.Reserved(name):
-		return fmt.Errorf("%w %q: names that begin with \"__\" are the server's own", ErrInvalidName, name)
-	}
-	return nil
-}
-
-// admitGroup refuses changes that cannot be.
-func (b *Broker) admitGroup(def *catalog.Group, c GroupChange, exists bool) error {
-	switch {
-	case c.Kind != catalog.KindShare && c.Kind != catalog.KindOrdered:
-		return fmt.Errorf("%w: kind is %q: it must be \"share\" or \"ordered\"", ErrInvalidConfig, c.Kind)
-	case exists && c.Kind != def.Kind:
-		return fmt.Errorf("it is a group of kind %s: %w", def.Kind, ErrKindMismatch)
-	case len(c.Topics) > catalog.MaxGroupTopics:
-		return fmt.Errorf("%w: %d topics, at most %d", ErrInvalidConfig, len(c.Topics), catalog.MaxGroupTopics)
-	case c.Kind == catalog.KindShare && c.Config.DeadLetters && slices.Contains(c.Topics, c.Config.DeadLetterTopic):
-		return fmt.Errorf("%w: a group cannot read its own dead-letter topic %s", ErrInvalidConfig, c.Config.DeadLetterTopic)
-	}
-	for i, t := range c.Topics {
-		if slices.Contains(c.Topics[:i], t) {
-			return fmt.Errorf("%w: topic %s is named twice", ErrInvalidConfig, t)
-		}
-		if _, err := b.topics.Get(t); err != nil {
-			return err
-		}
-	}
-	if c.Config.DeadLetters && catalog.Reserved(c.Config.DeadLetterTopic) {
-		return fmt.Errorf("%w: dead_letter.topic begins with \"__\", which is the server's own", ErrInvalidConfig)
-	}
-	if c.Kind == catalog.KindOrdered {
-		if err := admit.OrderedConfig(def.Name, c.Config); err != nil {
-			return err
-		}
-	}
-	return c.Config.Validate()
 }
 
 // attach changes a definition to a list of topics, and returns which attachments go and which are new.
@@ -221,7 +180,7 @@ func (b *Broker) groupInfo(ctx context.Context, name string) (GroupInfo, error) 
 	def := g.Definition()
 	info := GroupInfo{
 		Name: def.Name, Kind: def.Kind, Topics: def.Names(), Config: def.Config, CreatedAt: def.CreatedAt,
-		Tag: tagOf(def.ID, def.Revision), Partitions: []GroupPartition{}, Members: []GroupMember{},
+		Tag: def.Tag(), Partitions: []GroupPartition{}, Members: []GroupMember{},
 	}
 	for _, p := range g.Progress() {
 		oldest, err := p.OldestUnsettled(ctx)
@@ -258,7 +217,7 @@ func (b *Broker) DeleteGroup(ctx context.Context, name string, force bool, cond 
 	if err != nil {
 		return err
 	}
-	if err := cond.check(tagOf(def.ID, def.Revision), true); err != nil {
+	if err := cond.Check(def.Tag(), true); err != nil {
 		return fmt.Errorf("group %s: %w", name, err)
 	}
 	if def.Kind == catalog.KindOrdered {

@@ -128,7 +128,7 @@ func (b *Broker) Reset(ctx context.Context, name string, req ResetRequest) ([]Re
 		if !req.names(p.Partition) {
 			continue
 		}
-		to, err := clamped(ctx, p.Partition, req.To)
+		to, err := req.To.Clamped(ctx, p.Partition)
 		if err != nil {
 			return nil, err
 		}
@@ -158,14 +158,4 @@ func readsAll(def *catalog.Group, topics []string) error {
 // names tells whether a reset is about a partition.
 func (req *ResetRequest) names(p *partition.Partition) bool {
 	return (len(req.Topics) == 0 || slices.Contains(req.Topics, p.Topic)) && (req.Partition == nil || *req.Partition == p.Index)
-}
-
-// clamped returns the offset a position stands for, within what the partition holds.
-func clamped(ctx context.Context, p *partition.Partition, at Position) (Offset, error) {
-	to, err := position(ctx, p, at)
-	if err != nil {
-		return 0, err
-	}
-	start, end := p.Bounds()
-	return min(max(to, start), end), nil
 }

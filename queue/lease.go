@@ -96,7 +96,7 @@ func (b *Broker) groupFor(ctx context.Context, name string, kind Kind, topics []
 	case !exists && (b.cfg.NoAutoCreate || len(topics) == 0):
 		return nil, err
 	}
-	if err := groupName(name); err != nil {
+	if err := catalog.CheckGroupName(name); err != nil {
 		return nil, err
 	}
 	for i, t := range topics {
@@ -110,7 +110,7 @@ func (b *Broker) groupFor(ctx context.Context, name string, kind Kind, topics []
 			if exists {
 				return nil, err
 			}
-			if err := b.userName(t); err != nil {
+			if err := catalog.CheckName(t); err != nil {
 				return nil, err
 			}
 		}

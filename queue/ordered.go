@@ -138,7 +138,7 @@ func (b *Broker) orderedInfo(name string) (GroupInfo, error) {
 	def := g.Definition()
 	info := GroupInfo{
 		Name: def.Name, Kind: def.Kind, Topics: def.Names(), Config: def.Config, CreatedAt: def.CreatedAt,
-		Tag: tagOf(def.ID, def.Revision), Partitions: []GroupPartition{}, Members: []GroupMember{}, Waiters: g.Waiters(),
+		Tag: def.Tag(), Partitions: []GroupPartition{}, Members: []GroupMember{}, Waiters: g.Waiters(),
 	}
 	for _, p := range g.Progress() {
 		info.Partitions = append(info.Partitions, GroupPartition{
@@ -282,7 +282,7 @@ func (b *Broker) resetOrdered(ctx context.Context, name string, req ResetRequest
 		if !req.names(p.Partition) {
 			return 0, false, nil
 		}
-		to, err := clamped(ctx, p.Partition, req.To)
+		to, err := req.To.Clamped(ctx, p.Partition)
 		return to, true, err
 	})
 	if err != nil {

@@ -1,14 +1,12 @@
 package queue
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/holtmq/holt/queue/admit"
+	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/topic"
 )
 
@@ -55,44 +53,13 @@ func (b *Broker) writable() error {
 	return nil
 }
 
-// holders names the groups that hold most bytes, for a full disk.
-func (b *Broker) holders(n int) string {
-	type holder struct {
-		name  string
-		bytes int64
-	}
-	var all []holder
-	for _, def := range b.catalog.Groups("", everything) {
-		g, err := b.group(def.Name)
-		if err != nil {
-			continue
-		}
-		h := holder{name: def.Name}
-		for _, p := range g.Progress() {
-			if p.Lag > 0 {
-				h.bytes += p.Partition.BytesFrom(p.Start)
-			}
-		}
-		all = append(all, h)
-	}
-	if len(all) == 0 {
-		return "no group"
-	}
-	slices.SortStableFunc(all, func(x, y holder) int { return cmp.Compare(y.bytes, x.bytes) })
-	var names []string
-	for _, h := range all[:min(n, len(all))] {
-		names = append(names, fmt.Sprintf("%s (%d bytes)", h.name, h.bytes))
-	}
-	return strings.Join(names, ", ")
-}
-
 // checkPublish refuses messages that the topic, or one made with defaults, would not take.
 func (b *Broker) checkPublish(name string, msgs []Message) error {
 	t, err := b.topics.Get(name)
 	if err == nil {
 		return b.cfg.Limits.Publish(msgs, t.Def.Config.MaxRecordBytes)
 	}
-	if err := b.userName(name); err != nil {
+	if err := catalog.CheckName(name); err != nil {
 		return err
 	}
 	if b.cfg.NoAutoCreate {

@@ -23,7 +23,7 @@ type ScheduleInfo struct {
 // PutSchedule creates a recurring schedule or changes it: edit gets what is, or the defaults, and returns what is to be. A change of its times begins
 // them anew. Errors: ErrInvalidName, ErrInvalidConfig, ErrTopicNotFound, ErrPrecondition, those of a publish of its record, edit's.
 func (b *Broker) PutSchedule(ctx context.Context, name string, cond Condition, edit func(old ScheduleConfig, exists bool) (ScheduleConfig, error)) (info ScheduleInfo, created bool, err error) {
-	if err := b.userName(name); err != nil {
+	if err := catalog.CheckName(name); err != nil {
 		return info, false, err
 	}
 	unlock, err := b.catalog.Lock(ctx)
@@ -36,7 +36,7 @@ func (b *Broker) PutSchedule(ctx context.Context, name string, cond Condition, e
 		def = *old
 	}
 	exists := def.ID != 0
-	if err := cond.check(tagOf(def.ID, def.Revision), exists); err != nil {
+	if err := cond.Check(def.Tag(), exists); err != nil {
 		return info, false, fmt.Errorf("schedule %s: %w", name, err)
 	}
 	was := def.Config
@@ -84,7 +84,7 @@ func (b *Broker) Schedule(_ context.Context, name string) (ScheduleInfo, error) 
 		return ScheduleInfo{}, fmt.Errorf("schedule %s: %w", name, ErrScheduleNotFound)
 	}
 	return ScheduleInfo{
-		Name: name, Config: s.Def.Config, CreatedAt: s.Def.CreatedAt, Tag: tagOf(s.Def.ID, s.Def.Revision), LastAt: s.LastAt, NextAt: s.NextAt,
+		Name: name, Config: s.Def.Config, CreatedAt: s.Def.CreatedAt, Tag: s.Def.Tag(), LastAt: s.LastAt, NextAt: s.NextAt,
 	}, nil
 }
 
@@ -110,7 +110,7 @@ func (b *Broker) DeleteSchedule(ctx context.Context, name string, cond Condition
 	if err != nil {
 		return err
 	}
-	if err := cond.check(tagOf(def.ID, def.Revision), true); err != nil {
+	if err := cond.Check(def.Tag(), true); err != nil {
 		return fmt.Errorf("schedule %s: %w", name, err)
 	}
 	return b.endSchedule(ctx, def)

@@ -16,7 +16,7 @@ import (
 // PutTopic creates a topic or changes it: edit gets the configuration that is, or the defaults, and returns the one to
 // be. Errors: ErrInvalidName, ErrInvalidConfig, ErrCannotShrink, ErrPrecondition, edit's.
 func (b *Broker) PutTopic(ctx context.Context, name string, cond Condition, edit func(old TopicConfig, exists bool) (TopicConfig, error)) (info TopicInfo, created bool, err error) {
-	if err := b.userName(name); err != nil {
+	if err := catalog.CheckName(name); err != nil {
 		return info, false, err
 	}
 	unlock, err := b.catalog.Lock(ctx)
@@ -38,7 +38,7 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 	if err == nil {
 		def = *old.Def
 	}
-	if err := cond.check(tagOf(def.ID, def.Revision), def.ID != 0); err != nil {
+	if err := cond.Check(def.Tag(), def.ID != 0); err != nil {
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
 	}
 	if def.Config, err = edit(def.Config, def.ID != 0); err != nil {
@@ -153,7 +153,7 @@ func (b *Broker) Topics(ctx context.Context, after string, limit int) ([]TopicIn
 
 func (b *Broker) topicInfo(t *topic.Topic, readers []*share.Group) TopicInfo {
 	info := TopicInfo{
-		Name: t.Def.Name, Config: t.Def.Config, CreatedAt: t.Def.CreatedAt, Tag: tagOf(t.Def.ID, t.Def.Revision),
+		Name: t.Def.Name, Config: t.Def.Config, CreatedAt: t.Def.CreatedAt, Tag: t.Def.Tag(),
 		Published: TopicCounters{t.Published.Records.Load(), t.Published.Bytes.Load()},
 		Groups:    []TopicGroup{}, Partitions: make([]PartitionInfo, 0, len(t.Partitions)),
 	}
@@ -162,34 +162,13 @@ func (b *Broker) topicInfo(t *topic.Topic, readers []*share.Group) TopicInfo {
 		info.Partitions = append(info.Partitions, PartitionInfo{Partition: p.Index, Lane: p.Lane, Start: start, End: end, Bytes: p.Bytes()})
 	}
 	for _, g := range readers {
-		info.Groups = append(info.Groups, topicGroup(g, t))
+		info.Groups = append(info.Groups, g.OnTopic(t.Def.Name))
 	}
 	if streams := b.orderedTopicGroups(t); len(streams) > 0 {
 		info.Groups = append(info.Groups, streams...)
 		slices.SortFunc(info.Groups, func(x, y TopicGroup) int { return cmp.Compare(x.Group, y.Group) })
 	}
 	return info
-}
-
-// topicGroup describes what a group has still to do on a topic.
-func topicGroup(g *share.Group, t *topic.Topic) TopicGroup {
-	def := g.Definition()
-	out := TopicGroup{Group: def.Name, Kind: def.Kind}
-	for _, p := range g.Progress() {
-		if p.Partition.Topic != t.Def.Name {
-			continue
-		}
-		out.Lag += p.Lag
-		if p.Lag == 0 {
-			continue
-		}
-		out.HoldsBytes += p.Partition.BytesFrom(p.Start)
-		at, err := p.OldestUnsettled(context.Background())
-		if err == nil && !at.IsZero() && (out.OldestUnsettled.IsZero() || at.Before(out.OldestUnsettled)) {
-			out.OldestUnsettled = at
-		}
-	}
-	return out
 }
 
 // DeleteTopic deletes a topic; its space comes back later. force detaches the groups that read it and gives open dead
@@ -204,7 +183,7 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 	if err != nil {
 		return err
 	}
-	if err := cond.check(tagOf(t.Def.ID, t.Def.Revision), true); err != nil {
+	if err := cond.Check(t.Def.Tag(), true); err != nil {
 		return fmt.Errorf("topic %s: %w", name, err)
 	}
 	readers := b.readers(t.Def.ID)
@@ -258,27 +237,4 @@ func (b *Broker) drop(t *topic.Topic) {
 	if err := b.catalog.ForgetTopic(ctx, t.Def); err != nil && !errors.Is(err, store.ErrClosed) {
 		b.log.Warn("a deleted topic could not be forgotten; the next start tries again", "topic", t.Def.Name, "error", err)
 	}
-}
-
-// userName refuses names that a user cannot give.
-func (b *Broker) userName(name string) error {
-	switch {
-	case !catalog.ValidName(name):
-		return fmt.Errorf("%w %q: letters, digits, \"_\", \".\" and \"-\", at most %d, not beginning with \".\" or \"-\"", ErrInvalidName, name, catalog.MaxName)
-	case catalog.Reserved(name):
-		return fmt.Errorf("%w %q: names that begin with \"__\" are the server's own", ErrInvalidName, name)
-	}
-	return nil
-}
-
-// tagOf returns the tag of a definition: it differs between incarnations and revisions.
-func tagOf(id, revision uint64) string { return fmt.Sprintf("%x-%x", id, revision) }
-
-// check returns ErrPrecondition if the condition does not hold of the definition with this tag.
-func (c Condition) check(tag string, exists bool) error {
-	ok := !(c.Absent && exists) && !(c.Exists && !exists) && (len(c.Tags) == 0 || exists && slices.Contains(c.Tags, tag))
-	if ok {
-		return nil
-	}
-	return ErrPrecondition
 }

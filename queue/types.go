@@ -39,6 +39,12 @@ type (
 	AnswerShare     = partition.Share
 
 	GroupCounters = share.Counters
+	GroupChange   = admit.GroupChange
+	TopicGroup    = share.OnTopic
+	Condition     = catalog.Condition
+	Position      = partition.Position
+	ReadRequest   = topic.ReadRequest
+	ReadResult    = topic.ReadResult
 )
 
 // The verbs of a settle.
@@ -49,39 +55,6 @@ const (
 	Reject  = lease.Reject
 	Extend  = lease.Extend
 )
-
-// Condition is what must hold of a definition for a change to be made; the zero value always holds.
-type Condition struct {
-	Tags   []string // one of them is the definition's Tag
-	Exists bool     // it exists
-	Absent bool     // it does not exist
-	Force  bool     // not a condition: do it though others are in the way
-}
-
-// Position says where a read begins: at Offset, or at the start, the end, or the first record not before Time.
-type Position struct {
-	Offset   Offset
-	Earliest bool
-	Latest   bool
-	Time     time.Time
-}
-
-// ReadRequest reads one partition without a group.
-type ReadRequest struct {
-	Topic     string
-	Partition int
-	From      Position
-	Max       int           // records; 0 = 1,000
-	MaxBytes  int64         // of keys, values and headers; 0 = 16 MiB. A larger record still comes, alone
-	Wait      time.Duration // for the first record
-	Room      *AnswerShare  // what the answer may take of the memory; nil = no limit
-}
-
-// ReadResult is what a read found. Next is where to go on.
-type ReadResult struct {
-	Records          []Record
-	Next, Start, End Offset
-}
 
 // TopicInfo describes a topic.
 type TopicInfo struct {
@@ -96,15 +69,6 @@ type TopicInfo struct {
 
 // TopicCounters are what was published to a topic since the process started, redelivered and dead-lettered records aside.
 type TopicCounters struct{ Records, Bytes uint64 }
-
-// TopicGroup is one group that reads a topic.
-type TopicGroup struct {
-	Group           string
-	Kind            Kind
-	Lag             int64
-	HoldsBytes      int64     // stored bytes from its oldest unsettled record on
-	OldestUnsettled time.Time // zero = none
-}
 
 // PartitionInfo describes one partition.
 type PartitionInfo struct {
@@ -153,11 +117,4 @@ type GroupMember struct {
 	Topics     []string // nil = all that the group reads
 	Session    time.Duration
 	Assignment []TopicPartition // what it holds
-}
-
-// GroupChange is what PUT can change of a group.
-type GroupChange struct {
-	Kind   Kind
-	Topics []string
-	Config GroupConfig
 }

@@ -1,6 +1,9 @@
 package catalog
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Limits of names, in bytes.
 const (
@@ -27,3 +30,25 @@ func ValidGroupName(s string) bool { return ValidName(s) && len(s) <= MaxGroupNa
 
 // Reserved tells whether a name is kept for the server itself.
 func Reserved(s string) bool { return strings.HasPrefix(s, "__") }
+
+// CheckName refuses names that a user cannot give a topic. Errors: ErrInvalidName.
+func CheckName(name string) error {
+	switch {
+	case !ValidName(name):
+		return fmt.Errorf("%w %q: letters, digits, \"_\", \".\" and \"-\", at most %d, not beginning with \".\" or \"-\"", ErrInvalidName, name, MaxName)
+	case Reserved(name):
+		return fmt.Errorf("%w %q: names that begin with \"__\" are the server's own", ErrInvalidName, name)
+	}
+	return nil
+}
+
+// CheckGroupName refuses names that a user cannot give a group. Errors: ErrInvalidName.
+func CheckGroupName(name string) error {
+	switch {
+	case !ValidGroupName(name):
+		return fmt.Errorf("%w %q: letters, digits, \"_\", \".\" and \"-\", at most %d, not beginning with \".\" or \"-\"", ErrInvalidName, name, MaxGroupName)
+	case Reserved(name):
+		return fmt.Errorf("%w %q: names that begin with \"__\" are the server's own", ErrInvalidName, name)
+	}
+	return nil
+}
