@@ -43,10 +43,10 @@ func (b *Broker) awaitRoom(ctx context.Context, t *topic.Topic, wait time.Durati
 func (b *Broker) backlogOver(t *topic.Topic) error {
 	c := t.Def.Config
 	for _, g := range b.readers(t.Def.ID) {
-		records, bytes := g.Backlog(t.Def.Name)
+		records, bytes := g.Behind(t.Partitions, c.MaxBacklogBytes > 0)
 		if c.MaxBacklogRecords > 0 && records >= c.MaxBacklogRecords || c.MaxBacklogBytes > 0 && bytes >= c.MaxBacklogBytes {
-			return fmt.Errorf("topic %s: group %s has %d records of %d bytes before it, and max_backlog is reached; wait for its workers, or ask with ?wait: %w",
-				t.Def.Name, g.Definition().Name, records, bytes, ErrBacklogFull)
+			return fmt.Errorf("topic %s: group %s has %d records before it, and max_backlog is reached; wait for its workers, or ask with ?wait: %w",
+				t.Def.Name, g.Definition().Name, records, ErrBacklogFull)
 		}
 	}
 	return nil

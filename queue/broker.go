@@ -51,6 +51,9 @@ type Broker struct {
 	groups  map[string]*share.Group
 	ordered map[string]*ordered.Group
 
+	changes    atomic.Uint64 // of which groups there are and what they read, counted once they are made
+	readership atomic.Pointer[readership]
+
 	positions chan struct{} // one slot: held while starts of logs and groups are moved
 
 	stop     chan struct{} // closed by Stop

@@ -81,6 +81,7 @@ func (b *Broker) putGroup(ctx context.Context, name string, cond Condition, edit
 
 // applyShare stores a share group's definition with put and brings it to life, or to what the definition says now.
 func (b *Broker) applyShare(ctx context.Context, name string, gone, added []catalog.Attachment, put func() (*catalog.Group, error)) error {
+	defer b.changes.Add(1)
 	var parts []share.Part
 	for _, a := range added {
 		t, err := b.topics.Get(a.Topic)
@@ -143,6 +144,7 @@ func (b *Broker) detach(ctx context.Context, g *share.Group, t *topic.Topic) err
 		return err
 	}
 	g.Detach(stored, t.Logs(), true)
+	b.changes.Add(1)
 	return nil
 }
 
@@ -213,6 +215,7 @@ func (b *Broker) DeleteGroup(ctx context.Context, name string, force bool, cond 
 		return err
 	}
 	defer unlock()
+	ctx = context.WithoutCancel(ctx) // what is begun is finished
 	def, err := b.catalog.Group(name)
 	if err != nil {
 		return err
@@ -239,6 +242,7 @@ func (b *Broker) DeleteGroup(ctx context.Context, name string, force bool, cond 
 	b.mu.Lock()
 	delete(b.groups, name)
 	b.mu.Unlock()
+	b.changes.Add(1)
 	g.Detach(def, b.logsOf(def.Topics), false)
 	g.Close()
 	g.ForgetLetters()
@@ -273,7 +277,7 @@ func (b *Broker) letters(ctx context.Context, def *catalog.Group) (*partition.Pa
 			return nil, err
 		}
 		defer unlock()
-		t, _, err = b.putTopic(ctx, name, Condition{}, def.Name, func(c TopicConfig, exists bool) (TopicConfig, error) {
+		t, _, err = b.putTopic(context.WithoutCancel(ctx), name, Condition{}, def.Name, func(c TopicConfig, exists bool) (TopicConfig, error) {
 			if !exists {
 				c.Partitions = 1 // letters stand in the order of the deaths
 			}

@@ -117,7 +117,7 @@ func (b *Broker) groupFor(ctx context.Context, name string, kind Kind, topics []
 	}
 	if !exists {
 		for _, t := range topics {
-			_, made, err := b.putTopic(ctx, t, Condition{}, "", func(old TopicConfig, _ bool) (TopicConfig, error) { return old, nil })
+			_, made, err := b.putTopic(context.WithoutCancel(ctx), t, Condition{}, "", func(old TopicConfig, _ bool) (TopicConfig, error) { return old, nil })
 			if err != nil {
 				return created, err
 			}

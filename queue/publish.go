@@ -84,7 +84,7 @@ func (b *Broker) topicFor(ctx context.Context, name string, msgs []Message) (*to
 		return nil, nil, err
 	}
 	defer unlock()
-	t, made, err := b.putTopic(ctx, name, Condition{}, "", func(old TopicConfig, exists bool) (TopicConfig, error) { return old, nil })
+	t, made, err := b.putTopic(context.WithoutCancel(ctx), name, Condition{}, "", func(old TopicConfig, exists bool) (TopicConfig, error) { return old, nil })
 	if err != nil || !made {
 		return t, nil, err
 	}

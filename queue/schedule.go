@@ -122,7 +122,7 @@ func (b *Broker) endSchedule(ctx context.Context, def *catalog.Schedule) error {
 		return err
 	}
 	b.cron.End(def.Name)
-	return nil
+	return b.durable(ctx) // a firing of just before is seen by whoever looks from now on
 }
 
 // endSchedulesOf ends the schedules of a topic that is being deleted; the catalog's turn is held.

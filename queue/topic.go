@@ -24,19 +24,20 @@ func (b *Broker) PutTopic(ctx context.Context, name string, cond Condition, edit
 		return info, false, err
 	}
 	defer unlock()
-	t, created, err := b.putTopic(ctx, name, cond, "", edit)
+	t, created, err := b.putTopic(context.WithoutCancel(ctx), name, cond, "", edit)
 	if err != nil {
 		return info, false, err
 	}
 	return b.topicInfo(t, b.readers(t.Def.ID)), created, nil
 }
 
-// putTopic is PutTopic with the catalog's turn held.
+// putTopic is PutTopic with the catalog's turn held. A definition that was stored but whose partitions could not be opened is taken up again. ctx should not
+// end on the way: what is stored must be opened.
 func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lettersOf string, edit func(TopicConfig, bool) (TopicConfig, error)) (t *topic.Topic, created bool, err error) {
 	def := catalog.Topic{Name: name, Config: catalog.DefaultTopic(), LettersOf: lettersOf}
-	old, err := b.topics.Get(name)
+	was, err := b.catalog.Topic(name)
 	if err == nil {
-		def = *old.Def
+		def = *was
 	}
 	if err := cond.Check(def.Tag(), def.ID != 0); err != nil {
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
@@ -50,7 +51,7 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 	if err := unsupported(def.Config); err != nil {
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
 	}
-	if old != nil && !cond.Force && growsKeys(old.Def.Config, def.Config) {
+	if was != nil && !cond.Force && growsKeys(was.Config, def.Config) {
 		if g := b.keyOrdered(def.ID); g != "" {
 			return nil, false, fmt.Errorf("topic %s: group %s reads it in key order, and growing it moves keys; use force to do so: %w", name, g, ErrTopicInUse)
 		}
@@ -59,6 +60,7 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 	if err != nil {
 		return nil, false, err
 	}
+	old, _ := b.topics.Get(name)
 	if t, err = topic.Open(ctx, b.openings, stored, old, false); err != nil {
 		return nil, false, err
 	}
@@ -74,7 +76,7 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 			return nil, false, err
 		}
 	}
-	return t, old == nil, nil
+	return t, was == nil, nil
 }
 
 // unsupported refuses what this version cannot do.
@@ -95,39 +97,6 @@ func (b *Broker) keyOrdered(topicID uint64) string {
 		}
 	}
 	return ""
-}
-
-// readers returns the groups that read a topic, by name.
-func (b *Broker) readers(topicID uint64) []*share.Group {
-	var out []*share.Group
-	for _, def := range b.catalog.Groups("", everything) {
-		for _, a := range def.Topics {
-			if a.ID == topicID {
-				b.mu.RLock()
-				if g := b.groups[def.Name]; g != nil {
-					out = append(out, g)
-				}
-				b.mu.RUnlock()
-			}
-		}
-	}
-	return out
-}
-
-// allReaders returns the groups that read each topic, by name.
-func (b *Broker) allReaders() map[uint64][]*share.Group {
-	out := map[uint64][]*share.Group{}
-	for _, def := range b.catalog.Groups("", everything) {
-		b.mu.RLock()
-		g := b.groups[def.Name]
-		b.mu.RUnlock()
-		for _, a := range def.Topics {
-			if g != nil {
-				out[a.ID] = append(out[a.ID], g)
-			}
-		}
-	}
-	return out
 }
 
 // Topic describes a topic. Errors: ErrTopicNotFound.
@@ -179,6 +148,7 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 		return err
 	}
 	defer unlock()
+	ctx = context.WithoutCancel(ctx) // what is begun is finished
 	t, err := b.topics.Get(name)
 	if err != nil {
 		return err

@@ -173,7 +173,7 @@ func (s *recurring) fire(at time.Time, skip bool) error {
 		return fmt.Errorf("topic %s was made again: %w", t.Def.Name, topic.ErrNotFound)
 	}
 	if skip {
-		t.Delayed.Pass(s.def.ID, at)
+		s.commit(func() { t.Delayed.Pass(s.def.ID, at) })
 		return s.env.Durable(s.env.Ctx)
 	}
 	pub, err := topic.NewPublication(s.env.Committer, &topic.Item{Topic: t, Messages: []topic.Message{MessageFor(s.def.Config.Record)}})
@@ -183,8 +183,21 @@ func (s *recurring) fire(at time.Time, skip bool) error {
 	if err := pub.Begin(); err != nil {
 		return err
 	}
-	t.Delayed.Fire(pub, s.def.ID, at)
+	if !s.commit(func() { t.Delayed.Fire(pub, s.def.ID, at) }) {
+		pub.Abort()
+		return nil
+	}
 	return s.env.Durable(s.env.Ctx)
+}
+
+// commit runs what enqueues a firing unless the schedule has ended; once End has returned, nothing is enqueued any more.
+func (s *recurring) commit(enqueue func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		enqueue()
+	}
+	return !s.closed
 }
 
 // MessageFor returns what a schedule publishes.

@@ -31,6 +31,24 @@ func (g *Group) Progress() []Progress {
 	return out
 }
 
+// Behind returns how many records of some partitions the group has not settled, and if asked about how many stored bytes it holds of them.
+func (g *Group) Behind(parts []*partition.Partition, inBytes bool) (records, bytes int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range parts {
+		w := g.byLog[p.ID]
+		if w == nil {
+			continue
+		}
+		at := w.progress()
+		records += at.Lag
+		if inBytes && at.Lag > 0 {
+			bytes += p.BytesFrom(at.Start)
+		}
+	}
+	return records, bytes
+}
+
 func (w *window) progress() Progress {
 	c := w.machine.Counts()
 	end := max(record.Offset(w.machine.End()), w.durableEnd())

@@ -44,12 +44,15 @@ type spot struct {
 	like  *partition.Place // where the message of this request with the same id goes, when to and known are nil; known once that is
 }
 
-// NewPublication routes messages to their partitions. Errors: ErrPartitionNotFound, ErrInvalidRequest, ErrRequestTooLarge.
+// NewPublication routes messages to their partitions; it changes nothing of them. Errors: ErrPartitionNotFound, ErrInvalidRequest, ErrRequestTooLarge.
 func NewPublication(c *commit.Committer, items ...*Item) (*Publication, error) {
 	logs, now := map[store.LogID]struct{}{}, time.Now()
 	for _, it := range items {
 		var sticky []*partition.Partition // for messages without key, by lane, once for the request
 		it.to = make([]*partition.Partition, len(it.Messages))
+		if slices.ContainsFunc(it.Messages, func(m Message) bool { return m.Delay > 0 }) {
+			it.Messages = slices.Clone(it.Messages) // they are the caller's, who may publish them again
+		}
 		for i := range it.Messages {
 			p, err := it.Topic.choose(&it.Messages[i], &sticky)
 			if err != nil {
