@@ -30,8 +30,8 @@ type Window struct {
 	last     uint32
 
 	queues  queues
-	held    chain // the dead records that hold their key
-	back    chain // the redriven ones, unresolved as those of the list, but wherever they lie they move neither start nor end
+	held    chain  // the dead records that hold their key
+	back    chain  // the redriven ones, unresolved as those of the list, but wherever they lie they move neither start nor end
 	hint    uint32 // the slot put back last
 	ready   [classes]line
 	nReady  [classes]int

@@ -100,7 +100,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	}
 	b.env = &share.Env{
 		Committer: b.committer, Clock: share.NewClock(), Receipts: share.NewReceipts(key, uint32(st.Health().Opens)),
-		Logger: b.log, Waiting: new(atomic.Int64), Stop: b.stop, Letters: b.letters,
+		Logger: b.log, Waiting: new(atomic.Int64), Stop: b.stop, Letters: b.letters, Edited: b.edited, Spent: b.spent,
 	}
 	b.streams = b.orderedEnv()
 	if b.catalog, err = catalog.Open(ctx, st.Meta()); err != nil {

@@ -63,6 +63,9 @@ func (b *Broker) putGroup(ctx context.Context, name string, cond Condition, edit
 	if err := admit.Group(&def, change, exists); err != nil {
 		return false, fmt.Errorf("group %s: %w", name, err)
 	}
+	if err := b.lettersGoTo(change); err != nil {
+		return false, fmt.Errorf("group %s: %w", name, err)
+	}
 	def.Kind, def.Config = change.Kind, change.Config
 	gone, added, err := b.attach(&def, change.Topics)
 	if err != nil {
@@ -246,6 +249,9 @@ func (b *Broker) DeleteGroup(ctx context.Context, name string, force bool, cond 
 	g.Detach(def, b.logsOf(def.Topics), false)
 	g.Close()
 	g.ForgetLetters()
+	if err := b.deleteInternal(ctx, editedName(name)); err != nil {
+		return err
+	}
 	return b.durable(ctx)
 }
 

@@ -24,7 +24,7 @@ func (b *Broker) retain() {
 		}
 		for _, def := range b.catalog.Topics("", everything) {
 			t, err := b.topics.Get(def.Name)
-			if err != nil || b.openLetters(t) != "" { // open letters outlive any retention
+			if err != nil {
 				continue
 			}
 			for _, p := range t.Partitions {
@@ -58,6 +58,7 @@ func (b *Broker) retainPartition(ctx context.Context, t *topic.Topic, p *partiti
 	for _, g := range b.readers(t.Def.ID) {
 		g.Trimmed(p)
 	}
+	b.lettersTrimmed(p)
 	b.log.Debug("records are over their retention", "topic", p.Topic, "partition", p.Index, "start_offset", to)
 	return b.durable(ctx)
 }
@@ -87,7 +88,7 @@ func (b *Broker) retained(ctx context.Context, t *topic.Topic, p *partition.Part
 	if r.Bytes > 0 {
 		to = max(to, p.OffsetForBytes(r.Bytes))
 	}
-	to = min(to, end)
+	to = min(to, end, b.letterNeeds(p)) // open letters outlive any retention
 	if r.KeepUnsettled {
 		for _, g := range b.readers(t.Def.ID) {
 			if at, reads := g.Needs(p); reads {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/ordered"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/topic"
@@ -49,6 +50,9 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
 	}
 	if err := unsupported(def.Config); err != nil {
+		return nil, false, fmt.Errorf("topic %s: %w", name, err)
+	}
+	if err := b.lettersFit(name, def.Config, def.LettersOf); err != nil {
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
 	}
 	if was != nil && !cond.Force && growsKeys(was.Config, def.Config) {
@@ -164,9 +168,20 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 	if len(streams) > 0 && !force {
 		return fmt.Errorf("topic %s: group %s reads it; detach it or use force: %w", name, streams[0].Definition().Name, ErrTopicInUse)
 	}
-	if g := b.openLetters(t); g != "" && !force {
-		return fmt.Errorf("topic %s: it holds open dead letters of group %s; purge them or use force: %w", name, g, ErrTopicInUse)
+	unbar, err := b.barLetters(t, force)
+	if err != nil {
+		return err
 	}
+	if err := b.deleteTopic(ctx, t, readers, streams); err != nil {
+		unbar()
+		return err
+	}
+	b.closeTopic(t)
+	return nil
+}
+
+// deleteTopic takes a topic off its readers and its schedules, and its definition out.
+func (b *Broker) deleteTopic(ctx context.Context, t *topic.Topic, readers []*share.Group, streams []*ordered.Group) error {
 	for _, g := range readers {
 		if err := b.detach(ctx, g, t); err != nil {
 			return err
@@ -180,22 +195,7 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 	if err := b.endSchedulesOf(ctx, t.Def.ID); err != nil {
 		return err
 	}
-	if err := b.catalog.DeleteTopic(ctx, t.Def); err != nil {
-		return err
-	}
-	b.closeTopic(t)
-	return nil
-}
-
-// openLetters returns a group whose open dead letters a topic holds, or "".
-func (b *Broker) openLetters(t *topic.Topic) string {
-	for _, def := range b.catalog.Groups("", everything) {
-		g, err := b.group(def.Name)
-		if err == nil && g.OpenLetters(t.Def.Name) > 0 {
-			return def.Name
-		}
-	}
-	return ""
+	return b.catalog.DeleteTopic(ctx, t.Def)
 }
 
 // drop gives the space of a deleted topic back and then forgets it.

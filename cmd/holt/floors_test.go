@@ -19,6 +19,7 @@ var floors = []struct {
 }{
 	{"cmd/holt cmd/holt/blackbox", "wires everything by hand; and what tests the binary from outside"},
 	{"httpapi", "speaks HTTP and knows no engine"},
+	{"dlq", "what operators do with dead letters, over the queue's own primitives"},
 	{"queue/sim", "the whole broker under faults"},
 	{"queue", "the facade: what its sub-packages do, for callers above"},
 	{"queue/admit", "refuses what is over a limit, whatever it is about"},
@@ -45,6 +46,7 @@ var allowed = map[string]string{
 	"lease":      "",
 	"client/api": "",
 	"client":     "github.com/klauspost/compress",
+	"dlq":        "",
 	"dlq/letter": "",
 
 	"queue": "", "queue/admit": "", "queue/share": "", "queue/ordered": "", "queue/ordered/roster": "", "queue/ordered/assign": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/commit": "",

@@ -25,6 +25,18 @@ const (
 	HeaderAt        = Prefix + "at"
 )
 
+// Names of the headers that a letter keeps for the broker; no reader sees them.
+const (
+	HeaderType        = "holt-error-type"
+	HeaderFingerprint = "holt-fingerprint"
+	HeaderHistory     = "holt-history" // the last attempts, as the broker encodes them
+)
+
+// Hidden tells whether a header is for the broker alone.
+func Hidden(name string) bool {
+	return name == HeaderType || name == HeaderFingerprint || name == HeaderHistory
+}
+
 // Reason is why a group gave up.
 type Reason string
 
@@ -47,6 +59,10 @@ type Origin struct {
 	Member    string
 	FirstAt   time.Time // first delivery that failed
 	At        time.Time // of the death
+
+	ErrorType   string
+	Fingerprint string
+	History     []byte // opaque
 }
 
 // Wrap returns the letter of a record. Offset and timestamp are those of its append, not of the record.
@@ -72,7 +88,69 @@ func Wrap(r record.Record, o Origin) record.Record {
 	add(HeaderMember, o.Member)
 	add(HeaderFirstAt, formatTime(o.FirstAt))
 	add(HeaderAt, formatTime(o.At))
+	add(HeaderType, o.ErrorType)
+	add(HeaderFingerprint, o.Fingerprint)
+	add(HeaderHistory, string(o.History))
 	return record.Record{Key: r.Key, Value: r.Value, Headers: headers}
+}
+
+// Body returns the record that a letter holds: without what Wrap added. Offset and timestamp are the letter's.
+func Body(l record.Record) record.Record {
+	headers := make([]record.Header, 0, len(l.Headers))
+	for _, h := range l.Headers {
+		if !strings.HasPrefix(h.Name, "holt-") {
+			headers = append(headers, h)
+		}
+	}
+	l.Headers = headers
+	return l
+}
+
+// OriginOf reads what Wrap wrote. What is missing or damaged is empty: anybody can publish to a dead-letter topic. Headers beginning with
+// holt- are the broker's alone, so what is there is true.
+func OriginOf(l record.Record) Origin {
+	var o Origin
+	for _, h := range l.Headers {
+		v := string(h.Value)
+		switch h.Name {
+		case HeaderGroup:
+			o.Group = v
+		case HeaderTopic:
+			o.Topic = v
+		case HeaderPartition:
+			o.Partition, _ = strconv.Atoi(v)
+		case HeaderOffset:
+			at, _ := strconv.ParseInt(v, 10, 64)
+			o.Offset = record.Offset(at)
+		case HeaderAttempts:
+			o.Attempts, _ = strconv.Atoi(v)
+		case HeaderReason:
+			o.Reason = Reason(v)
+		case HeaderError:
+			o.Error = v
+		case HeaderMember:
+			o.Member = v
+		case HeaderFirstAt:
+			o.FirstAt = parseTime(v)
+		case HeaderAt:
+			o.At = parseTime(v)
+		case HeaderType:
+			o.ErrorType = v
+		case HeaderFingerprint:
+			o.Fingerprint = v
+		case HeaderHistory:
+			o.History = h.Value
+		}
+	}
+	return o
+}
+
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 func formatTime(t time.Time) string {

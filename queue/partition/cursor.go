@@ -73,3 +73,6 @@ func (c *Cursor) open(ctx context.Context, at record.Offset) error {
 func (c *Cursor) damaged(at record.Offset, err error) error {
 	return fmt.Errorf("read %s/%d at %d: %w", c.part.Topic, c.part.Index, at, damaged(err))
 }
+
+// Partition returns the partition that the cursor reads.
+func (c *Cursor) Partition() *Partition { return c.part }

@@ -18,6 +18,8 @@ import (
 const (
 	maxBuryRecords = 200
 	maxBuryBytes   = 4 << 20
+
+	maxLetterHistory = 32 << 10 // bytes of the history that goes into a letter
 )
 
 // buryDying moves records that were given up into the dead-letter topic, each in one unit with being settled here. What cannot be moved stays dying and is
@@ -108,15 +110,19 @@ func (g *Group) nextDeaths() (*window, []lease.Death) {
 // bury reads the records outside the lock and enqueues one unit: letters appended, records settled. What cannot be read stays, and the first such
 // error is returned once the others are enqueued.
 func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death) error {
+	if g.env.Spent != nil && g.env.Spent() {
+		return ErrNoSpace
+	}
 	to, err := g.env.Letters(ctx, g.Definition())
 	if err != nil {
 		return err
 	}
 	var letters []record.Record
+	var dead []*entry
 	var unread error
 	size, readable := 0, deaths[:0]
 	for _, d := range deaths {
-		l, err := g.letter(ctx, w, d)
+		l, e, err := g.letter(ctx, w, d)
 		if err != nil {
 			unread = cmp.Or(unread, err)
 			continue
@@ -124,37 +130,54 @@ func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death) error
 		if size += l.Size(); size > maxBuryBytes && len(letters) > 0 {
 			break
 		}
-		letters, readable = append(letters, l), append(readable, d)
+		letters, dead, readable = append(letters, l), append(dead, e), append(readable, d)
 	}
 	if len(letters) > 0 {
-		if err := g.buryRead(w, to, readable, letters); err != nil {
+		if err := g.buryRead(w, to, readable, letters, dead); err != nil {
 			return err
 		}
 	}
 	return unread
 }
 
-// letter reads a dying record and its history.
-func (g *Group) letter(ctx context.Context, w *window, d lease.Death) (record.Record, error) {
-	rec, err := w.part.Find(ctx, record.Offset(d.Offset))
+// letter reads a dying record and its history, and makes its letter and what is kept of that.
+func (g *Group) letter(ctx context.Context, w *window, d lease.Death) (record.Record, *entry, error) {
+	rec, err := g.body(ctx, w, d.Offset)
 	if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
 		rec = record.Record{} // gone meanwhile: the letter says so by its origin alone
 	} else if err != nil {
-		return rec, err
+		return rec, nil, err
 	}
 	h, err := g.deathHistory(ctx, w, d)
 	if err != nil {
-		return rec, err
+		return rec, nil, err
 	}
-	return letter.Wrap(rec, g.origin(w, d, h)), nil
+	o := g.origin(w, d, h)
+	info := interned(letter.InfoOf(rec.Key, o))
+	wrapped := letter.Wrap(rec, o)
+	return wrapped, &entry{
+		place: place{w.part.ID, d.Offset}, key: keyHash(rec.Key), size: uint32(letter.Body(wrapped).Size()), deliveries: d.Delivery,
+		born: milliOf(rec.Timestamp), info: &info,
+	}, nil
+}
+
+// milliOf gives the milliseconds of a time; 0 = none.
+func milliOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // buryRead enqueues the letters of records that are still dying.
-func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Death, letters []record.Record) error {
+func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Death, letters []record.Record, dead []*entry) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if w.closed {
 		return nil
+	}
+	if g.barred[to.ID] {
+		return partition.ErrDropped
 	}
 	dest := partition.AppendTo{Partition: to}
 	tx, err := partition.Begin(&dest)
@@ -162,14 +185,12 @@ func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Deat
 		return err
 	}
 	before := w.machine.Counts().Leased
-	kept := letters[:0]
-	var places []place
+	kept, buried := letters[:0], dead[:0]
 	for i, d := range deaths {
 		if d.Epoch != w.machine.Epoch() || !w.machine.Bury(d.Offset) {
 			continue // a reset came between
 		}
-		kept = append(kept, letters[i])
-		places = append(places, place{w.part.ID, d.Offset})
+		kept, buried = append(kept, letters[i]), append(buried, dead[i])
 	}
 	if len(kept) == 0 {
 		tx.Abort()
@@ -179,7 +200,7 @@ func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Deat
 	edit, _ := w.edit()
 	dest.Records = kept
 	t := tx.Commit(g.env.Committer, time.Now(), func() []commit.Part {
-		return append(g.openLetters(to, places, dest.Base), edit)
+		return append(g.openLetters(to, buried, dest.Base), edit)
 	})
 	g.counters.DeadLettered += uint64(len(kept))
 	g.free(w, t)
@@ -217,6 +238,14 @@ func (g *Group) origin(w *window, d lease.Death, h history) letter.Origin {
 		o.FirstAt = g.env.Clock.Time(h[0].At)
 		last := h[len(h)-1]
 		o.Member, o.Error = last.Member, h.lastError()
+		if last.Error != nil {
+			o.ErrorType, o.Fingerprint = last.Error.Type, last.Error.Fingerprint
+		}
+		o.History = h.encode(maxLetterHistory)
+		if d.Reason == lease.ReasonRejected && (last.Outcome != outcomeRejected || last.Delivery != d.Delivery) {
+			o.Member = "" // an operator rejected it by its place
+		}
 	}
+	o.Fingerprint = letter.Fingerprint(o.Fingerprint, o.ErrorType, o.Error)
 	return o
 }

@@ -28,7 +28,7 @@ func (g *Group) deliver(ctx context.Context, p parcel) ([]Delivery, error) {
 		if gr.window != from {
 			from, cursor = gr.window, partition.NewCursor(gr.window.part)
 		}
-		rec, err := cursor.Find(ctx, record.Offset(gr.Offset))
+		rec, err := g.bodyOf(ctx, gr, cursor)
 		if err != nil {
 			if ctx.Err() != nil {
 				g.giveBack(p.grants)

@@ -1,6 +1,7 @@
 package share
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,10 @@ type Env struct {
 
 	// Letters returns the partition that takes a group's dead letters, making topic and partition if they are missing.
 	Letters func(ctx context.Context, group *catalog.Group) (*partition.Partition, error)
+	// Edited returns the partition of the group's own that keeps records which were edited when they were redriven; nil if there is none and it is not to be made.
+	Edited func(ctx context.Context, group string, make bool) (*partition.Partition, error)
+	// Spent tells that there is no space left for letters: they wait, so that the last of it is there for settles. nil = never.
+	Spent func() bool
 }
 
 // maxLate is how late the commit of a hand-out may be before no further one is made.
@@ -46,9 +51,11 @@ type Group struct {
 	def      *catalog.Group
 	windows  []*window // in order of attachment
 	byLog    map[store.LogID]*window
-	letters  []*Letters // dead letters, by partition
-	lanes    lanes      // windows that may have something to hand out
-	inflight int        // leases running
+	letters  []*Letters           // dead letters, by log
+	barred   map[store.LogID]bool // logs that take no letters any more: their topic is being deleted
+	news     chan struct{}        // closed when something happens to letters; nil = nobody waits
+	lanes    lanes                // windows that may have something to hand out
+	inflight int                  // leases running
 	rate     bucket
 	waiters  wait.Lines[parcel] // a line for each choice of topics
 	parked   map[*wait.Waiter[parcel]]*LeaseRequest
@@ -68,6 +75,7 @@ type Group struct {
 	expired  []lease.Expired // reused by every Expire of a machine
 
 	burying  chan struct{} // one slot: held while dead letters are written
+	reading  chan struct{} // one slot: held while letters of before the process are read
 	buries   bool          // somebody is about to take it
 	retrying bool          // a retry of burials is set
 	work     sync.WaitGroup
@@ -96,8 +104,9 @@ func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprint
 func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, answers []*Answers) *Group {
 	g := &Group{
 		env: env, id: def.ID, name: def.Name, def: def, letters: letters, byLog: map[store.LogID]*window{},
-		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), filled: make(chan struct{}), attempts: newAttempts(), burying: make(chan struct{}, 1), members: newMembers(),
+		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), filled: make(chan struct{}), attempts: newAttempts(), burying: make(chan struct{}, 1), reading: make(chan struct{}, 1), members: newMembers(),
 	}
+	slices.SortFunc(g.letters, func(a, b *Letters) int { return cmp.Compare(a.part.ID, b.part.ID) })
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.timer = time.AfterFunc(time.Hour, g.tick)
 	g.timer.Stop()
@@ -195,6 +204,7 @@ func (g *Group) Detach(def *catalog.Group, logs []store.LogID, dropped bool) {
 			}
 		}
 	}
+	g.changed()
 	g.serve()
 }
 

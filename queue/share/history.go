@@ -60,6 +60,11 @@ func (h history) add(a Attempt) history {
 // note encodes the history. If it is too large, stacks are left out, then all that workers said but of the newest attempt, the oldest first: what
 // is cut to its limits grows at most six times over in JSON.
 func (h history) note(j store.Journal, at lease.Offset) store.Note {
+	return store.Note{Journal: j, At: record.Offset(at), Bytes: h.encode(store.MaxNoteBytes)}
+}
+
+// encode is note for so many bytes.
+func (h history) encode(limit int) []byte {
 	h = slices.Clone(h)
 	for i := 0; ; i++ {
 		b, err := json.Marshal(h)
@@ -67,8 +72,8 @@ func (h history) note(j store.Journal, at lease.Offset) store.Note {
 			panic("a history has only strings and numbers: " + err.Error())
 		}
 		switch n := len(h); {
-		case len(b) <= store.MaxNoteBytes:
-			return store.Note{Journal: j, At: record.Offset(at), Bytes: b}
+		case len(b) <= limit:
+			return b
 		case i < n:
 			h[i].Error = h[i].Error.withoutStack()
 		case i < 2*n-1:
@@ -212,3 +217,6 @@ func (g *Group) enqueueNotes(w *window, notes []store.Note) (rest []store.Note) 
 	}
 	return notes[from:]
 }
+
+// History decodes the attempts that a letter carries, oldest first. Errors: store.ErrCorrupt.
+func History(b []byte) ([]Attempt, error) { return decodeHistory(b) }

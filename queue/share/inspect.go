@@ -138,7 +138,7 @@ func (g *Group) entry(ctx context.Context, w *window, v lease.View) (Entry, erro
 	if v.State == lease.Deferred {
 		e.DueAt = g.env.Clock.Time(v.Due)
 	}
-	r, err := w.part.Find(ctx, e.Offset)
+	r, err := g.body(ctx, w, v.Offset)
 	if err != nil {
 		return e, err
 	}
@@ -310,15 +310,11 @@ func (g *Group) Reset(ctx context.Context, moves []Move) error {
 		w.machine.Reset(lease.Offset(m.To))
 		g.attempts.forget(w.part.ID)
 		edit, _ := w.edit()
-		unit := commit.Unit{edit}
-		for _, l := range g.letters {
-			if part, any := l.closeFrom(place{w.part.ID, lease.Offset(m.To)}); any {
-				unit = append(unit, part)
-			}
-		}
+		unit := append(commit.Unit{edit}, g.closeLetters(place{w.part.ID, lease.Offset(m.To)})...)
 		g.free(w, g.env.Committer.Enqueue(unit))
 		g.lanes.add(w)
 	}
+	g.changed()
 	g.serve()
 	g.mu.Unlock()
 	return g.result(g.env.Committer.Wait(ctx, g.env.Committer.Last()))

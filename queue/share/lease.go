@@ -386,6 +386,7 @@ func (g *Group) release(grants []grant) {
 // free notes that a command may have made records of a window available; the lock is held.
 func (g *Group) free(w *window, t commit.Ticket) {
 	w.freed = w.freed.Later(t)
+	g.changed()
 	w.part.Backlog.Progressed()
 	if w.machine.Counts().Ready > 0 || record.Offset(w.machine.End()) < w.durableEnd() {
 		g.lanes.add(w)

@@ -2,11 +2,10 @@ package share
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 
+	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/journal"
@@ -15,149 +14,188 @@ import (
 	"github.com/holtmq/holt/queue/store"
 )
 
-// LettersName returns the name of a group's journal on each log that holds dead letters of it: which are open.
+// LettersName returns the name of a group's journal on each log that holds dead letters of it.
 func LettersName(groupID uint64) store.Journal { return store.Journal(fmt.Sprintf("d/%d", groupID)) }
 
-// Letters knows a group's open dead letters on one log, by the place of the record that died: one that dies again has still one letter. It
-// implements journal.Machine.
+// entry is one dead letter: it belongs to the place of the record that died, and one that dies again has still one letter.
+type entry struct {
+	place
+	letter     record.Offset // where it is; a record that dies again gets a new one
+	born       int64         // ms: timestamp of the record; 0 = not known
+	key        uint64        // hash of its key; 0 = none
+	size       uint32        // bytes of the record
+	deliveries uint32        // hand-outs of the record before it died
+	redrives   uint32
+	state      letter.State
+	bare       bool         // of a version that did not keep born, key, size
+	info       *letter.Info // nil = not read yet
+	gone       bool         // its row is a later one, or none
+}
+
+// Letters knows a group's dead letters on one log, which holds them, as long as they are there: which are open, and what became of the others. The
+// group's lock guards it. It implements journal.Machine.
 type Letters struct {
 	part    *partition.Partition
 	journal *journal.Journal
-	open    map[place]record.Offset // of the letter
-	lost    bool                    // its topic is being deleted
+	by      map[place]*entry
+	edits   map[place]record.Offset // where an edited redrive put the record, in the group's own topic
+	rows    []*entry                // by letter, stale ones among them
+	stale   int
+	counts  [letter.Purged + 1]int
+	unread  int  // without info
+	lost    bool // its topic is being deleted
 }
 
 // NewLetters begins the replay of the letters on a partition.
 func NewLetters(p *partition.Partition) *Letters {
-	return &Letters{part: p, open: map[place]record.Offset{}}
-}
-
-// A delta is a byte, then for each letter the log and offset of its record, and when opened its own offset (uvarints); the last kind closes all of a
-// log from an offset on. A checkpoint opens all.
-const (
-	opOpenLetter  = 1
-	opCloseLetter = 2
-	opCloseFrom   = 3
-)
-
-// Restore implements journal.Machine.
-func (l *Letters) Restore(checkpoint []byte) error {
-	clear(l.open)
-	return l.Replay(checkpoint)
-}
-
-// Replay implements journal.Machine.
-func (l *Letters) Replay(delta []byte) error {
-	if len(delta) == 0 || delta[0] < opOpenLetter || delta[0] > opCloseFrom {
-		return fmt.Errorf("open letters: %w", store.ErrCorrupt)
-	}
-	r := answerReader{b: delta[1:]}
-	for len(r.b) > 0 && !r.bad {
-		at := place{store.LogID(r.uint()), lease.Offset(r.uint())}
-		switch delta[0] {
-		case opCloseLetter:
-			delete(l.open, at)
-		case opCloseFrom:
-			l.drop(at)
-		default:
-			l.open[at] = record.Offset(r.uint())
-		}
-	}
-	if r.bad {
-		return fmt.Errorf("open letters: %w", store.ErrCorrupt)
-	}
-	return nil
+	return &Letters{part: p, by: map[place]*entry{}, edits: map[place]record.Offset{}}
 }
 
 // Recover ends the replay.
-func (l *Letters) Recover(j *journal.Journal) { l.journal = j }
+func (l *Letters) Recover(j *journal.Journal) {
+	l.journal = j
+	start, _ := l.part.Bounds()
+	l.forgetBelow(start, func(*entry) bool { return false })
+	slices.SortFunc(l.rows, func(a, b *entry) int { return cmp.Compare(a.letter, b.letter) })
+}
 
-// add opens letters that are being appended from an offset on and returns what goes into their unit.
-func (l *Letters) add(places []place, base record.Offset) commit.Part {
-	delta := []byte{opOpenLetter}
-	for i, at := range places {
-		l.open[at] = base + record.Offset(i)
-		delta = appendLetter(delta, at, l.open[at])
+// put adds an entry, or takes the place of the one its record had.
+func (l *Letters) put(e *entry) {
+	if old := l.by[e.place]; old != nil {
+		l.take(old)
 	}
-	return commit.Part{Log: l.part.ID, Entries: []store.Entry{l.journal.Delta(delta)}}
+	l.by[e.place] = e
+	l.rows = append(l.rows, e)
+	l.counts[e.state]++
+	if e.info == nil {
+		l.unread++
+	}
 }
 
-func appendLetter(b []byte, at place, letter record.Offset) []byte {
-	b = binary.AppendUvarint(b, uint64(at.log))
-	b = binary.AppendUvarint(b, uint64(at.at))
-	return binary.AppendUvarint(b, uint64(letter))
+// take removes an entry.
+func (l *Letters) take(e *entry) {
+	delete(l.by, e.place)
+	delete(l.edits, e.place)
+	l.counts[e.state]--
+	if e.info == nil {
+		l.unread--
+	}
+	e.gone = true
+	if l.stale++; l.stale > len(l.rows)/2+64 {
+		l.rows = slices.DeleteFunc(l.rows, func(e *entry) bool { return e.gone })
+		l.stale = 0
+	}
 }
 
-// maxClosed is how many letters one delta closes.
-const maxClosed = 2000
+// move changes an entry's state.
+func (l *Letters) move(e *entry, to letter.State) {
+	l.counts[e.state]--
+	e.state = to
+	l.counts[to]++
+}
 
-// close closes the letters that which names and returns what makes it durable; false if there are none.
-func (l *Letters) close(which func(place) bool) (commit.Part, bool) {
-	var gone []place
-	for at := range l.open {
-		if which(at) {
-			gone = append(gone, at)
+// redriven notes that a letter's record is delivered again; edited is where its new body is, −1 if it is the letter's.
+func (l *Letters) redriven(e *entry, edited record.Offset) {
+	l.move(e, letter.Redriven)
+	e.redrives++
+	delete(l.edits, e.place)
+	if edited >= 0 {
+		l.edits[e.place] = edited
+	}
+}
+
+// closeFrom takes the open and redriven letters of a log's records from an offset on out.
+func (l *Letters) closeFrom(from place) (any bool) {
+	for at, e := range l.by {
+		if at.log == from.log && at.at >= from.at && e.state != letter.Purged {
+			l.take(e)
+			any = true
 		}
 	}
-	slices.SortFunc(gone, comparePlaces)
-	part := commit.Part{Log: l.part.ID}
-	for some := range slices.Chunk(gone, maxClosed) {
-		delta := []byte{opCloseLetter}
-		for _, at := range some {
-			delete(l.open, at)
-			delta = binary.AppendUvarint(delta, uint64(at.log))
-			delta = binary.AppendUvarint(delta, uint64(at.at))
+	return any
+}
+
+// forgetBelow takes what retention has let go of out: letters below start that are not open, nor needed otherwise.
+func (l *Letters) forgetBelow(start record.Offset, needed func(*entry) bool) {
+	for _, e := range slices.Clone(l.rows) { // take may sweep the rows
+		if !e.gone && e.letter < start && e.state != letter.Open && !needed(e) {
+			l.take(e)
 		}
-		part.Entries = append(part.Entries, l.journal.Delta(delta))
 	}
-	return part, len(gone) > 0
 }
 
-// closeFrom closes all letters of a log's records from an offset on and returns what makes it durable; false if there are none.
-func (l *Letters) closeFrom(at place) (commit.Part, bool) {
-	if !l.drop(at) {
-		return commit.Part{}, false
-	}
-	delta := binary.AppendUvarint([]byte{opCloseFrom}, uint64(at.log))
-	delta = binary.AppendUvarint(delta, uint64(at.at))
-	return commit.Part{Log: l.part.ID, Entries: []store.Entry{l.journal.Delta(delta)}}, true
-}
-
-func (l *Letters) drop(from place) (any bool) {
-	before := len(l.open)
-	maps.DeleteFunc(l.open, func(at place, _ record.Offset) bool { return at.log == from.log && at.at >= from.at })
-	return len(l.open) < before
+// from returns the index of the first row at or past a letter's offset.
+func (l *Letters) from(at record.Offset) int {
+	i, _ := slices.BinarySearchFunc(l.rows, at, func(e *entry, at record.Offset) int { return cmp.Compare(e.letter, at) })
+	return i
 }
 
 func comparePlaces(a, b place) int {
 	return cmp.Or(cmp.Compare(a.log, b.log), cmp.Compare(a.at, b.at))
 }
 
-// checkpoint encodes all open letters.
-func (l *Letters) checkpoint() []byte {
-	b := []byte{opOpenLetter}
-	for _, at := range slices.SortedFunc(maps.Keys(l.open), comparePlaces) {
-		b = appendLetter(b, at, l.open[at])
+// deltas returns what makes a step durable.
+func (l *Letters) deltas(bodies ...[]byte) commit.Part {
+	p := commit.Part{Log: l.part.ID}
+	for _, b := range bodies {
+		p.Entries = append(p.Entries, l.journal.Delta(b))
 	}
-	return b
+	return p
 }
 
-// openLetters opens the letters that are being appended to a partition; a letter that one of the records had elsewhere is closed. The lock is held.
-func (g *Group) openLetters(to *partition.Partition, places []place, base record.Offset) []commit.Part {
+// openLetters notes letters that are being appended to a partition from an offset on, and returns what goes into their unit: of a letter that one of the
+// records had before, redrives go on being counted. The lock is held.
+func (g *Group) openLetters(to *partition.Partition, dead []*entry, base record.Offset) []commit.Part {
 	l := g.lettersOn(to)
-	parts := []commit.Part{l.add(places, base)}
-	for _, other := range g.letters {
-		if other == l || len(other.open) == 0 {
+	var parts []commit.Part
+	var moved map[*Letters][]place
+	for i, e := range dead {
+		e.letter, e.state = base+record.Offset(i), letter.Open
+		was, old := g.letterAt(e.place)
+		if was == nil {
 			continue
 		}
-		if part, any := other.close(func(at place) bool { _, again := l.open[at]; return again }); any {
-			parts = append(parts, part)
+		e.redrives = was.redrives
+		if old != l {
+			if moved == nil {
+				moved = map[*Letters][]place{}
+			}
+			moved[old] = append(moved[old], e.place)
 		}
 	}
+	parts = append(parts, l.deltas(encodeOpened(dead)...))
+	for _, e := range dead {
+		l.put(e)
+	}
+	g.checkpointLetters(l)
+	for _, old := range g.letters { // in an order that is always the same
+		if places := moved[old]; len(places) > 0 {
+			for _, at := range places {
+				old.take(old.by[at])
+			}
+			parts = append(parts, old.deltas(encodePlaces(opCloseLetter, places)...))
+			g.checkpointLetters(old)
+		}
+	}
+	g.changed()
+	return parts
+}
+
+// letterAt returns the letter of a record; nil if it has none. The lock is held.
+func (g *Group) letterAt(at place) (*entry, *Letters) {
+	for _, l := range g.letters {
+		if e := l.by[at]; e != nil {
+			return e, l
+		}
+	}
+	return nil, nil
+}
+
+// checkpointLetters writes a checkpoint if one is due; the lock is held.
+func (g *Group) checkpointLetters(l *Letters) {
 	if l.journal.Due() {
 		g.writeCheckpoint(l.part.ID, l.journal, l.checkpoint(), &l.lost)
 	}
-	return parts
 }
 
 // lettersOn returns the letters on a partition; the lock is held.
@@ -169,29 +207,129 @@ func (g *Group) lettersOn(p *partition.Partition) *Letters {
 	l := NewLetters(p)
 	l.journal = journal.New(LettersName(g.id))
 	g.letters = append(g.letters, l)
+	slices.SortFunc(g.letters, func(a, b *Letters) int { return cmp.Compare(a.part.ID, b.part.ID) })
 	return l
 }
 
-// OpenLetters returns how many dead letters of the group there are, on partitions of a topic or, with "", on all.
+// OpenLetters returns how many dead letters of the group are open, on partitions of a topic or, with "", on all.
 func (g *Group) OpenLetters(topic string) (n int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, l := range g.letters {
 		if topic == "" || l.part.Topic == topic {
-			n += int64(len(l.open))
+			n += int64(l.counts[letter.Open])
 		}
 	}
 	return n
 }
 
-// LoseLetters forgets the dead letters on a topic that is being deleted.
+// live tells whether a letter's record was redriven and is not settled since; the lock is held.
+func (g *Group) live(e *entry) bool {
+	w := g.byLog[e.log]
+	return e.state == letter.Redriven && w != nil && w.machine.IsRedriven(e.at)
+}
+
+// LettersNeed returns the first letter on a partition that has to stay: it is open, or its record was redriven and is not settled yet. False if there is none.
+func (g *Group) LettersNeed(p *partition.Partition) (at record.Offset, any bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.letters {
+		if l.part != p || l.counts[letter.Open]+l.counts[letter.Redriven] == 0 {
+			continue
+		}
+		for _, e := range l.rows {
+			if !e.gone && (e.state == letter.Open || g.live(e)) {
+				return e.letter, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// LettersTrimmed takes note that retention moved the start of a partition with letters up.
+func (g *Group) LettersTrimmed(p *partition.Partition) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	start, _ := p.Bounds()
+	for _, l := range g.letters {
+		if l.part == p {
+			l.forgetBelow(start, g.live)
+		}
+	}
+}
+
+// closeLetters takes the open and redriven letters of a log's records from an offset on out, and returns what makes it durable; the lock is held.
+func (g *Group) closeLetters(from place) (parts []commit.Part) {
+	for _, l := range g.letters {
+		if l.closeFrom(from) {
+			parts = append(parts, l.deltas(encodePlaces(opCloseFrom, []place{from})...))
+		}
+	}
+	return parts
+}
+
+// BarLetters takes no letters on a topic's logs from now on, and says so, unless some are open or redriven and not settled and force is off.
+func (g *Group) BarLetters(topicLogs []store.LogID, force bool) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.letters {
+		if !force && slices.Contains(topicLogs, l.part.ID) && (l.counts[letter.Open] > 0 || slices.ContainsFunc(l.rows, func(e *entry) bool { return !e.gone && g.live(e) })) {
+			return false
+		}
+	}
+	if g.barred == nil {
+		g.barred = map[store.LogID]bool{}
+	}
+	for _, id := range topicLogs {
+		g.barred[id] = true
+	}
+	return true
+}
+
+// UnbarLetters takes BarLetters back.
+func (g *Group) UnbarLetters(topicLogs []store.LogID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, id := range topicLogs {
+		delete(g.barred, id)
+	}
+}
+
+// LoseLetters forgets the dead letters on a topic that is being deleted; what was redriven from there and is not settled is given up.
 func (g *Group) LoseLetters(topicLogs []store.LogID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.letters = slices.DeleteFunc(g.letters, func(l *Letters) bool {
-		l.lost = l.lost || slices.Contains(topicLogs, l.part.ID)
-		return l.lost
+		if !slices.Contains(topicLogs, l.part.ID) {
+			return false
+		}
+		l.lost = true
+		g.giveUp(l)
+		return true
 	})
+	g.changed()
+	g.serve()
+}
+
+// giveUp ends what letters keep in the windows: held keys are free, and redriven records are settled. The lock is held.
+func (g *Group) giveUp(l *Letters) {
+	for _, e := range l.rows {
+		w := g.byLog[e.log]
+		if w == nil || e.gone {
+			continue
+		}
+		before := w.machine.Counts().Leased
+		if g.live(e) {
+			w.machine.SettleAt(g.env.Clock.Now(), e.at, lease.Ack)
+		} else {
+			w.machine.FreeKey(e.key, e.at)
+		}
+		w.settled()
+		g.inflight += w.machine.Counts().Leased - before
+	}
+	for _, w := range g.windows {
+		g.free(w, g.journal(w))
+	}
 }
 
 // ForgetLetters forgets all dead letters of a group that is being deleted; the letters themselves stay in their topic.

@@ -106,6 +106,7 @@ type Health struct {
 	Used   int64           // bytes of storage the store takes; −1 unknown
 	Free   int64           // bytes free where it lives; −1 unknown
 	Low    bool            // free space is below the configured minimum: publishes should be refused
+	Spent  bool            // what is free is the last reserve: what can wait for space should wait, or the next write may be the store's last
 	Opens  uint64          // how often this store was opened, this time included; durable before Open of the engine returned
 	Dead   <-chan struct{} // closed when the store has failed and will not recover in this process
 	Cause  error           // why, once Dead is closed

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/queue/record"
 )
 
@@ -44,5 +45,5 @@ func hidden(h record.Header) bool {
 	case headerTTL, headerID, headerPriority, headerPartition:
 		return true
 	}
-	return false
+	return letter.Hidden(h.Name)
 }

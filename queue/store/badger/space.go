@@ -7,10 +7,11 @@ import (
 )
 
 // Free space. Badger writes through mapped files, where a full file system is not an error but the end of the process.
-// So there are three lines, all derived from the configured minimum:
+// So there are four lines, all derived from the configured minimum:
 //
 //	free < minimum      Health().Low: the broker refuses publishes, rewrites and checkpoints can wait; settles go on
 //	free < minimum / 4  the ballast file is removed, which gives its bytes to the settles
+//	free < minimum / 32 (16 to 128 MiB)   Health().Spent: dead letters wait
 //	free < minimum / 64 (8 to 64 MiB)     the next write stops the store with ErrFull, before it can hit the end
 const (
 	ballastName    = "HOLT.ballast"
@@ -55,6 +56,9 @@ func (sp *space) report() (used, free int64, low bool) {
 	free = sp.free.Load()
 	return sp.used.Load(), free, free < sp.minimum || sp.files.Load()
 }
+
+// spent says whether what is free is the last reserve: twice the line at which the store stops, so that a unit of letters fits between.
+func (sp *space) spent() bool { return sp.free.Load() < 2*sp.floor }
 
 // refresh asks again, and keeps the ballast in step with the answer.
 func (sp *space) refresh() error {

@@ -114,6 +114,7 @@ func (s *Store) Meta() store.Meta { return meta{s} }
 func (s *Store) Health() store.Health {
 	h := store.Health{Engine: "badger", Opens: s.opens, Dead: s.dead, Cause: s.cause()}
 	h.Used, h.Free, h.Low = s.space.report()
+	h.Spent = s.space.spent()
 	return h
 }
 

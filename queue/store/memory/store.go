@@ -25,6 +25,7 @@ type Store struct {
 
 	seed   uint64
 	low    atomic.Bool
+	spent  atomic.Bool
 	faults atomic.Pointer[Faults]
 
 	// Under disk.mu.
@@ -99,6 +100,9 @@ func (s *Store) SetFaults(f Faults) { s.faults.Store(&f) }
 // SetLow sets Health().Low.
 func (s *Store) SetLow(low bool) { s.low.Store(low) }
 
+// SetSpent sets Health().Spent.
+func (s *Store) SetSpent(spent bool) { s.spent.Store(spent) }
+
 // Open implements store.Store. A commit in flight on the log is fenced: it ends in store.ErrFenced.
 func (s *Store) Open(ctx context.Context, id store.LogID) (store.Log, error) {
 	if err := ctx.Err(); err != nil {
@@ -130,6 +134,7 @@ func (s *Store) Health() store.Health {
 		Used:   s.disk.used.Load(),
 		Free:   -1,
 		Low:    s.low.Load(),
+		Spent:  s.spent.Load(),
 		Opens:  s.opens,
 		Dead:   s.dead,
 	}

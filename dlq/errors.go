@@ -1,0 +1,28 @@
+package dlq
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/share"
+)
+
+// Sentinels of dead letters. Every other error of a Service wraps one of queue's, or is the context's.
+var (
+	ErrLetterNotFound  = errors.New("no such dead letter")
+	ErrRedriveNotFound = errors.New("no such redrive")
+)
+
+// wrap turns errors of a group into those that callers know.
+func (s *Service) wrap(group string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, share.ErrNoLetter):
+		return fmt.Errorf("%w: %w", ErrLetterNotFound, err)
+	case errors.Is(err, share.ErrNotRedriven), errors.Is(err, share.ErrNoSpace):
+		return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
+	}
+	return s.broker.OfGroup(group, err)
+}

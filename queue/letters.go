@@ -1,0 +1,134 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/share"
+	"github.com/holtmq/holt/queue/topic"
+)
+
+// ShareGroup returns a share group, for the service of dead letters. Errors: ErrGroupNotFound.
+func (b *Broker) ShareGroup(name string) (*share.Group, error) { return b.group(name) }
+
+// Durable waits for everything that was enqueued so far: memory runs ahead of the disk, answers never do. Errors: ErrUnknown.
+func (b *Broker) Durable(ctx context.Context) error { return b.durable(ctx) }
+
+// OfGroup turns errors of a share group into the broker's.
+func (b *Broker) OfGroup(name string, err error) error { return b.ofGroup(name, err) }
+
+// editedName names the topic of a group's own that keeps records which were edited when they were redriven.
+func editedName(group string) string { return "__r." + group }
+
+// edited returns the partition of that topic; nil if there is none and it is not to be made.
+func (b *Broker) edited(ctx context.Context, group string, make bool) (*partition.Partition, error) {
+	t := b.topics.Internal(editedName(group))
+	if t == nil && !make {
+		return nil, nil
+	}
+	if t == nil {
+		unlock, err := b.catalog.Lock(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer unlock()
+		if _, err := b.group(group); err != nil { // deleted meanwhile
+			return nil, err
+		}
+		if t, err = b.internalTopic(ctx, editedName(group)); err != nil {
+			return nil, err
+		}
+	}
+	return t.Partitions[0], nil
+}
+
+// spent tells that only the last reserve of space is left.
+func (b *Broker) spent() bool { return b.store.Health().Spent }
+
+// letterNeeds returns the first offset of a partition that open letters, or redriven records, of some group need; its end if there are none.
+func (b *Broker) letterNeeds(p *partition.Partition) Offset {
+	_, need := p.Bounds()
+	for _, g := range b.allGroups() {
+		if at, any := g.LettersNeed(p); any {
+			need = min(need, at)
+		}
+	}
+	return need
+}
+
+// lettersTrimmed tells the groups that retention moved a partition's start.
+func (b *Broker) lettersTrimmed(p *partition.Partition) {
+	for _, g := range b.allGroups() {
+		g.LettersTrimmed(p)
+	}
+}
+
+func (b *Broker) allGroups() []*share.Group {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	out := make([]*share.Group, 0, len(b.groups))
+	for _, g := range b.groups {
+		out = append(out, g)
+	}
+	return out
+}
+
+// barLetters keeps letters off a topic that is being deleted: none is under way there when it returns; unbar takes it back. Errors: ErrTopicInUse, without force, if the topic
+// holds letters that are open or that redriven records need; then nothing is barred.
+func (b *Broker) barLetters(t *topic.Topic, force bool) (unbar func(), err error) {
+	var barred []*share.Group
+	unbar = func() {
+		for _, g := range barred {
+			g.UnbarLetters(t.Logs())
+		}
+	}
+	for _, def := range b.catalog.Groups("", everything) {
+		g, err := b.group(def.Name)
+		if err != nil {
+			continue // of another kind
+		}
+		if !g.BarLetters(t.Logs(), force) {
+			unbar()
+			return nil, fmt.Errorf("topic %s: it holds dead letters of group %s that are open, or redriven and not settled yet; purge them or use force: %w", t.Def.Name, def.Name, ErrTopicInUse)
+		}
+		barred = append(barred, g)
+	}
+	return unbar, nil
+}
+
+// keepsLetters returns a group whose dead letters go to a topic, or "".
+func (b *Broker) keepsLetters(name string) string {
+	for _, def := range b.catalog.Groups("", everything) {
+		if def.Kind == catalog.KindShare && def.Config.DeadLetters && def.Config.DeadLetterTopic == name {
+			return def.Name
+		}
+	}
+	return ""
+}
+
+// lettersFit refuses to compact a topic of dead letters: of each key only the newest would stay.
+func (b *Broker) lettersFit(name string, c TopicConfig, lettersOf string) error {
+	if c.Cleanup != catalog.CleanupCompact {
+		return nil
+	}
+	g := lettersOf
+	if g == "" {
+		g = b.keepsLetters(name)
+	}
+	if g == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: cleanup \"compact\" is not for a dead-letter topic, as group %s has it: only the newest letter of a key would stay", ErrInvalidConfig, g)
+}
+
+// lettersGoTo refuses a dead-letter topic that is compacted.
+func (b *Broker) lettersGoTo(change GroupChange) error {
+	c := change.Config
+	t, err := b.topics.Get(c.DeadLetterTopic)
+	if change.Kind != catalog.KindShare || !c.DeadLetters || err != nil || t.Def.Config.Cleanup != catalog.CleanupCompact {
+		return nil
+	}
+	return fmt.Errorf("%w: dead_letter.topic is %s, which is compacted: only the newest letter of a key would stay", ErrInvalidConfig, c.DeadLetterTopic)
+}
