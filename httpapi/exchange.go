@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -43,7 +44,11 @@ func (a *API) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 			x.panicked(p)
 		}
 		x.release()
-		rt.timed.observe(x.status, time.Since(start))
+		took := time.Since(start)
+		rt.timed.observe(x.status, took)
+		if log := a.cfg.Log; log.Enabled(r.Context(), slog.LevelDebug) {
+			log.Debug("request", "request_id", x.id, "route", rt.name, "status", x.status, "took", took, "client", cut(r.Header.Get(clientHeader)))
+		}
 	}()
 	err := x.admit()
 	if err == nil {
@@ -110,6 +115,7 @@ func (x *exchange) fail(err error) {
 	// 200 that net/http sends for handlers that say nothing.
 	gone := x.ctx().Err() != nil && errors.Is(err, context.Canceled)
 	f := faultOf(err)
+	x.api.metrics.problems.WithLabelValues(string(f.code)).Inc()
 	if f.status >= 500 && f.cause != nil && !gone {
 		x.api.cfg.Log.Warn("request not served", "request_id", x.id, "route", x.route.name, "code", f.code, "err", f.cause)
 	}

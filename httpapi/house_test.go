@@ -17,6 +17,7 @@ import (
 
 	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/store/memory"
 )
 
@@ -37,6 +38,7 @@ type spy struct {
 	settle  func(req queue.SettleRequest) error
 	topic   func() error
 	topics  func(ctx context.Context) error
+	disk    bool // the store knows how much space there is
 	mu      sync.Mutex
 	back    []queue.Delivery
 }
@@ -91,6 +93,14 @@ func (s *spy) Topics(ctx context.Context, after string, limit int) ([]queue.Topi
 		}
 	}
 	return s.Broker.Topics(ctx, after, limit)
+}
+
+func (s *spy) Health() store.Health {
+	h := s.Broker.Health()
+	if s.disk {
+		h.Free = 1 << 30
+	}
+	return h
 }
 
 func (s *spy) GiveBack(group string, ds []queue.Delivery) {

@@ -70,3 +70,16 @@ func (w *Window) peek(c class) uint32 {
 	}
 	return 0
 }
+
+// FirstReady gives the lowest record that a Lease could hand out of those offered; false if there is none.
+func (w *Window) FirstReady() (Offset, bool) {
+	first, ok := Offset(0), false
+	for c := again; c < classes; c++ {
+		if s := w.peek(c); s != 0 {
+			if at := w.slab.rec(s).offset; !ok || at < first {
+				first, ok = at, true
+			}
+		}
+	}
+	return first, ok
+}

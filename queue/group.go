@@ -194,9 +194,10 @@ func (b *Broker) groupInfo(ctx context.Context, name string) (GroupInfo, error) 
 		} else if err != nil { // a damaged record hides nothing else
 			b.log.Error("the oldest unsettled record cannot be read", "group", def.Name, "topic", p.Partition.Topic, "partition", p.Partition.Index, "error", err)
 		}
+		next, _ := p.OldestAvailable(ctx) // what cannot be read was told just now
 		info.Partitions = append(info.Partitions, GroupPartition{
 			Topic: p.Partition.Topic, Partition: p.Partition.Index, Start: p.Start, End: p.End, LogEnd: p.LogEnd,
-			Lag: p.Lag, Available: p.Available, Leased: p.Leased, Deferred: p.Deferred, OldestUnsettled: oldest,
+			Lag: p.Lag, Available: p.Available, Leased: p.Leased, Deferred: p.Deferred, OldestUnsettled: oldest, OldestAvailable: next,
 		})
 		info.Totals.Lag += p.Lag
 		info.Totals.Available += p.Available
@@ -204,7 +205,7 @@ func (b *Broker) groupInfo(ctx context.Context, name string) (GroupInfo, error) 
 		info.Totals.Deferred += p.Deferred
 	}
 	info.Totals.DeadLetters = g.OpenLetters("")
-	info.Counters, info.Waiters = g.Counters(), g.Waiters()
+	info.Counters, info.Measures, info.Waiters = g.Counters(), g.Measures(), g.Waiters()
 	for _, m := range g.Members() {
 		info.Members = append(info.Members, GroupMember{Member: m.Name, Leases: m.Leases, LastSeen: m.LastSeen})
 	}

@@ -46,8 +46,8 @@ func (b *Broker) deleteInternal(ctx context.Context, name string) error {
 
 // closeTopic ends an open topic whose definition is gone, and gives its space back later.
 func (b *Broker) closeTopic(t *topic.Topic) {
+	b.topics.Remove(t) // before the close, which wakes readers: they must not find it any more
 	t.Close()
-	b.topics.Remove(t)
 	b.mu.RLock()
 	for _, g := range b.groups { // after the close: no letter comes behind
 		g.LoseLetters(t.Logs())

@@ -45,6 +45,8 @@ type (
 	Position      = partition.Position
 	ReadRequest   = topic.ReadRequest
 	ReadResult    = topic.ReadResult
+	GroupMeasures = share.Measures
+	Histogram     = share.Histogram
 )
 
 // The verbs of a settle.
@@ -87,6 +89,7 @@ type GroupInfo struct {
 	Tag        string
 	Totals     GroupTotals
 	Counters   GroupCounters
+	Measures   GroupMeasures
 	Waiters    int // parked leases
 	Partitions []GroupPartition
 	Members    []GroupMember
@@ -103,6 +106,7 @@ type GroupPartition struct {
 	Lag, Available, Leased, Deferred int64
 	OldestUnsettled                  time.Time // zero = none
 	Member                           string    // of an ordered group: who reads it
+	OldestAvailable                  time.Time // of those that can be handed out; zero = none
 }
 
 // GroupMember is a worker seen lately.

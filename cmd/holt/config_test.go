@@ -154,3 +154,25 @@ func TestParseBytes(t *testing.T) {
 		}
 	}
 }
+
+// The guide has every option, with its default.
+func TestOptionsAreDocumented(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/OPERATIONS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	serveFlags(flags, &serveConfig{})
+	flags.VisitAll(func(f *pflag.Flag) {
+		line := ""
+		for l := range strings.Lines(string(guide)) {
+			if strings.HasPrefix(l, "| `") && strings.Contains(l, "`"+optionName(f.Name)+"`") {
+				line = l
+				break
+			}
+		}
+		if line == "" || f.DefValue != "" && f.DefValue != "[]" && !strings.Contains(line, f.DefValue) {
+			t.Errorf("docs/OPERATIONS.md does not have %s with its default %q: %q", optionName(f.Name), f.DefValue, line)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package share
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/partition"
@@ -36,6 +37,9 @@ func (g *Group) deliver(ctx context.Context, p parcel) ([]Delivery, error) {
 			}
 			g.unreadable(gr, err)
 			continue
+		}
+		if gr.Delivery == 1 {
+			g.measures.delivered(rec.Timestamp, time.Now())
 		}
 		rec.Headers = topic.Visible(rec.Headers)
 		out = append(out, Delivery{

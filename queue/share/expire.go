@@ -53,6 +53,7 @@ func (g *Group) expireIn(w *window, now int64) (turned int, more bool) {
 	g.expired = expired
 	g.inflight += w.machine.Counts().Leased - before.Leased
 	g.counters.Expired += uint64(len(expired))
+	g.measures.expired(expired)
 	for _, e := range expired {
 		if !e.Dropped {
 			g.attempts.owe(w, e.Offset, Attempt{

@@ -69,6 +69,7 @@ type Group struct {
 	armed    int64 // ms the timer is set to; 0 = not set
 	members  members
 	counters Counters
+	measures measures
 	closed   bool
 
 	attempts attempts
@@ -104,7 +105,7 @@ func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprint
 func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, answers []*Answers) *Group {
 	g := &Group{
 		env: env, id: def.ID, name: def.Name, def: def, letters: letters, byLog: map[store.LogID]*window{},
-		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), filled: make(chan struct{}), attempts: newAttempts(), burying: make(chan struct{}, 1), reading: make(chan struct{}, 1), members: newMembers(),
+		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), filled: make(chan struct{}), attempts: newAttempts(), burying: make(chan struct{}, 1), reading: make(chan struct{}, 1), members: newMembers(), measures: newMeasures(),
 	}
 	slices.SortFunc(g.letters, func(a, b *Letters) int { return cmp.Compare(a.part.ID, b.part.ID) })
 	g.ctx, g.cancel = context.WithCancel(context.Background())

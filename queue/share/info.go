@@ -18,6 +18,8 @@ type Progress struct {
 	Partition                        *partition.Partition
 	Start, End, LogEnd               record.Offset
 	Lag, Available, Leased, Deferred int64
+
+	next record.Offset // the first one that can be handed out; -1 = none
 }
 
 // Progress returns the group's progress on each partition, in order of attachment.
@@ -58,6 +60,12 @@ func (w *window) progress() Progress {
 	}
 	p.Available = int64(c.Available) + int64(end-p.End) - int64(w.machine.Ahead())
 	p.Lag = p.Available + p.Leased + p.Deferred
+	p.next = -1
+	if at, ok := w.machine.FirstReady(); ok {
+		p.next = record.Offset(at)
+	} else if p.End < p.LogEnd {
+		p.next = p.End
+	}
 	return p
 }
 
@@ -66,7 +74,20 @@ func (p Progress) OldestUnsettled(ctx context.Context) (time.Time, error) {
 	if p.Lag == 0 || p.Start >= p.LogEnd {
 		return time.Time{}, nil
 	}
-	r, err := p.Partition.Find(ctx, p.Start)
+	return p.appended(ctx, p.Start)
+}
+
+// OldestAvailable returns the timestamp of the first record that can be handed out; zero if there is none.
+func (p Progress) OldestAvailable(ctx context.Context) (time.Time, error) {
+	if p.Available == 0 || p.next < 0 {
+		return time.Time{}, nil
+	}
+	return p.appended(ctx, p.next)
+}
+
+// appended returns the timestamp of the record at an offset, or the next one there is.
+func (p Progress) appended(ctx context.Context, at record.Offset) (time.Time, error) {
+	r, err := p.Partition.Find(ctx, at)
 	if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
 		return time.Time{}, nil
 	}

@@ -187,6 +187,7 @@ func (g *Group) settleOne(now int64, s *settling, c *claimed) lease.Code {
 		return r.Code
 	}
 	g.count(c.Verb)
+	g.measures.ended(now, c.Verb, r)
 	switch {
 	case r.Due > 0:
 		g.armAt(r.Due)
