@@ -12,6 +12,7 @@ import (
 // until what it answers is durable, and returns errors that wrap the sentinels of queue, or the context's.
 type Broker interface {
 	Topics
+	Schemas
 	Records
 	Schedules
 	Groups
@@ -28,6 +29,16 @@ type Topics interface {
 	// Topics returns up to limit topics with names after the given one, by name.
 	Topics(ctx context.Context, after string, limit int) ([]queue.TopicInfo, error)
 	DeleteTopic(ctx context.Context, name string, force bool, cond queue.Condition) error
+}
+
+// Schemas shows the schemas of topics; PutTopic changes them.
+type Schemas interface {
+	// SchemaVersion returns a version, 0 = the one that values are checked by.
+	SchemaVersion(ctx context.Context, topic string, version int) (queue.SchemaVersion, error)
+	// SchemaVersions returns up to limit versions after the given one.
+	SchemaVersions(ctx context.Context, topic string, after, limit int) ([]queue.SchemaVersion, error)
+	// CheckSchema changes nothing.
+	CheckSchema(ctx context.Context, topic string, req queue.SchemaCheck) (queue.SchemaVerdict, error)
 }
 
 // Records publishes and reads.

@@ -74,7 +74,7 @@ func TestTopicPutMerges(t *testing.T) {
 			t.Errorf("after null:\n%s", d)
 		}
 		h.put("/v1/topics/t", `{"partitions":1}`).problem(409, api.PartitionsCannotShrink)
-		h.put("/v1/topics/t", `{"schema":{"type":"object"}}`).problem(400, api.InvalidConfig)
+		h.put("/v1/topics/t", `{"schema":{"type":"objekt"}}`).problem(400, api.InvalidConfig)
 	})
 }
 

@@ -28,6 +28,8 @@ var table = []row{
 	{queue.ErrScheduleNotFound, http.StatusNotFound, api.ScheduleNotFound, "create it with PUT /v1/schedules/{schedule}", 0},
 	{queue.ErrPartitionNotFound, http.StatusNotFound, api.PartitionNotFound, "GET /v1/topics/{topic} lists the partitions", 0},
 	{queue.ErrRecordNotFound, http.StatusNotFound, api.RecordNotFound, "it is not in the partition, or no more", 0},
+	{queue.ErrSchemaNotFound, http.StatusNotFound, api.NotFound, "GET /v1/topics/{topic}/schema/versions lists those there are", 0},
+	{queue.ErrSchemaViolation, http.StatusUnprocessableEntity, api.SchemaViolation, "", 0},
 	{queue.ErrInvalidName, http.StatusBadRequest, api.InvalidRequest, nameRule, 0},
 	{queue.ErrInvalidConfig, http.StatusBadRequest, api.InvalidConfig, "", 0},
 	{queue.ErrInvalidRequest, http.StatusBadRequest, api.InvalidRequest, "", 0},
@@ -72,6 +74,13 @@ func faultOf(err error) *fault {
 		start, end := int64(out.Start), int64(out.End)
 		f := newFault(http.StatusRequestedRangeNotSatisfiable, api.OffsetOutOfRange, "go on at start_offset, or wait at end_offset: the partition holds offsets from %d up to, not including, %d", start, end)
 		f.start, f.end = &start, &end
+		return f
+	}
+	var bad *queue.SchemaViolation
+	if errors.As(err, &bad) {
+		f := newFault(http.StatusUnprocessableEntity, api.SchemaViolation, "%v; nothing was published; GET /v1/topics/{topic}/schema has the schema", bad)
+		v := wireViolation(bad)
+		f.violation = &v
 		return f
 	}
 	for _, r := range table {

@@ -1,11 +1,14 @@
 package httpapi
 
 import (
+	"cmp"
+	"encoding/json"
 	"net/http"
 
 	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/schema"
 )
 
 func (a *API) putTopic(x *exchange) error {
@@ -110,7 +113,7 @@ func mergeTopic(c *queue.TopicConfig, body []byte) error {
 	def := catalog.DefaultTopic()
 	return merged(body, func(m merger, name string) bool {
 		switch name {
-		case "name", "created_at", "groups":
+		case "name", "created_at", "groups", "schema_version":
 			return m.ignored()
 		case "partitions":
 			if m.peek() == '[' { // those of the answer
@@ -130,9 +133,9 @@ func mergeTopic(c *queue.TopicConfig, body []byte) error {
 		case "max_backlog":
 			mergeBacklog(m, c)
 		case "schema":
-			if !m.null() {
-				m.fail(invalid("this version does not check schemas yet; leave it out"))
-			}
+			mergeSchema(m, &c.Schema)
+		case "schema_compatibility":
+			text(m, &c.SchemaCompatibility, def.SchemaCompatibility)
 		default:
 			return false
 		}
@@ -177,8 +180,8 @@ func wireTopic(t queue.TopicInfo) api.Topic {
 	out := api.Topic{
 		Name:      t.Name,
 		Config:    wireTopicConfig(t.Config),
-		CreatedAt: api.Time(t.CreatedAt),
-		Groups:    make([]api.TopicGroup, len(t.Groups)), Partitions: make([]api.TopicPartition, len(t.Partitions)),
+		CreatedAt: api.Time(t.CreatedAt), SchemaVersion: t.Schema,
+		Groups: make([]api.TopicGroup, len(t.Groups)), Partitions: make([]api.TopicPartition, len(t.Partitions)),
 	}
 	for i, g := range t.Groups {
 		out.Groups[i] = api.TopicGroup{Group: g.Group, Kind: string(g.Kind), Lag: g.Lag, HoldsBytes: g.HoldsBytes, OldestUnsettledAt: optionalTime(g.OldestUnsettled)}
@@ -190,12 +193,18 @@ func wireTopic(t queue.TopicInfo) api.Topic {
 }
 
 func wireTopicConfig(c queue.TopicConfig) api.TopicConfig {
-	return api.TopicConfig{
+	out := api.TopicConfig{
 		Partitions: c.Partitions, Priorities: c.Priorities,
 		Retention:      api.Retention{Age: api.Duration(c.Retention.Age), Bytes: c.Retention.Bytes, KeepUnsettled: c.Retention.KeepUnsettled},
 		Cleanup:        string(c.Cleanup),
 		DedupeWindow:   api.Duration(c.DedupeWindow),
 		MaxRecordBytes: c.MaxRecordBytes,
 		MaxBacklog:     api.MaxBacklog{Records: c.MaxBacklogRecords, Bytes: c.MaxBacklogBytes},
+
+		SchemaCompatibility: string(cmp.Or(c.SchemaCompatibility, schema.None)),
 	}
+	if c.Schema != "" {
+		out.Schema = json.RawMessage(c.Schema)
+	}
+	return out
 }

@@ -16,6 +16,8 @@ var (
 	ErrTopicNotFound     = catalog.ErrTopicNotFound
 	ErrGroupNotFound     = catalog.ErrGroupNotFound
 	ErrScheduleNotFound  = catalog.ErrScheduleNotFound
+	ErrSchemaNotFound    = catalog.ErrSchemaNotFound
+	ErrSchemaViolation   = topic.ErrSchemaViolation
 	ErrPartitionNotFound = topic.ErrPartitionNotFound
 	ErrRecordNotFound    = topic.ErrRecordNotFound
 	ErrInvalidName       = catalog.ErrInvalidName

@@ -12,7 +12,8 @@ import (
 
 // Publish appends the messages, all or none, and returns where they went, in order, once they are on stable storage. created names what was made on the way
 // ("topics/emails"). wait is how long to wait for room in the topic's backlog. Errors: ErrTopicNotFound, ErrInvalidName, ErrInvalidRequest,
-// ErrPartitionNotFound, ErrRecordTooLarge, ErrRequestTooLarge, ErrBacklogFull, ErrRateLimited, ErrStorageFull, ErrShuttingDown, ErrUnavailable, ErrUnknown.
+// ErrPartitionNotFound, ErrRecordTooLarge, ErrRequestTooLarge, ErrBacklogFull, ErrRateLimited, ErrStorageFull, ErrShuttingDown,
+// ErrUnavailable, ErrUnknown, *SchemaViolation.
 func (b *Broker) Publish(ctx context.Context, name string, msgs []Message, wait time.Duration) (places []Place, created []string, err error) {
 	if err := b.writable(); err != nil {
 		return nil, nil, err
@@ -57,7 +58,10 @@ func (b *Broker) writable() error {
 func (b *Broker) checkPublish(name string, msgs []Message) error {
 	t, err := b.topics.Get(name)
 	if err == nil {
-		return b.cfg.Limits.Publish(msgs, t.Def.Config.MaxRecordBytes)
+		if err := b.cfg.Limits.Publish(msgs, t.Def.Config.MaxRecordBytes); err != nil {
+			return err
+		}
+		return t.CheckValues(msgs)
 	}
 	if err := catalog.CheckName(name); err != nil {
 		return err

@@ -56,6 +56,11 @@ func (b *Broker) publicationOf(ctx context.Context, publish []TopicMessages, act
 	if err := b.cfg.Limits.Whole(actions, publish); err != nil {
 		return nil, nil, err
 	}
+	for _, p := range publish { // all of them before the first topic is made
+		if err := b.checkPublish(p.Topic, p.Messages); err != nil {
+			return nil, nil, err
+		}
+	}
 	items := make([]*topic.Item, len(publish))
 	for i, p := range publish {
 		t, made, err := b.topicFor(ctx, p.Topic, p.Messages)

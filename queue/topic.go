@@ -55,6 +55,9 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 	if err := b.lettersFit(name, def.Config, def.LettersOf); err != nil {
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
 	}
+	if err := b.checkSchema(ctx, &def, was); err != nil {
+		return nil, false, fmt.Errorf("topic %s: %w", name, err)
+	}
 	if was != nil && !cond.Force && growsKeys(was.Config, def.Config) {
 		if g := b.keyOrdered(def.ID); g != "" {
 			return nil, false, fmt.Errorf("topic %s: group %s reads it in key order, and growing it moves keys; use force to do so: %w", name, g, ErrTopicInUse)
@@ -126,7 +129,7 @@ func (b *Broker) Topics(ctx context.Context, after string, limit int) ([]TopicIn
 
 func (b *Broker) topicInfo(t *topic.Topic, readers []*share.Group) TopicInfo {
 	info := TopicInfo{
-		Name: t.Def.Name, Config: t.Def.Config, CreatedAt: t.Def.CreatedAt, Tag: t.Def.Tag(),
+		Name: t.Def.Name, Config: t.Def.Config, CreatedAt: t.Def.CreatedAt, Tag: t.Def.Tag(), Schema: t.Def.SchemaVersion,
 		Published: TopicCounters{t.Published.Records.Load(), t.Published.Bytes.Load()},
 		Groups:    []TopicGroup{}, Partitions: make([]PartitionInfo, 0, len(t.Partitions)),
 	}

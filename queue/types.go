@@ -47,6 +47,9 @@ type (
 	ReadResult    = topic.ReadResult
 	GroupMeasures = share.Measures
 	Histogram     = share.Histogram
+
+	SchemaViolation = topic.Violation
+	SchemaVersion   = catalog.SchemaVersion
 )
 
 // The verbs of a settle.
@@ -64,6 +67,7 @@ type TopicInfo struct {
 	Config     TopicConfig
 	CreatedAt  time.Time
 	Tag        string // changes whenever the definition does; differs between incarnations
+	Schema     int    // version of its schema; 0 = none
 	Published  TopicCounters
 	Groups     []TopicGroup
 	Partitions []PartitionInfo

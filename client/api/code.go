@@ -56,5 +56,6 @@ type Problem struct {
 	RetryAfterMS int64           `json:"retry_after_ms,omitempty"`
 	StartOffset  *int64          `json:"start_offset,omitempty"` // of offset_out_of_range
 	EndOffset    *int64          `json:"end_offset,omitempty"`
-	Failed       []SettleFailure `json:"failed,omitempty"` // of a settle that applied nothing
+	Failed       []SettleFailure `json:"failed,omitempty"`    // of a settle that applied nothing
+	Violation    *Violation      `json:"violation,omitempty"` // of schema_violation
 }

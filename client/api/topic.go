@@ -25,16 +25,18 @@ type TopicConfig struct {
 	MaxRecordBytes int64      `json:"max_record_bytes"`
 	MaxBacklog     MaxBacklog `json:"max_backlog"`
 
-	Schema json.RawMessage `json:"schema,omitempty"` // JSON Schema 2020-12 for values; absent: any value
+	Schema              json.RawMessage `json:"schema,omitempty"`     // JSON Schema 2020-12 for values; absent: any value
+	SchemaCompatibility string          `json:"schema_compatibility"` // of a new one with the one before: none, backward, forward or full
 }
 
 // Topic is the answer of GET /v1/topics/{topic}.
 type Topic struct {
-	Name       string           `json:"name"`
-	Config     TopicConfig      `json:"config"`
-	CreatedAt  Time             `json:"created_at"`
-	Groups     []TopicGroup     `json:"groups"`
-	Partitions []TopicPartition `json:"partitions"`
+	Name          string           `json:"name"`
+	Config        TopicConfig      `json:"config"`
+	CreatedAt     Time             `json:"created_at"`
+	SchemaVersion int              `json:"schema_version,omitempty"` // of config.schema
+	Groups        []TopicGroup     `json:"groups"`
+	Partitions    []TopicPartition `json:"partitions"`
 }
 
 // TopicGroup is one group that reads a topic.

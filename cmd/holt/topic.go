@@ -22,6 +22,7 @@ var topicSettings = []setting{
 	{"max-backlog", "max_backlog.records", "unsettled records at which publishes are refused, 0 = no limit (default 0)", asInt},
 	{"max-backlog-bytes", "max_backlog.bytes", "the same in bytes (default 0)", asInt},
 	{"schema", "schema", "JSON Schema for values, from a file", asFile},
+	{"schema-compatibility", "schema_compatibility", "of a new schema with the one before: none, backward, forward or full (default none)", asText},
 }
 
 func (a *app) newTopicCommand() *cobra.Command {

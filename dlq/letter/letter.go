@@ -37,6 +37,9 @@ func Hidden(name string) bool {
 	return name == HeaderType || name == HeaderFingerprint || name == HeaderHistory
 }
 
+// HeaderSchema is the one header of the server that a letter keeps: by which version of its topic's schema the record was checked.
+const HeaderSchema = "holt-schema-version"
+
 // Reason is why a group gave up.
 type Reason string
 
@@ -69,7 +72,7 @@ type Origin struct {
 func Wrap(r record.Record, o Origin) record.Record {
 	headers := make([]record.Header, 0, len(r.Headers)+10)
 	for _, h := range r.Headers {
-		if !strings.HasPrefix(h.Name, "holt-") {
+		if !strings.HasPrefix(h.Name, "holt-") || h.Name == HeaderSchema {
 			headers = append(headers, h)
 		}
 	}
@@ -98,7 +101,7 @@ func Wrap(r record.Record, o Origin) record.Record {
 func Body(l record.Record) record.Record {
 	headers := make([]record.Header, 0, len(l.Headers))
 	for _, h := range l.Headers {
-		if !strings.HasPrefix(h.Name, "holt-") {
+		if !strings.HasPrefix(h.Name, "holt-") || h.Name == HeaderSchema {
 			headers = append(headers, h)
 		}
 	}

@@ -71,6 +71,9 @@ func Open(ctx context.Context, meta store.Meta) (*Catalog, error) {
 			}
 			continue
 		}
+		if err := c.openSchema(ctx, t); err != nil {
+			return nil, err
+		}
 		c.among(t.Name)[t.Name] = t
 	}
 	defs, err = c.meta.List(ctx, groupPrefix)
@@ -189,6 +192,9 @@ func (c *Catalog) PutTopic(ctx context.Context, t Topic) (*Topic, error) {
 	if t.Delayed == 0 {
 		t.Delayed = store.LogID(c.id())
 	}
+	if err := c.putSchema(ctx, &t, c.among(t.Name)[t.Name]); err != nil {
+		return nil, err
+	}
 	t.Partitions = grown(t.Partitions, t.Config, func() store.LogID { return store.LogID(c.id()) })
 	rev, err := c.put(ctx, topicPrefix+t.Name, t, t.Revision)
 	if err != nil {
@@ -236,6 +242,9 @@ func (c *Catalog) DeletedTopics(ctx context.Context) ([]*Topic, error) {
 
 // ForgetTopic is called once the logs of a deleted topic are dropped.
 func (c *Catalog) ForgetTopic(ctx context.Context, t *Topic) error {
+	if err := c.forgetSchemas(ctx, t.ID); err != nil {
+		return err
+	}
 	name := fmt.Sprint(deletedPrefix, t.ID)
 	_, rev, err := c.meta.Get(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {

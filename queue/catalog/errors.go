@@ -9,6 +9,7 @@ var (
 	ErrTopicNotFound    = errors.New("no such topic")
 	ErrGroupNotFound    = errors.New("no such group")
 	ErrScheduleNotFound = errors.New("no such schedule")
+	ErrSchemaNotFound   = errors.New("no such version of the schema")
 	ErrCannotShrink     = errors.New("partitions and priorities can only grow")
 	ErrKindMismatch     = errors.New("the group is of the other kind")
 	ErrPrecondition     = errors.New("the definition is not the one the request names")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holtmq/holt/queue/schema"
 	"github.com/holtmq/holt/queue/store"
 )
 
@@ -41,6 +42,9 @@ type TopicConfig struct {
 	MaxRecordBytes    int64         `json:"max_record_bytes"`
 	MaxBacklogRecords int64         `json:"max_backlog_records"` // 0 = no limit
 	MaxBacklogBytes   int64         `json:"max_backlog_bytes"`   // 0 = no limit
+
+	Schema              string               `json:"-"` // JSON Schema for values, "" = none; stored as a SchemaVersion
+	SchemaCompatibility schema.Compatibility `json:"schema_compatibility,omitempty"`
 }
 
 // DefaultTopic returns the documented defaults.
@@ -66,6 +70,7 @@ func (c TopicConfig) Validate(maxValue int64) error {
 	e.check(c.Cleanup == CleanupDelete || c.Cleanup == CleanupCompact, "cleanup is %q: it must be \"delete\" or \"compact\"", c.Cleanup)
 	e.check(c.DedupeWindow >= 0 && c.DedupeWindow <= MaxDedupeWindow, "dedupe_window must be \"0s\" (off) to \"7d\"")
 	e.check(c.MaxRecordBytes >= 1 && c.MaxRecordBytes <= maxValue, "max_record_bytes is %d: it must be 1 to %d", c.MaxRecordBytes, maxValue)
+	c.checkSchema(&e)
 	e.check(c.MaxBacklogRecords >= 0 && c.MaxBacklogBytes >= 0, "max_backlog is negative; 0 is no limit")
 	return e.err()
 }
@@ -86,6 +91,10 @@ type Topic struct {
 	Delayed    store.LogID `json:"delayed"`              // the log of its delayed records
 	LettersOf  string      `json:"letters_of,omitempty"` // the group whose dead letters it was made for
 	Deleted    bool        `json:"deleted,omitempty"`    // its logs are being dropped
+
+	SchemaVersion  int            `json:"schema_version,omitempty"`  // the one that values are checked by; 0 = none
+	SchemaVersions int            `json:"schema_versions,omitempty"` // made so far
+	Compiled       *schema.Schema `json:"-"`                         // of SchemaVersion; nil = none
 
 	Revision uint64 `json:"-"`
 }

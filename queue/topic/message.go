@@ -18,6 +18,8 @@ type Message struct {
 	TTL       time.Duration // 0 = none
 	Priority  *int
 	Partition *int
+
+	CheckedBy int // the version of the topic's schema that the value satisfies: the topic notes it, callers leave it 0
 }
 
 // BesideRecord is what a unit holds of a record beside it, at most: the broker's headers of a delayed one, the hash of its id, offset and time in the
@@ -37,6 +39,9 @@ func (m *Message) record() record.Record {
 	r := record.Record{Key: m.Key, Value: m.Value, Headers: m.Headers}
 	if m.TTL > 0 {
 		r.Headers = withTTL(r.Headers[:len(r.Headers):len(r.Headers)], m.TTL)
+	}
+	if m.CheckedBy > 0 {
+		r.Headers = withSchema(r.Headers[:len(r.Headers):len(r.Headers)], m.CheckedBy)
 	}
 	return r
 }

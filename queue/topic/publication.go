@@ -29,6 +29,7 @@ type Publication struct {
 type Item struct {
 	Topic    *Topic
 	Messages []Message
+	Exempt   bool // from the topic's schema: the messages are records that were taken once
 
 	to     []*partition.Partition // by message; that of delayed records for those that are not due
 	fired  []record.Offset        // where the messages come from, if they were delayed and are due
@@ -44,8 +45,11 @@ type spot struct {
 	like  *partition.Place // where the message of this request with the same id goes, when to and known are nil; known once that is
 }
 
-// NewPublication routes messages to their partitions; it changes nothing of them. Errors: ErrPartitionNotFound, ErrInvalidRequest, ErrRequestTooLarge.
+// NewPublication routes messages to their partitions; it changes nothing of them but CheckedBy. Errors: ErrPartitionNotFound, ErrInvalidRequest, ErrRequestTooLarge, *Violation.
 func NewPublication(c *commit.Committer, items ...*Item) (*Publication, error) {
+	if err := stamp(items); err != nil {
+		return nil, err
+	}
 	logs, now := map[store.LogID]struct{}{}, time.Now()
 	for _, it := range items {
 		var sticky []*partition.Partition // for messages without key, by lane, once for the request

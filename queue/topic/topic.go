@@ -145,11 +145,13 @@ func (t *Topic) Partition(index int) (*partition.Partition, error) {
 	return t.Partitions[index], nil
 }
 
-// Admits refuses a message that the topic has no place for. Errors: ErrPartitionNotFound, ErrInvalidRequest.
+// Admits refuses a message that the topic does not take. Errors: ErrPartitionNotFound, ErrInvalidRequest, *Violation.
 func (t *Topic) Admits(m *Message) error {
 	var sticky []*partition.Partition
-	_, err := t.choose(m, &sticky)
-	return err
+	if _, err := t.choose(m, &sticky); err != nil {
+		return err
+	}
+	return t.CheckValues([]Message{*m})
 }
 
 // choose returns a message's partition.
