@@ -17,6 +17,7 @@ type Broker interface {
 	Schedules
 	Groups
 	Leases
+	Streams
 	Inspection
 	Process
 }
@@ -84,6 +85,20 @@ type Leases interface {
 	// SettleAndPublish returns a *queue.SettleError when none of the receipts was settled, or, with records to publish, one was not. It does not keep the
 	// records' bytes after it returned without an error.
 	SettleAndPublish(ctx context.Context, group string, req queue.SettleRequest) (queue.SettleResult, error)
+}
+
+// Streams are the calls of the members of ordered groups.
+type Streams interface {
+	Join(ctx context.Context, group string, req queue.JoinRequest) (j queue.Joined, created []string, err error)
+	// Poll waits as long as the request says; it returns early and empty when the server shuts down.
+	Poll(ctx context.Context, group string, req queue.PollRequest) (queue.PollAnswer, error)
+	// Heartbeat with owned nil changes nothing of what the member holds.
+	Heartbeat(ctx context.Context, group, member string, epoch int64, owned []queue.OwnedPartition) (queue.PollAnswer, error)
+	// CommitOffsets returns a *queue.FencedError when a partition is not the member's, a *queue.RangeError past an end.
+	CommitOffsets(ctx context.Context, group, member string, epoch int64, offsets []queue.Committed) error
+	Offsets(ctx context.Context, group string) ([]queue.Committed, error)
+	// Leave with epoch 0 takes the member out whatever its epoch is.
+	Leave(ctx context.Context, group, member string, epoch int64) error
 }
 
 // Inspection shows and settles records of a group by their places, for operators.

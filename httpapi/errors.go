@@ -69,6 +69,14 @@ func faultOf(err error) *fault {
 		f.failed = failures(settle.Failed)
 		return f
 	}
+	var fenced *queue.FencedError
+	if errors.As(err, &fenced) {
+		f := newFault(http.StatusConflict, api.Fenced, "%v; poll to see what is yours", err)
+		for _, p := range fenced.Failed {
+			f.failed = append(f.failed, api.SettleFailure{Topic: p.Topic, Partition: &p.Partition, Code: api.Fenced})
+		}
+		return f
+	}
 	var out *queue.RangeError
 	if errors.As(err, &out) {
 		start, end := int64(out.Start), int64(out.End)

@@ -285,11 +285,14 @@ func wireGroup(g queue.GroupInfo) api.Group {
 	for i, p := range g.Partitions {
 		out.Partitions[i] = api.GroupPartition{
 			Topic: p.Topic, Partition: p.Partition, StartOffset: int64(p.Start), EndOffset: int64(p.End), LogEndOffset: int64(p.LogEnd),
-			Lag: p.Lag, Available: p.Available, Leased: p.Leased, Deferred: p.Deferred, OldestUnsettledAt: optionalTime(p.OldestUnsettled),
+			Lag: p.Lag, Available: p.Available, Leased: p.Leased, Deferred: p.Deferred, OldestUnsettledAt: optionalTime(p.OldestUnsettled), Member: p.Member,
 		}
 	}
 	for i, m := range g.Members {
-		out.Members[i] = api.GroupMember{Member: m.Member, Leases: m.Leases, LastSeenAt: optionalTime(m.LastSeen)}
+		out.Members[i] = api.GroupMember{
+			Member: m.Member, Leases: m.Leases, LastSeenAt: optionalTime(m.LastSeen),
+			Epoch: m.Epoch, Session: api.Duration(m.Session), Topics: m.Topics, Assignment: wirePlaces(m.Assignment),
+		}
 	}
 	return out
 }

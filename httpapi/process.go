@@ -6,6 +6,8 @@ import (
 
 	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/ordered"
+	"github.com/holtmq/holt/queue/ordered/roster"
 	"github.com/holtmq/holt/queue/share"
 )
 
@@ -41,6 +43,7 @@ func (a *API) info(x *exchange) error {
 		"publish_records": l.MaxPublish, "id_bytes": l.MaxID, "lease_records": l.MaxLease, "max_bytes": l.MaxBytes, "read_records": l.MaxRead,
 		"settle_receipts": maxSettle, "list_items": maxList, "json_depth": maxDepth, "waiting": share.MaxWaiting,
 		"wait_ms": ms(l.MaxWait), "delay_ms": ms(l.MaxDelay), "min_lease_ms": ms(catalog.MinLease), "max_lease_ms": ms(catalog.MaxLease),
+		"min_session_ms": ms(ordered.MinSession), "max_session_ms": ms(ordered.MaxSession), "members": roster.MaxMembers, "metadata_bytes": ordered.MaxMetadata,
 		"http_header_bytes": int64(a.cfg.MaxHeader), "connections": int64(a.cfg.MaxConns), "large_bodies_bytes": a.cfg.MaxBodies,
 	}})
 }

@@ -66,7 +66,7 @@ func parseReset(body []byte, now time.Time) (req queue.ResetRequest, err error) 
 			}
 		case "force": // only ordered groups have members to fence
 			if !s.null() {
-				s.bool()
+				req.Force = s.bool()
 			}
 		default:
 			return false

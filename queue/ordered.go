@@ -22,8 +22,11 @@ type (
 	PollAnswer     = ordered.Answer
 	OwnedPartition = ordered.Owned
 	Committed      = ordered.Committed
-	TopicPartition = ordered.Place
-	FencedError    = ordered.FencedError
+	Stretch        = ordered.Stretch
+
+	AssignedPartition = ordered.Assigned
+	TopicPartition    = ordered.Place
+	FencedError       = ordered.FencedError
 )
 
 // Sentinels of ordered groups.

@@ -72,6 +72,7 @@ type GroupPartition struct {
 	Leased            int64  `json:"leased"`
 	Deferred          int64  `json:"deferred"`
 	OldestUnsettledAt *Time  `json:"oldest_unsettled_at,omitempty"`
+	Member            string `json:"member,omitempty"` // of an ordered group: who reads it
 }
 
 // GroupMember is a worker seen lately, with what it holds.
@@ -79,6 +80,13 @@ type GroupMember struct {
 	Member     string `json:"member"`
 	Leases     int    `json:"leases"`
 	LastSeenAt *Time  `json:"last_seen_at,omitempty"`
+
+	// Of ordered groups only:
+
+	Epoch      int64    `json:"epoch,omitempty"`
+	Session    Duration `json:"session,omitzero"`
+	Topics     []string `json:"topics,omitempty"` // absent: all that the group reads
+	Assignment []Place  `json:"assignment,omitempty"`
 }
 
 // GroupList answers GET /v1/groups.

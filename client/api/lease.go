@@ -103,10 +103,12 @@ type SettleResponse struct {
 	Created []string        `json:"created,omitempty"` // in the answer of a lease it stands beside settle
 }
 
-// SettleFailure is one receipt that was not settled.
+// SettleFailure is one receipt that was not settled, or one partition that was not committed.
 type SettleFailure struct {
-	Receipt string `json:"receipt"`
-	Code    Code   `json:"code"`
+	Receipt   string `json:"receipt,omitempty"`
+	Topic     string `json:"topic,omitempty"`
+	Partition *int   `json:"partition,omitempty"`
+	Code      Code   `json:"code"`
 }
 
 // ReceiptsRequest is the body of the one-verb forms ack, nack, release, reject and extend: one receipt or several.

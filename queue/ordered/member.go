@@ -102,10 +102,13 @@ func (g *Group) places(logs []roster.Log) []Place {
 	return out
 }
 
-// Leave takes a member out; what it had goes to the others at once. Errors: ErrMemberNotFound, ErrFenced, ErrClosed, store.ErrUnknown, the context's.
+// Leave takes a member out, with epoch 0 whichever it has; what it had goes to the others at once. Errors: ErrMemberNotFound, ErrFenced, ErrClosed, store.ErrUnknown, the context's.
 func (g *Group) Leave(ctx context.Context, member string, epoch int64) error {
 	g.mu.Lock()
 	err := g.closedError()
+	if epoch == 0 {
+		epoch = g.roster.Epoch(member)
+	}
 	if err == nil {
 		err = g.ofMember(g.roster.Leave(member, epoch))
 	}

@@ -40,6 +40,14 @@ func (r *Roster) Holds(name string, epoch int64, log Log) bool {
 	return err == nil && p != nil && p.holder == m
 }
 
+// Epoch returns the epoch of a member, 0 if it is none.
+func (r *Roster) Epoch(name string) int64 {
+	if m := r.byName[name]; m != nil {
+		return m.epoch
+	}
+	return 0
+}
+
 // Len returns how many members there are.
 func (r *Roster) Len() int { return len(r.members) }
 
