@@ -24,6 +24,7 @@ const (
 	opAhead                     // an offset at or past end, its outcome
 	opBuryAhead                 // an offset at or past end: dying → dead
 	opRedrive                   // one record: put back, available or deferred
+	opSkip                      // an offset past end: what lies before it is gone
 )
 
 // journal gathers a command's delta.

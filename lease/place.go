@@ -165,6 +165,21 @@ func (w *Window) TrimTo(start Offset) {
 	w.skipTo(start)
 }
 
+// SkipTo says that there are no records from End up to to: End moves there, at the cost of one. It stops at a record that was rejected ahead, whose dead
+// letter is to be written: offer that one.
+func (w *Window) SkipTo(to Offset) {
+	for _, r := range w.ahead {
+		if r.outcome == rejected {
+			to = min(to, r.from)
+			break
+		}
+	}
+	if to > w.end {
+		w.journal.offset(opSkip, to)
+		w.skipAhead(to)
+	}
+}
+
 // skipTo settles everything below to as skipped.
 func (w *Window) skipTo(to Offset) {
 	for w.first != 0 && w.slab.rec(w.first).offset < to {

@@ -255,6 +255,19 @@ func (p *pair) redrive(n [4]uint32) string {
 }
 
 func (p *pair) offer(n [4]uint32) {
+	if n[3]%16 == 0 { // a hole
+		to := p.m.end + lease.Offset(n[0]%12)
+		p.w.SkipTo(to)
+		for p.m.end < to {
+			at := p.m.end
+			if outcome, ahead := p.m.ahead[at]; ahead && outcome == 0 {
+				break
+			}
+			p.log[at] = lease.Offered{Gone: true}
+			p.m.offer([]lease.Offered{{Gone: true}})
+		}
+		return
+	}
 	if len(p.m.open) > 24 {
 		return
 	}

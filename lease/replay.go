@@ -37,7 +37,7 @@ func (w *Window) replay(d *decoder, op byte) {
 		w.resume(d.int())
 	case opRedrive:
 		w.replayRedrive(d)
-	case opReset, opTrim, opAhead, opBuryAhead:
+	case opReset, opTrim, opAhead, opBuryAhead, opSkip:
 		w.replayPlace(d, op)
 	default:
 		d.fail("unknown entry")
@@ -52,6 +52,8 @@ func (w *Window) replayPlace(d *decoder, op byte) {
 		w.reset(at)
 	case op == opTrim:
 		w.skipTo(at)
+	case op == opSkip:
+		w.skipAhead(at)
 	case op == opAhead:
 		o := Outcome(d.byte())
 		_, taken := w.ahead.find(at)
