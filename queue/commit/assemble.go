@@ -109,15 +109,18 @@ func find(mine []*editor, log store.LogID) *editor {
 	return nil
 }
 
-// takes tells whether another unit's part may join those that are here.
+// takes tells whether another unit's part may join those that are here. A rewrite stands alone: it names batches that were durable before.
 func (e *editor) takes(p *Part) bool {
-	return e.parts < maxMergeParts && e.bytes+p.inline+p.bytes <= maxMergeUnit && !e.edit.Drop && !p.Drop
+	return e.parts < maxMergeParts && e.bytes+p.inline+p.bytes <= maxMergeUnit && !e.edit.Drop && !p.Drop && e.edit.Rewrite == nil && p.Rewrite == nil
 }
 
 func (e *editor) add(p *Part) error {
 	e.parts++
 	e.bytes += p.inline + p.bytes
 	e.edit.Start = max(e.edit.Start, p.Start)
+	if p.Rewrite != nil {
+		e.edit.Rewrite = p.Rewrite
+	}
 	e.edit.Entries = append(e.edit.Entries, p.Entries...)
 	e.edit.Notes = append(e.edit.Notes, p.Notes...)
 	e.edit.Drop = e.edit.Drop || p.Drop

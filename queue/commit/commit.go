@@ -33,6 +33,7 @@ type Part struct {
 	Records []record.Record // appended; timestamps set, never going back along the log
 	Sink    Sink            // hears of the appended batches; may be nil
 	Start   record.Offset   // trims, if above the log's start
+	Rewrite *store.Batch    // takes the place of durable batches; its edges are edges of such
 	Entries []store.Entry
 	Notes   []store.Note
 	Drop    bool
@@ -329,6 +330,9 @@ func cost(u Unit) (inline, bytes, entries int) {
 		p.inline, p.bytes = 0, 0
 		for j := range p.Records {
 			p.bytes += record.EncodedSize(p.Records[j])
+		}
+		if p.Rewrite != nil {
+			p.bytes += len(p.Rewrite.Bytes)
 		}
 		for j := range p.Entries {
 			p.inline += len(p.Entries[j].Bytes)

@@ -40,11 +40,12 @@ type Cache struct {
 	mu   sync.RWMutex
 	tail shelf // in each log without gaps, up to its end
 	cold shelf
+	cuts map[store.LogID]uint64 // how often a log was cut: what was read before is not kept after
 }
 
 // NewCache returns a cache of at most maxBytes.
 func NewCache(maxBytes int) *Cache {
-	return &Cache{tail: newShelf(maxBytes - maxBytes/4), cold: newShelf(maxBytes / 4)}
+	return &Cache{tail: newShelf(maxBytes - maxBytes/4), cold: newShelf(maxBytes / 4), cuts: map[store.LogID]uint64{}}
 }
 
 // add takes batches that were just committed.
@@ -56,14 +57,24 @@ func (c *Cache) add(id store.LogID, batches []store.Batch) {
 	}
 }
 
-// keep takes batches that were read from the disk, and returns their entries.
-func (c *Cache) keep(id store.LogID, batches []store.Batch) []*entry {
+// age returns what keep wants to know: how often a log was cut before it was read.
+func (c *Cache) age(id store.LogID) uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.cuts[id]
+}
+
+// keep takes batches that were read from the disk when the log had an age, and returns their entries. What a rewrite may have replaced meanwhile it does not hold on to.
+func (c *Cache) keep(id store.LogID, batches []store.Batch, age uint64) []*entry {
 	out := make([]*entry, len(batches))
 	for i, b := range batches {
 		out[i] = &entry{Batch: b}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cuts[id] != age {
+		return out
+	}
 	if held := c.cold.logs[id]; len(held) > 0 && held[len(held)-1].Last+1 != batches[0].Base {
 		c.cold.drop(id) // a shelf holds one stretch of a log
 	}
@@ -78,6 +89,16 @@ func (c *Cache) drop(id store.LogID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tail.drop(id)
+	c.cold.drop(id)
+	delete(c.cuts, id)
+}
+
+// cut forgets a log's batches up to an offset: some of them were rewritten.
+func (c *Cache) cut(id store.LogID, last record.Offset) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cuts[id]++
+	c.tail.cut(id, last)
 	c.cold.drop(id)
 }
 
@@ -138,6 +159,25 @@ func (s *shelf) drop(id store.LogID) {
 	}
 	s.stale += len(s.logs[id])
 	delete(s.logs, id)
+	if s.stale > 1024 && s.stale > len(s.order)/2 {
+		s.tidy()
+	}
+}
+
+// cut drops a log's entries that begin at or before an offset.
+func (s *shelf) cut(id store.LogID, last record.Offset) {
+	held := s.logs[id]
+	n := sort.Search(len(held), func(i int) bool { return held[i].Base > last })
+	for i, e := range held[:n] {
+		s.bytes -= e.cost()
+		held[i] = nil
+	}
+	s.stale += n
+	if held = held[n:]; len(held) == 0 {
+		delete(s.logs, id)
+	} else {
+		s.logs[id] = held
+	}
 	if s.stale > 1024 && s.stale > len(s.order)/2 {
 		s.tidy()
 	}

@@ -34,6 +34,7 @@ type Partition struct {
 	last     time.Time     // timestamp of the newest record
 	dropped  bool
 	sizes    sizes
+	gaps     gaps
 	watchers map[Watcher]struct{}
 }
 
@@ -147,6 +148,7 @@ func (p *Partition) Trim(start record.Offset) commit.Part {
 	defer p.mu.Unlock()
 	p.start.Store(max(p.start.Load(), int64(start)))
 	p.sizes.trim(start)
+	p.gaps.trim(start)
 	return commit.Part{Log: p.ID, Start: start}
 }
 
@@ -159,6 +161,7 @@ func (p *Partition) Retain(c *commit.Committer, start record.Offset) {
 	}
 	p.start.Store(max(p.start.Load(), int64(start)))
 	p.sizes.trim(start)
+	p.gaps.trim(start)
 	c.Enqueue(commit.Unit{{Log: p.ID, Start: start}})
 }
 
@@ -180,15 +183,13 @@ func (a *AppendTo) number(now time.Time) commit.Part {
 		now = p.last
 	}
 	a.Base, a.Time = p.next, now
-	bytes := 0
 	for i := range a.Records {
 		a.Records[i].Offset = p.next
 		a.Records[i].Timestamp = now
-		bytes += record.EncodedSize(a.Records[i])
 		p.next++
 	}
 	p.last = now
-	part := commit.Part{Log: p.ID, Base: a.Base, Records: a.Records, Sink: p, Entries: p.sizes.grow(bytes, p.next)}
+	part := commit.Part{Log: p.ID, Base: a.Base, Records: a.Records, Sink: p, Entries: p.sizes.mark()}
 	if p.sizes.journal.Due() { // marks are few: the checkpoint is a piece or two
 		part.Entries = append(part.Entries, p.sizes.checkpoint()...)
 	}
@@ -198,7 +199,12 @@ func (a *AppendTo) number(now time.Time) commit.Part {
 // Durable implements commit.Sink: the batches can be read from now on.
 func (p *Partition) Durable(batches []store.Batch) {
 	p.cache.add(p.ID, batches)
+	p.mu.Lock()
+	for i := range batches {
+		p.sizes.grow(batches[i])
+	}
 	p.end.Store(int64(batches[len(batches)-1].Last) + 1)
+	p.mu.Unlock()
 	p.wake()
 }
 

@@ -42,7 +42,7 @@ func TestCacheHoldsTheNewestAndOneStretchOfALog(t *testing.T) {
 func TestCacheOfJumpingReadsStaysSmall(t *testing.T) {
 	c := NewCache(1 << 20)
 	for i := range record.Offset(100_000) {
-		c.keep(1, []store.Batch{batch(i*7919%100_003*10, i*7919%100_003*10+9, 100)})
+		c.keep(1, []store.Batch{batch(i*7919%100_003*10, i*7919%100_003*10+9, 100)}, 0)
 	}
 	if n := len(c.cold.order); n > 4096 {
 		t.Errorf("%d notes for %d batches", n, len(c.cold.logs[1]))
@@ -172,8 +172,10 @@ func TestWatchersAreToldOnce(t *testing.T) {
 
 func grown(t *testing.T, s *sizes, appends int) (deltas [][]byte) {
 	t.Helper()
+	bytes := make([]byte, markEvery)
 	for i := range appends {
-		for _, e := range s.grow(markEvery, record.Offset(i+1)*10) {
+		s.grow(store.Batch{Last: record.Offset(i+1)*10 - 1, Bytes: bytes})
+		for _, e := range s.mark() {
 			deltas = append(deltas, e.Bytes)
 		}
 	}

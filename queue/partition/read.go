@@ -23,11 +23,12 @@ func (p *Partition) entries(ctx context.Context, from record.Offset, maxBytes in
 	if held := p.cache.read(p.ID, from, maxBytes); held != nil {
 		return held, nil
 	}
+	age := p.cache.age(p.ID)
 	batches, err := p.log.Read(ctx, from, maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
 	}
-	return p.cache.keep(p.ID, batches), nil
+	return p.cache.keep(p.ID, batches, age), nil
 }
 
 // Batches returns the stored batch that covers an offset and its successors, up to about maxBytes but at least one; none at the end. A hole has no

@@ -27,11 +27,12 @@ type mark struct {
 	bytes int64
 }
 
-// sizes knows how many bytes of encoded records lie between offsets, to about markEvery. The partition's lock guards it; it
+// sizes knows how many bytes of stored batches lie between offsets, to about markEvery, rewrites aside. The partition's lock guards it; it
 // implements journal.Machine.
 type sizes struct {
-	marks   []mark // in order of offset
-	total   int64  // bytes ever appended
+	marks   []mark        // in order of offset
+	total   int64         // bytes ever appended, durable ones only
+	end     record.Offset // up to which total counts
 	journal *journal.Journal
 }
 
@@ -84,9 +85,14 @@ func (m mark) append(b []byte) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(m.at)), uint64(m.bytes))
 }
 
-// grow counts an append that ended before next and returns the entries to journal with it.
-func (s *sizes) grow(bytes int, next record.Offset) []store.Entry {
-	s.total += int64(bytes)
+// grow counts a batch that became durable.
+func (s *sizes) grow(b store.Batch) {
+	s.total += int64(len(b.Bytes))
+	s.end = b.Last + 1
+}
+
+// mark returns the entries to journal with the next append: a mark, if enough became durable since the last one.
+func (s *sizes) mark() []store.Entry {
 	last := int64(0)
 	if n := len(s.marks); n > 0 {
 		last = s.marks[n-1].bytes
@@ -94,7 +100,7 @@ func (s *sizes) grow(bytes int, next record.Offset) []store.Entry {
 	if s.total-last < markEvery {
 		return nil
 	}
-	m := mark{next, s.total}
+	m := mark{s.end, s.total}
 	s.add(m)
 	return []store.Entry{s.journal.Delta(m.append(nil))}
 }
@@ -136,18 +142,29 @@ func (p *Partition) Recover(ctx context.Context, j *journal.Journal) error {
 		j = journal.New(SizeJournal)
 	}
 	p.sizes.journal = j
+	if p.gaps.journal == nil {
+		p.RecoverGaps(nil)
+	}
 	start, end := p.Bounds()
 	from := start
 	if n := len(p.sizes.marks); n > 0 {
 		from = max(from, p.sizes.marks[n-1].at)
 	}
-	if from == end {
-		return nil
+	p.sizes.total += p.gaps.freedFrom(from)
+	for at := from; at < end; {
+		batches, err := p.Batches(ctx, at, markEvery)
+		if err != nil {
+			return err
+		}
+		for i := range batches {
+			if batches[i].Base >= from { // a mark is at the edge of batches, unless a rewrite joined them since
+				p.sizes.total += int64(len(batches[i].Bytes))
+			}
+			at = batches[i].Last + 1
+		}
 	}
-	return p.Scan(ctx, from, markEvery, func(r *record.Reader) error {
-		p.sizes.total += int64(record.EncodedSize(r.Record()))
-		return nil
-	})
+	p.sizes.end = end
+	return nil
 }
 
 // OffsetForBytes returns an offset from which on the partition holds at most so many bytes, to about 256 KiB, the end at most.
@@ -155,25 +172,29 @@ func (p *Partition) OffsetForBytes(limit int64) record.Offset {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	marks := p.sizes.marks
-	i := sort.Search(len(marks), func(i int) bool { return p.sizes.total-marks[i].bytes <= limit })
+	i := sort.Search(len(marks), func(i int) bool { return p.bytesFrom(marks[i].at) <= limit })
+	if i == 0 && p.sizes.total-p.gaps.freed <= limit {
+		return 0
+	}
 	if i == len(marks) {
-		if i == 0 || p.sizes.total <= limit {
+		if i == 0 {
 			return 0
 		}
 		return marks[i-1].at
 	}
-	if i == 0 && p.sizes.total <= limit {
-		return 0
-	}
 	return marks[i].at
 }
 
-// Bytes returns how many bytes of encoded records the partition holds, to about 256 KiB.
+// Bytes returns how many bytes of stored batches the partition holds, to about 256 KiB.
 func (p *Partition) Bytes() int64 { return p.BytesFrom(record.Offset(p.start.Load())) }
 
-// BytesFrom returns how many bytes of encoded records it holds from an offset on, to about 256 KiB.
+// BytesFrom returns how many bytes of stored batches it holds from an offset on, to about 256 KiB.
 func (p *Partition) BytesFrom(at record.Offset) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.sizes.total - p.sizes.before(at)
+	return p.bytesFrom(at)
+}
+
+func (p *Partition) bytesFrom(at record.Offset) int64 {
+	return max(0, p.sizes.total-p.sizes.before(at)-p.gaps.freedFrom(at))
 }

@@ -35,6 +35,39 @@ func Join(batches [][]byte, keep func(Record) bool) ([]byte, error) {
 	return b.Encode(nil, whole.Codec)
 }
 
+// Gather is Join for batches in order that may leave holes between them, and before and behind: the batch covers [base, last]. It returns how many records it
+// holds; no batch if there are none. Errors: ErrCorrupt, also for a batch out of place, ErrUnsupported, ErrTooLarge.
+func Gather(base, last Offset, batches [][]byte, keep func(Record) bool) (out []byte, kept int, err error) {
+	if n := last - base + 1; n > MaxSpan {
+		return nil, 0, fmt.Errorf("batch at %d: covers %d offsets: %w", base, n, ErrTooLarge)
+	}
+	var b Builder
+	b.Reset(base)
+	codec := None
+	for _, batch := range batches {
+		info, err := Check(batch)
+		if err != nil {
+			return nil, 0, err
+		}
+		if info.Base < b.next || info.Last > last {
+			return nil, 0, fmt.Errorf("batch %d–%d among those from %d to %d: %w", info.Base, info.Last, b.next, last, ErrCorrupt)
+		}
+		if codec == None {
+			codec = info.Codec
+		}
+		if err := b.keepRecords(batch, keep); err != nil {
+			return nil, 0, err
+		}
+		b.next = info.Last + 1
+	}
+	if b.count == 0 {
+		return nil, 0, nil
+	}
+	b.next = last + 1
+	out, err = b.Encode(nil, codec)
+	return out, b.count, err
+}
+
 // checkChain verifies batches and returns what one in their place would cover.
 func checkChain(batches [][]byte) (Info, error) {
 	if len(batches) == 0 {

@@ -1,0 +1,145 @@
+package partition
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/journal"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Rewriting is one range of batches that is to have fewer records.
+type Rewriting struct {
+	Batch store.Batch   // covers exactly the batches it takes the place of; no Bytes: nothing is left
+	Edge  record.Offset // the last of the first batch that goes
+	Kept  int64         // records in it
+	Was   int64         // bytes of the batches that go
+
+	Entries []store.Entry // written in the same unit
+	Notes   []store.Note
+}
+
+// Rewrite lets records go from the middle of the partition and returns when that is durable; false if the partition is dropped or begins behind the
+// first of the batches. One call at a time, and none beside Retain: the caller's duty. Errors: the commit's.
+func (p *Partition) Rewrite(ctx context.Context, c *commit.Committer, r Rewriting) (bool, error) {
+	p.mu.Lock()
+	if start, end := p.Bounds(); p.dropped || r.Edge < start || r.Batch.Last >= end {
+		p.mu.Unlock()
+		return false, nil
+	}
+	g := gap{base: r.Batch.Base, last: r.Batch.Last, kept: r.Kept}
+	g.freed = max(0, p.gaps.before(g.base, g.last)+r.Was-int64(len(r.Batch.Bytes)))
+	entries := append(p.gaps.entries(g), r.Entries...)
+	t := c.Enqueue(commit.Unit{{Log: p.ID, Rewrite: &r.Batch, Entries: entries, Notes: r.Notes}})
+	p.mu.Unlock()
+	// Not the caller's context: what is enqueued happens, and the cache has to hear of it.
+	if err := c.Wait(context.WithoutCancel(ctx), t); err != nil {
+		return false, err
+	}
+	p.cache.cut(p.ID, r.Batch.Last)
+	return true, nil
+}
+
+// Write enqueues entries and notes of a journal on the partition's log; false, and nothing is written, if it is dropped.
+func (p *Partition) Write(c *commit.Committer, entries []store.Entry, notes []store.Note) (commit.Ticket, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dropped {
+		return commit.Ticket{}, false
+	}
+	return c.Enqueue(commit.Unit{{Log: p.ID, Entries: entries, Notes: notes}}), true
+}
+
+// Batches returns the batch that covers from and its successors as the store has them, up to about maxBytes, past the cache; none at the durable end. Errors: as Scan.
+func (p *Partition) Batches(ctx context.Context, from record.Offset, maxBytes int) ([]store.Batch, error) {
+	start, end := p.Bounds()
+	if from < start {
+		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, store.ErrTrimmed)
+	}
+	if from >= end {
+		return nil, nil
+	}
+	batches, err := p.log.Read(ctx, from, maxBytes)
+	if err != nil {
+		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
+	}
+	return batches, nil
+}
+
+// Gaps returns the machine that the partition's GapsJournal is replayed into.
+func (p *Partition) Gaps() journal.Machine { return &p.gaps }
+
+// RecoverGaps ends their replay: j is their journal, or nil if there was none. It comes before Recover.
+func (p *Partition) RecoverGaps(j *journal.Journal) {
+	if j == nil {
+		j = journal.New(GapsJournal)
+	}
+	p.gaps.journal = j
+	start, _ := p.Bounds()
+	p.gaps.trim(start)
+}
+
+// PastGap returns the first offset from at on that is not known to hold no record.
+func (p *Partition) PastGap(at record.Offset) record.Offset {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i, j := p.gaps.within(at, at)
+	if i < j && p.gaps.all[i].kept == 0 {
+		return p.gaps.all[i].last + 1
+	}
+	return at
+}
+
+// Missing returns how many of the offsets [from, to) hold no record. Where one of them lies inside a rewritten batch, that is read. Errors: as Scan.
+func (p *Partition) Missing(ctx context.Context, from, to record.Offset) (n int64, err error) {
+	if start, _ := p.Bounds(); from < start {
+		n, from = int64(min(start, to)-from), min(start, to)
+	}
+	p.mu.Lock()
+	i, j := p.gaps.within(from, to-1)
+	touched := append([]gap(nil), p.gaps.all[i:j]...)
+	p.mu.Unlock()
+	for _, g := range touched {
+		lo, hi := max(g.base, from), min(g.last+1, to)
+		switch {
+		case lo >= hi:
+		case g.kept == 0:
+			n += int64(hi - lo)
+		case lo == g.base && hi == g.last+1:
+			n += g.missing()
+		default:
+			n += int64(hi - lo)
+			err = p.scanTo(ctx, lo, hi, func(*record.Reader) error { n--; return nil })
+			if err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+// scanTo is Scan up to an offset.
+func (p *Partition) scanTo(ctx context.Context, from, to record.Offset, fn func(*record.Reader) error) error {
+	return p.Scan(ctx, from, 0, func(r *record.Reader) error {
+		if r.Offset() >= to {
+			return Stop()
+		}
+		return fn(r)
+	})
+}
+
+// First returns the first record at or after an offset; record.ErrNotFound if there is none.
+func (p *Partition) First(ctx context.Context, from record.Offset) (first record.Record, err error) {
+	start, _ := p.Bounds()
+	found := false
+	err = p.Scan(ctx, max(from, start), 0, func(r *record.Reader) error {
+		first, found = r.Record(), true
+		return Stop()
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("%s/%d from %d on: %w", p.Topic, p.Index, from, record.ErrNotFound)
+	}
+	return first, err
+}

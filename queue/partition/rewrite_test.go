@@ -1,0 +1,162 @@
+package partition
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/journal"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// thinOut rewrites the batches from base to last to the records that keep names.
+func thinOut(t *testing.T, p *Partition, c *commit.Committer, base, last record.Offset, keep func(record.Offset) bool) {
+	t.Helper()
+	batches, err := p.Batches(t.Context(), base, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Rewriting{Batch: store.Batch{Base: base, Last: last}}
+	var old [][]byte
+	for _, b := range batches {
+		if b.Last > last {
+			break
+		}
+		r.Batch.MaxTime = b.MaxTime
+		if b.Base == base {
+			r.Edge = b.Last
+		}
+		r.Was += int64(len(b.Bytes))
+		if len(b.Bytes) > 0 {
+			old = append(old, b.Bytes)
+		}
+	}
+	r.Batch.Bytes, err = record.Join(old, func(rec record.Record) bool {
+		if keep(rec.Offset) {
+			r.Kept++
+		}
+		return keep(rec.Offset)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Kept == 0 {
+		r.Batch.Bytes = nil
+	}
+	if ok, err := p.Rewrite(t.Context(), c, r); !ok || err != nil {
+		t.Fatalf("rewrite: %v, %v", ok, err)
+	}
+}
+
+func TestReadersPassOverWhatARewriteTook(t *testing.T) {
+	p, c := part(t, DefaultCacheBytes)
+	for i := range 10 {
+		appendTo(t, p, c, time.UnixMilli(int64(i)), "x", "y", "z")
+	}
+	bytes := p.Bytes()
+	thinOut(t, p, c, 3, 8, func(record.Offset) bool { return false })
+	thinOut(t, p, c, 9, 11, func(at record.Offset) bool { return at == 10 })
+	thinOut(t, p, c, 12, 14, func(record.Offset) bool { return false })
+	if got := p.Bytes(); got >= bytes || got <= bytes/2 {
+		t.Errorf("%d bytes of %d are left", got, bytes)
+	}
+	for _, at := range []record.Offset{3, 8, 9, 11, 14} {
+		if _, err := p.Find(t.Context(), at); !errors.Is(err, record.ErrNotFound) {
+			t.Errorf("the record at %d: %v", at, err)
+		}
+	}
+	if _, err := p.Find(t.Context(), 10); err != nil {
+		t.Error(err)
+	}
+	for _, q := range []struct {
+		from, to record.Offset
+		missing  int64
+	}{{0, 30, 11}, {0, 3, 0}, {3, 9, 6}, {4, 6, 2}, {9, 12, 2}, {10, 12, 1}, {9, 11, 1}, {10, 11, 0}, {11, 30, 4}, {5, 5, 0}} {
+		if got, err := p.Missing(t.Context(), q.from, q.to); err != nil || got != q.missing {
+			t.Errorf("[%d, %d) misses %d records, %v; want %d", q.from, q.to, got, err, q.missing)
+		}
+	}
+	if r, err := p.First(t.Context(), 11); err != nil || r.Offset != 15 {
+		t.Errorf("the first from 11 on is %d, %v", r.Offset, err)
+	}
+	if _, err := p.First(t.Context(), 30); !errors.Is(err, record.ErrNotFound) {
+		t.Errorf("past the end: %v", err)
+	}
+	at, err := p.OffsetForTime(t.Context(), time.UnixMilli(2))
+	if err != nil || at != 10 {
+		t.Errorf("the first of 2 ms or later is %d, %v", at, err)
+	}
+	if a, b, c := p.PastGap(4), p.PastGap(10), p.PastGap(12); a != 9 || b != 10 || c != 15 {
+		t.Errorf("the gaps end at %d, %d, %d", a, b, c)
+	}
+}
+
+func TestRewriteRefusesWhatIsGone(t *testing.T) {
+	p, c := part(t, DefaultCacheBytes)
+	appendTo(t, p, c, time.UnixMilli(1), "a", "b")
+	p.Retain(c, 1)
+	if ok, err := p.Rewrite(t.Context(), c, Rewriting{Batch: store.Batch{Base: 0, Last: 1}, Edge: 0}); ok || err != nil {
+		t.Errorf("below the start: %v, %v", ok, err)
+	}
+	p.Close()
+	if ok, err := p.Rewrite(t.Context(), c, Rewriting{Batch: store.Batch{Base: 1, Last: 1}, Edge: 1}); ok || err != nil {
+		t.Errorf("of a dropped partition: %v, %v", ok, err)
+	}
+	if _, ok := p.Write(c, nil, nil); ok {
+		t.Error("a dropped partition takes entries")
+	}
+}
+
+// Gaps, their deltas and their checkpoint agree, however the ranges come, and stay bounded.
+func TestGapsSurviveARestart(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	live := gaps{journal: journal.New(GapsJournal)}
+	var replayed, restored gaps
+	for range 3 * maxGaps {
+		base := record.Offset(rnd.IntN(1<<20)) * 10
+		g := gap{base: base, last: base + 9, kept: int64(rnd.IntN(10)), freed: int64(rnd.IntN(1000))}
+		if i, j := live.within(g.base, g.last); i < j { // edges are edges of batches
+			g.base, g.last = min(g.base, live.all[i].base), max(g.last, live.all[j-1].last)
+			g.kept = min(g.kept, g.span())
+		}
+		entries := live.entries(g)
+		if err := replayed.Replay(entries[0].Bytes); err != nil {
+			t.Fatal(err)
+		}
+		if len(entries) > 1 {
+			var b []byte
+			for _, e := range entries[1:] {
+				b = append(b, e.Bytes...)
+			}
+			if err := restored.Restore(b); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := restored.Replay(entries[0].Bytes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range []*gaps{&live, &replayed, &restored} {
+		missing, freed := int64(0), int64(0)
+		for i, g := range s.all {
+			missing, freed = missing+g.missing(), freed+g.freed
+			if i > 0 && s.all[i-1].last >= g.base {
+				t.Fatal("gaps overlap")
+			}
+		}
+		if len(s.all) >= maxGaps || missing != s.missing || freed != s.freed || missing != live.missing || freed != live.freed {
+			t.Errorf("%d gaps, %d missing (sum %d), %d freed (sum %d)", len(s.all), s.missing, missing, s.freed, freed)
+		}
+	}
+	live.trim(5 << 20)
+	if n := len(live.all); n == 0 || live.all[0].last < 5<<20 || live.freedFrom(0) != live.freed {
+		t.Error("trim")
+	}
+	live.trim(1 << 40)
+	if fmt.Sprint(live.missing, live.freed, len(live.all)) != "0 0 0" {
+		t.Error("something is left of nothing")
+	}
+}
