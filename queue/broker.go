@@ -18,6 +18,7 @@ import (
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/system"
+	"github.com/holtmq/holt/queue/tail"
 	"github.com/holtmq/holt/queue/topic"
 )
 
@@ -46,6 +47,8 @@ type Broker struct {
 	topics   *topic.Set
 	openings *topic.Env // what topics are opened with
 	cron     *cron.Runner
+	indexes  indexes  // of compacted topics
+	tails    tail.Hub // of topics that are followed
 
 	mu      sync.RWMutex // guards the maps
 	groups  map[string]*share.Group
@@ -177,6 +180,7 @@ func (b *Broker) Close() error {
 	}
 	b.cron.Close()
 	b.background.Wait()
+	b.closeIndexes()
 	b.system.Close()
 	b.committer.Close()
 	b.work.Wait()

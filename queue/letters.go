@@ -47,24 +47,6 @@ func (b *Broker) edited(ctx context.Context, group string, make bool) (*partitio
 // spent tells that only the last reserve of space is left.
 func (b *Broker) spent() bool { return b.store.Health().Spent }
 
-// letterNeeds returns the first offset of a partition that open letters, or redriven records, of some group need; its end if there are none.
-func (b *Broker) letterNeeds(p *partition.Partition) Offset {
-	_, need := p.Bounds()
-	for _, g := range b.allGroups() {
-		if at, any := g.LettersNeed(p); any {
-			need = min(need, at)
-		}
-	}
-	return need
-}
-
-// lettersTrimmed tells the groups that retention moved a partition's start.
-func (b *Broker) lettersTrimmed(p *partition.Partition) {
-	for _, g := range b.allGroups() {
-		g.LettersTrimmed(p)
-	}
-}
-
 func (b *Broker) allGroups() []*share.Group {
 	b.mu.RLock()
 	defer b.mu.RUnlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
@@ -37,20 +38,25 @@ func (b *Broker) Read(ctx context.Context, req ReadRequest) (ReadResult, error) 
 	if start, end := p.Bounds(); from < start || from > end {
 		return ReadResult{}, fmt.Errorf("%s/%d at %d: %w", req.Topic, req.Partition, from, &RangeError{start, end})
 	}
-	if req.Wait > 0 {
-		topic.AwaitPast(ctx, p, from, req.Wait, b.stop)
-		if now, err := b.partition(req.Topic, req.Partition); err != nil || now != p { // deleted meanwhile
-			return ReadResult{}, fmt.Errorf("topic %s: %w", req.Topic, ErrTopicNotFound)
-		}
-	}
 	if req.Max == 0 {
 		req.Max = int(b.cfg.Limits.MaxLease)
 	}
 	if req.MaxBytes == 0 {
 		req.MaxBytes = b.cfg.Limits.MaxBytes
 	}
-	res, err := topic.Read(ctx, p, from, req)
-	return res, b.inRange(p, err)
+	for over := time.Now().Add(req.Wait); ; {
+		if left := time.Until(over); left > 0 && req.Wait > 0 {
+			topic.AwaitPast(ctx, p, from, left, b.stop)
+			if now, err := b.partition(req.Topic, req.Partition); err != nil || now != p { // deleted meanwhile
+				return ReadResult{}, fmt.Errorf("topic %s: %w", req.Topic, ErrTopicNotFound)
+			}
+		}
+		res, err := topic.Read(ctx, p, from, req)
+		if err != nil || len(res.Records) > 0 || res.Next == from || !time.Now().Before(over) {
+			return res, b.inRange(p, err)
+		}
+		from = res.Next // there was a hole only
+	}
 }
 
 // ReadOne returns one record. Errors: ErrTopicNotFound, ErrPartitionNotFound, ErrRecordNotFound (a hole), *RangeError, ErrCorrupt.

@@ -8,6 +8,7 @@ import (
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/journal"
+	"github.com/holtmq/holt/queue/keys"
 	"github.com/holtmq/holt/queue/ordered"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/share"
@@ -53,7 +54,8 @@ func (b *Broker) restore(ctx context.Context) error {
 			return err
 		}
 	}
-	b.background.Go(b.retain)
+	b.startIndexes()
+	b.startRetention()
 	return b.dropDeleted(ctx)
 }
 
@@ -95,7 +97,14 @@ func (b *Broker) replayTopic(ctx context.Context, t *topic.Topic, was restoring)
 
 func (b *Broker) replayPartition(ctx context.Context, t *topic.Topic, p *partition.Partition, was restoring) (stray []commit.Unit, err error) {
 	shared, streams := was.shared.On(t, p), was.ordered.On(t, p)
+	var ix *keys.Index
+	if t.Def.Config.Cleanup == catalog.CleanupCompact {
+		ix = b.index(p)
+	}
 	journals, lost, err := t.Replay(ctx, p, func(name store.Journal) journal.Machine {
+		if name == keys.Journal && ix != nil {
+			return ix
+		}
 		if m := streams.Machine(name); m != nil {
 			return m
 		}
@@ -103,6 +112,9 @@ func (b *Broker) replayPartition(ctx context.Context, t *topic.Topic, p *partiti
 	})
 	if err != nil {
 		return nil, err
+	}
+	if ix != nil {
+		ix.Recover(journals[keys.Journal])
 	}
 	for _, name := range lost {
 		b.log.Debug("a journal of a group that is gone", "topic", p.Topic, "partition", p.Index, "journal", name)

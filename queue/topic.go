@@ -49,9 +49,6 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 	if err := def.Config.Validate(b.cfg.Limits.MaxValue); err != nil {
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
 	}
-	if err := unsupported(def.Config); err != nil {
-		return nil, false, fmt.Errorf("topic %s: %w", name, err)
-	}
 	if err := b.lettersFit(name, def.Config, def.LettersOf); err != nil {
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
 	}
@@ -72,6 +69,8 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 		return nil, false, err
 	}
 	b.topics.Put(t)
+	b.keepIndexes(t)
+	b.tails.Changed(name)
 	if old != nil {
 		for _, g := range b.readers(t.Def.ID) {
 			g.Grown(t, len(old.Partitions))
@@ -86,15 +85,9 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 	return t, was == nil, nil
 }
 
-// unsupported refuses what this version cannot do.
-func unsupported(c TopicConfig) error {
-	if c.Cleanup == catalog.CleanupCompact {
-		return fmt.Errorf("%w: cleanup \"compact\" is not supported by this version", ErrInvalidConfig)
-	}
-	return nil
+func growsKeys(old, c TopicConfig) bool {
+	return c.Partitions > old.Partitions || c.Priorities > old.Priorities
 }
-
-func growsKeys(old, c TopicConfig) bool { return c.Partitions > old.Partitions }
 
 // keyOrdered returns a group that reads a topic in key order, or "".
 func (b *Broker) keyOrdered(topicID uint64) string {
@@ -138,7 +131,7 @@ func (b *Broker) topicInfo(t *topic.Topic, readers []*share.Group) TopicInfo {
 		info.Partitions = append(info.Partitions, PartitionInfo{Partition: p.Index, Lane: p.Lane, Start: start, End: end, Bytes: p.Bytes()})
 	}
 	for _, g := range readers {
-		info.Groups = append(info.Groups, g.OnTopic(t.Def.Name))
+		info.Groups = append(info.Groups, g.OnTopic(t.Def.Name, t.Def.Config.Retention.KeepUnsettled))
 	}
 	if streams := b.orderedTopicGroups(t); len(streams) > 0 {
 		info.Groups = append(info.Groups, streams...)

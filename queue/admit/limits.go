@@ -6,6 +6,7 @@ import (
 
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/share"
+	"github.com/holtmq/holt/queue/tail"
 	"github.com/holtmq/holt/queue/topic"
 )
 
@@ -29,6 +30,7 @@ type Limits struct {
 	MaxLease       int64         // records of a lease; 1,000
 	MaxBytes       int64         // max_bytes of lease and read; 16 MiB
 	MaxRead        int64         // records of a read; 10,000
+	MaxTailBehind  int64         // bytes of a partition that a tail which had caught up may be behind; 64 MiB
 	MaxWait        time.Duration // of a long poll; 60 s
 	MaxDelay       time.Duration // of a record, nack or extend; 365 d
 }
@@ -50,6 +52,7 @@ func (l Limits) WithDefaults() Limits {
 	def(&l.MaxLease, share.MaxLeaseRecords)
 	def(&l.MaxBytes, share.MaxLeaseBytes)
 	def(&l.MaxRead, 10_000)
+	def(&l.MaxTailBehind, tail.MaxBehind)
 	def((*int64)(&l.MaxWait), int64(time.Minute))
 	def((*int64)(&l.MaxDelay), int64(catalog.MaxDelay))
 	return l

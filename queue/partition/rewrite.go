@@ -52,8 +52,8 @@ func (p *Partition) Write(c *commit.Committer, entries []store.Entry, notes []st
 	return c.Enqueue(commit.Unit{{Log: p.ID, Entries: entries, Notes: notes}}), true
 }
 
-// Batches returns the batch that covers from and its successors as the store has them, up to about maxBytes, past the cache; none at the durable end. Errors: as Scan.
-func (p *Partition) Batches(ctx context.Context, from record.Offset, maxBytes int) ([]store.Batch, error) {
+// Stored returns the batch that covers from and its successors as the store has them, up to about maxBytes, past the cache; none at the durable end. Errors: as Scan.
+func (p *Partition) Stored(ctx context.Context, from record.Offset, maxBytes int) ([]store.Batch, error) {
 	start, end := p.Bounds()
 	if from < start {
 		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, store.ErrTrimmed)

@@ -16,7 +16,7 @@ import (
 // thinOut rewrites the batches from base to last to the records that keep names.
 func thinOut(t *testing.T, p *Partition, c *commit.Committer, base, last record.Offset, keep func(record.Offset) bool) {
 	t.Helper()
-	batches, err := p.Batches(t.Context(), base, 1<<30)
+	batches, err := p.Stored(t.Context(), base, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -152,7 +152,7 @@ func (p *Partition) Recover(ctx context.Context, j *journal.Journal) error {
 	}
 	p.sizes.total += p.gaps.freedFrom(from)
 	for at := from; at < end; {
-		batches, err := p.Batches(ctx, at, markEvery)
+		batches, err := p.Stored(ctx, at, markEvery)
 		if err != nil {
 			return err
 		}

@@ -12,12 +12,12 @@ type OnTopic struct {
 	Group           string
 	Kind            catalog.Kind
 	Lag             int64
-	HoldsBytes      int64     // stored bytes from its oldest unsettled record on
+	HoldsBytes      int64     // stored bytes from its oldest unsettled record on, if it keeps them from retention
 	OldestUnsettled time.Time // zero = none
 }
 
-// OnTopic describes what the group has still to do on a topic.
-func (g *Group) OnTopic(name string) OnTopic {
+// OnTopic describes what the group has still to do on a topic. keeps says that the topic keeps unsettled records: else nobody holds anything back.
+func (g *Group) OnTopic(name string, keeps bool) OnTopic {
 	def := g.Definition()
 	out := OnTopic{Group: def.Name, Kind: def.Kind}
 	for _, p := range g.Progress() {
@@ -28,7 +28,9 @@ func (g *Group) OnTopic(name string) OnTopic {
 		if p.Lag == 0 {
 			continue
 		}
-		out.HoldsBytes += p.Partition.BytesFrom(p.Start)
+		if keeps && def.Config.Pin {
+			out.HoldsBytes += p.Partition.BytesFrom(p.Start)
+		}
 		at, err := p.OldestUnsettled(context.Background())
 		if err == nil && !at.IsZero() && (out.OldestUnsettled.IsZero() || at.Before(out.OldestUnsettled)) {
 			out.OldestUnsettled = at

@@ -22,8 +22,17 @@ type Progress struct {
 	next record.Offset // the first one that can be handed out; -1 = none
 }
 
-// Progress returns the group's progress on each partition, in order of attachment.
+// Progress returns the group's progress on each partition, in order of attachment. Offsets that hold no record any more do not count; to find out, it may read a batch.
 func (g *Group) Progress() []Progress {
+	out := g.progress()
+	for i := range out {
+		out[i] = out[i].counted(context.Background())
+	}
+	return out
+}
+
+// progress is Progress with offsets without records counted.
+func (g *Group) progress() []Progress {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	out := make([]Progress, len(g.windows))
@@ -35,20 +44,37 @@ func (g *Group) Progress() []Progress {
 
 // Behind returns how many records of some partitions the group has not settled, and if asked about how many stored bytes it holds of them.
 func (g *Group) Behind(parts []*partition.Partition, inBytes bool) (records, bytes int64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, p := range parts {
-		w := g.byLog[p.ID]
-		if w == nil {
-			continue
-		}
-		at := w.progress()
+	for _, at := range g.progressOf(parts) {
+		at = at.counted(context.Background())
 		records += at.Lag
 		if inBytes && at.Lag > 0 {
-			bytes += p.BytesFrom(at.Start)
+			bytes += at.Partition.BytesFrom(at.Start)
 		}
 	}
 	return records, bytes
+}
+
+func (g *Group) progressOf(parts []*partition.Partition) []Progress {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := make([]Progress, 0, len(parts))
+	for _, p := range parts {
+		if w := g.byLog[p.ID]; w != nil {
+			out = append(out, w.progress())
+		}
+	}
+	return out
+}
+
+// counted is p without the offsets that hold no record any more in its lag. It may read the partition; what cannot be read counts as records.
+func (p Progress) counted(ctx context.Context) Progress {
+	if p.LogEnd <= p.End {
+		return p
+	}
+	n, _ := p.Partition.Missing(ctx, p.End, p.LogEnd)
+	p.Available = max(0, p.Available-n)
+	p.Lag = p.Available + p.Leased + p.Deferred
+	return p
 }
 
 func (w *window) progress() Progress {
@@ -87,7 +113,7 @@ func (p Progress) OldestAvailable(ctx context.Context) (time.Time, error) {
 
 // appended returns the timestamp of the record at an offset, or the next one there is.
 func (p Progress) appended(ctx context.Context, at record.Offset) (time.Time, error) {
-	r, err := p.Partition.Find(ctx, at)
+	r, err := p.Partition.First(ctx, at)
 	if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
 		return time.Time{}, nil
 	}

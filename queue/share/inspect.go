@@ -259,33 +259,6 @@ func (g *Group) settleAt(ctx context.Context, at Place, v lease.Verb) (dying boo
 	return w.machine.Counts().Dying > 0, nil
 }
 
-// Needs returns the first offset of a partition that the group has not settled; reads is false if it does not read it, or holds nothing back (pin off).
-func (g *Group) Needs(p *partition.Partition) (at record.Offset, reads bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	w := g.byLog[p.ID]
-	if w == nil || !g.def.Config.Pin {
-		return 0, false
-	}
-	return record.Offset(w.machine.Start()), true
-}
-
-// Trimmed takes note that a partition's start moved up: what lies unsettled before it is gone.
-func (g *Group) Trimmed(p *partition.Partition) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	w := g.byLog[p.ID]
-	if w == nil {
-		return
-	}
-	start, _ := p.Bounds()
-	before := w.machine.Counts().Leased
-	w.machine.TrimTo(lease.Offset(start))
-	g.inflight += w.machine.Counts().Leased - before
-	g.free(w, g.journal(w))
-	g.serve()
-}
-
 // Move is a reset of one partition.
 type Move struct {
 	Partition *partition.Partition

@@ -267,7 +267,7 @@ func (g *Group) fill(w *window) {
 	g.mu.Lock()
 	from := record.Offset(w.machine.End())
 	g.mu.Unlock()
-	recs, err := readAhead(g.ctx, w.part, from)
+	first, recs, err := readAhead(g.ctx, w.part, from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	w.filling, w.slow = false, false
@@ -287,8 +287,14 @@ func (g *Group) fill(w *window) {
 		g.serve()
 		return
 	}
-	if record.Offset(w.machine.End()) == from && len(recs) > 0 { // no reset came between
-		w.machine.Offer(lease.Offset(from), recs)
+	if record.Offset(w.machine.End()) == from { // no reset came between
+		w.machine.SkipTo(lease.Offset(first))
+		switch at := record.Offset(w.machine.End()); {
+		case at < first: // one was rejected ahead of the group: it becomes a letter without a body
+			w.machine.Offer(lease.Offset(at), []lease.Offered{{Gone: true}})
+		case at == first: // else what is skipped was settled ahead, and so was more
+			w.machine.Offer(lease.Offset(first), recs)
+		}
 		g.journal(w)
 	}
 	g.lanes.add(w)

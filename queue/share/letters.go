@@ -229,21 +229,22 @@ func (g *Group) live(e *entry) bool {
 	return e.state == letter.Redriven && w != nil && w.machine.IsRedriven(e.at)
 }
 
-// LettersNeed returns the first letter on a partition that has to stay: it is open, or its record was redriven and is not settled yet. False if there is none.
-func (g *Group) LettersNeed(p *partition.Partition) (at record.Offset, any bool) {
+// OpenLettersOn returns the letters on a partition that have to stay, in order: those that are open, or whose record was redriven and is not settled yet.
+func (g *Group) OpenLettersOn(p *partition.Partition) []record.Offset {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	var out []record.Offset
 	for _, l := range g.letters {
 		if l.part != p || l.counts[letter.Open]+l.counts[letter.Redriven] == 0 {
 			continue
 		}
 		for _, e := range l.rows {
 			if !e.gone && (e.state == letter.Open || g.live(e)) {
-				return e.letter, true
+				out = append(out, e.letter)
 			}
 		}
 	}
-	return 0, false
+	return out
 }
 
 // LettersTrimmed takes note that retention moved the start of a partition with letters up.

@@ -119,19 +119,19 @@ func keyHash(key []byte) uint64 {
 	return h
 }
 
-// readAhead describes the records of a partition from an offset on, as many as one Offer takes.
-func readAhead(ctx context.Context, p *partition.Partition, from record.Offset) ([]lease.Offered, error) {
-	start, _ := p.Bounds()
-	var out []lease.Offered
-	for from < start && len(out) < lease.MaxOffer { // retention was faster than the group
-		out = append(out, lease.Offered{Gone: true})
-		from++
-	}
-	if len(out) == lease.MaxOffer {
-		return out, nil
-	}
-	next, size := from, 0
-	err := p.Scan(ctx, from, fillBytes, func(r *record.Reader) error {
+// minSkip is how many offsets without a record are worth a skip of their own.
+const minSkip = 64
+
+// readAhead describes the records of a partition from an offset on, as many as one Offer takes. There is none before first; without records, that is the
+// end of what was looked at.
+func readAhead(ctx context.Context, p *partition.Partition, from record.Offset) (first record.Offset, out []lease.Offered, err error) {
+	start, end := p.Bounds()
+	first = max(from, start) // retention may have been faster than the group
+	next, size := first, 0
+	err = p.Scan(ctx, first, fillBytes, func(r *record.Reader) error {
+		if len(out) == 0 && r.Offset()-first >= minSkip {
+			first, next = r.Offset(), r.Offset()
+		}
 		for ; next < r.Offset() && len(out) < lease.MaxOffer; next++ {
 			out = append(out, lease.Offered{Gone: true})
 		}
@@ -149,5 +149,8 @@ func readAhead(ctx context.Context, p *partition.Partition, from record.Offset) 
 		next++
 		return nil
 	})
-	return out, err
+	if err == nil && len(out) == 0 {
+		first = max(first, end)
+	}
+	return first, out, err
 }

@@ -33,6 +33,7 @@ func Read(ctx context.Context, p *partition.Partition, from record.Offset, req R
 	maxBytes := req.Room.Allow(req.MaxBytes)
 	req.Room.Take(maxBytes)
 	res := ReadResult{Records: []record.Record{}, Next: from}
+	_, end := p.Bounds()
 	size, full := int64(0), false
 	err := p.Scan(ctx, from, readChunk, func(r *record.Reader) error {
 		size += int64(r.Size())
@@ -48,8 +49,8 @@ func Read(ctx context.Context, p *partition.Partition, from record.Offset, req R
 	})
 	req.Room.Take(size - maxBytes)
 	res.Start, res.End = p.Bounds()
-	if !full && err == nil && len(res.Records) == 0 {
-		res.Next = max(res.Next, from)
+	if !full && err == nil { // what is left before the end are holes
+		res.Next = max(res.Next, end)
 	}
 	return res, err
 }

@@ -93,8 +93,11 @@ func Open(ctx context.Context, env *Env, def *catalog.Topic, old *Topic, replay 
 // Replay restores what the topic itself has on one of its partitions; machine is asked for all other journals, as journal.Replay asks.
 func (t *Topic) Replay(ctx context.Context, p *partition.Partition, machine func(store.Journal) journal.Machine) (journals map[store.Journal]*journal.Journal, stray []store.Journal, err error) {
 	journals, stray, err = journal.Replay(ctx, p.Log(), func(name store.Journal) journal.Machine {
-		if name == partition.SizeJournal {
+		switch name {
+		case partition.SizeJournal:
 			return p.Sizes()
+		case partition.GapsJournal:
+			return p.Gaps()
 		}
 		if m := t.ids.Replay(name, p.Index); m != nil {
 			return m
@@ -107,6 +110,7 @@ func (t *Topic) Replay(ctx context.Context, p *partition.Partition, machine func
 	for _, j := range journals {
 		t.ids.Recover(p.ID, j)
 	}
+	p.RecoverGaps(journals[partition.GapsJournal])
 	return journals, stray, p.Recover(ctx, journals[partition.SizeJournal])
 }
 

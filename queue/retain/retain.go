@@ -1,0 +1,214 @@
+package retain
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/keys"
+	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
+)
+
+// Every is how often retention looks at the topics.
+const Every = 10 * time.Second
+
+// TombstoneAge is how long the newest record of a key stays in a compacted topic after its append, if it is a tombstone.
+const TombstoneAge = 24 * time.Hour
+
+// Reader is a group that reads a topic.
+type Reader interface {
+	// Needs returns the first offset that the group has not settled; false if it holds nothing back.
+	Needs(p *partition.Partition) (record.Offset, bool)
+	// Unsettled appends what the group has not settled of [from, to), if it holds records back, as at most limit ranges in order; at the limit everything behind counts.
+	Unsettled(p *partition.Partition, from, to record.Offset, limit int, dst []lease.Range) []lease.Range
+	// Trimmed tells that the partition begins later now.
+	Trimmed(p *partition.Partition)
+	// Lost tells that records of [from, to) are gone, but those that stays names.
+	Lost(p *partition.Partition, from, to record.Offset, stays func(record.Offset) bool)
+}
+
+// Holder has dead letters in partitions.
+type Holder interface {
+	// OpenLettersOn returns the offsets of those that have to stay, in order.
+	OpenLettersOn(p *partition.Partition) []record.Offset
+	// LettersTrimmed tells that the partition begins later now.
+	LettersTrimmed(p *partition.Partition)
+}
+
+// Topic is a topic as it is at a moment.
+type Topic struct {
+	Config     catalog.TopicConfig
+	Partitions []*partition.Partition
+	Readers    []Reader
+	Holders    []Holder
+	Index      func(*partition.Partition) *keys.Index // of a compacted topic; nil if it is not there
+}
+
+// Host is the broker.
+type Host interface {
+	// Names returns the names of all topics.
+	Names() []string
+	// Retained returns a topic; false if it is gone.
+	Retained(name string) (Topic, bool)
+	// TakeTurn waits until nobody else moves starts of logs and groups; nobody does until give is called.
+	TakeTurn(ctx context.Context) (give func(), err error)
+	// Low tells that free space is short: nothing is rewritten.
+	Low() bool
+}
+
+// Config sets a Keeper up.
+type Config struct {
+	Host      Host
+	Committer *commit.Committer
+	Logger    *slog.Logger
+	Every     time.Duration // 0 = Every
+}
+
+// Keeper applies retention and compaction to all topics.
+type Keeper struct {
+	Config
+	paces map[store.LogID]*pace // of the rewriting, which is one goroutine's
+}
+
+// pace keeps the rewriting of a partition to a tenth of the time.
+type pace struct {
+	rest  time.Time // not before
+	print uint64    // of what the last turn found: the same again finds nothing more
+	last  time.Time // the last compaction
+}
+
+// New returns a keeper at rest.
+func New(c Config) *Keeper {
+	if c.Every == 0 {
+		c.Every = Every
+	}
+	return &Keeper{Config: c, paces: map[store.LogID]*pace{}}
+}
+
+// Trim lets go of what is over from the front of all partitions, turn by turn until ctx ends.
+func (k *Keeper) Trim(ctx context.Context) {
+	k.turns(ctx, k.trim, "retention cannot go on with a partition")
+}
+
+// Thin lets go of what is over from the middle of all partitions, and compacts, turn by turn until ctx ends.
+func (k *Keeper) Thin(ctx context.Context) {
+	k.turns(ctx, k.thin, "a partition cannot be rewritten")
+}
+
+func (k *Keeper) turns(ctx context.Context, step func(context.Context, *Topic, *partition.Partition) error, problem string) {
+	tick := time.NewTicker(k.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		for _, name := range k.Host.Names() {
+			t, ok := k.Host.Retained(name)
+			if !ok {
+				continue
+			}
+			for _, p := range t.Partitions {
+				err := step(ctx, &t, p)
+				if ctx.Err() != nil {
+					return
+				}
+				if err != nil {
+					k.Logger.Error(problem, "topic", p.Topic, "partition", p.Index, "error", err)
+				}
+			}
+		}
+	}
+}
+
+// over returns the offset below which records are over age or bytes.
+func over(ctx context.Context, t *Topic, p *partition.Partition) (record.Offset, error) {
+	r := t.Config.Retention
+	to, end := p.Bounds()
+	if t.Config.Cleanup == catalog.CleanupCompact {
+		return to, nil // what is over goes one by one
+	}
+	if r.Age > 0 {
+		at, err := p.OffsetForTime(ctx, time.Now().Add(-r.Age))
+		if err != nil {
+			return 0, err
+		}
+		to = max(to, at)
+	}
+	if r.Bytes > 0 {
+		to = max(to, p.OffsetForBytes(r.Bytes))
+	}
+	return min(to, end), nil
+}
+
+// trim moves a partition's start up to the first record that has to stay.
+func (k *Keeper) trim(ctx context.Context, t *Topic, p *partition.Partition) error {
+	to, err := over(ctx, t, p)
+	if err != nil {
+		return err
+	}
+	if start, _ := p.Bounds(); to <= start {
+		return nil
+	}
+	give, err := k.Host.TakeTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer give()
+	if t.Config.Retention.KeepUnsettled {
+		for _, g := range t.Readers {
+			if at, holds := g.Needs(p); holds {
+				to = min(to, at)
+			}
+		}
+	}
+	for _, h := range t.Holders {
+		if open := h.OpenLettersOn(p); len(open) > 0 {
+			to = min(to, open[0])
+		}
+	}
+	return k.advance(ctx, t, p, to)
+}
+
+// advance moves a partition's start; the turn is held.
+func (k *Keeper) advance(ctx context.Context, t *Topic, p *partition.Partition, to record.Offset) error {
+	if start, _ := p.Bounds(); to <= start {
+		return nil
+	}
+	p.Retain(k.Committer, to)
+	for _, g := range t.Readers {
+		g.Trimmed(p)
+	}
+	for _, h := range t.Holders {
+		h.LettersTrimmed(p)
+	}
+	k.Logger.Debug("records are over their retention", "topic", p.Topic, "partition", p.Index, "start_offset", to)
+	return k.Committer.Wait(ctx, k.Committer.Last())
+}
+
+// thin rewrites a partition if there is something to gain, and rests ten times as long as that took.
+func (k *Keeper) thin(ctx context.Context, t *Topic, p *partition.Partition) error {
+	pc := k.paces[p.ID]
+	if pc == nil {
+		pc = &pace{}
+		k.paces[p.ID] = pc
+	}
+	began := time.Now()
+	if began.Before(pc.rest) || k.Host.Low() {
+		return nil
+	}
+	var err error
+	if t.Config.Cleanup == catalog.CleanupCompact {
+		err = k.compact(ctx, t, p, pc)
+	} else {
+		err = k.hollow(ctx, t, p, pc)
+	}
+	pc.rest = began.Add(10 * time.Since(began))
+	return err
+}
