@@ -42,8 +42,8 @@ func (h *house) get(topic, key string) string {
 	return fmt.Sprint(r.Offset, "=", string(r.Value))
 }
 
-// offsets returns the offsets of all records that are left of partition 0.
-func (h *house) offsets(topic string) []queue.Offset {
+// left returns the offsets of all records that are left of partition 0.
+func (h *house) left(topic string) []queue.Offset {
 	h.t.Helper()
 	res, err := h.Read(h.t.Context(), queue.ReadRequest{Topic: topic, From: queue.Position{Earliest: true}})
 	if err != nil {
@@ -58,7 +58,7 @@ func (h *house) offsets(topic string) []queue.Offset {
 
 func (h *house) wantOffsets(topic, want string) {
 	h.t.Helper()
-	if got := fmt.Sprint(h.offsets(topic)); got != want {
+	if got := fmt.Sprint(h.left(topic)); got != want {
 		h.t.Fatalf("%s has the records %s, want %s", topic, got, want)
 	}
 }

@@ -44,7 +44,7 @@ func (h *house) progress(group string, want queue.GroupPartition) {
 		h.t.Fatal(err)
 	}
 	got := info.Partitions[0]
-	got.OldestUnsettled, want.Topic = time.Time{}, got.Topic
+	got.OldestUnsettled, got.OldestAvailable, want.Topic = time.Time{}, time.Time{}, got.Topic
 	if got != want {
 		h.t.Fatalf("partition %+v, want %+v", got, want)
 	}
