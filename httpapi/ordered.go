@@ -10,6 +10,7 @@ import (
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/ordered"
+	"github.com/holtmq/holt/queue/topic"
 )
 
 // memberCall is what the bodies of members' calls have, each its own part of it.
@@ -184,13 +185,14 @@ func (a *API) poll(x *exchange) error {
 		return err
 	}
 	x.release() // a call that waits holds no buffer
-	c.poll.Batches = x.acceptsBatches()
+	c.poll.Batches, c.poll.Room = x.acceptsBatches(), a.room.Share()
+	defer c.poll.Room.End()
 	ans, err := a.broker.Poll(x.ctx(), group, c.poll)
 	if err != nil {
 		return err
 	}
 	if c.poll.Batches {
-		return x.stretches(wirePoll(ans), ans.Batches)
+		return x.stretches(api.PollHead{PollResponse: wirePoll(ans), Hidden: topic.HiddenHeaders()}, ans.Batches)
 	}
 	return x.polled(values, ans)
 }

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/topic"
 )
 
 // read reads a partition from an offset or a time on, waiting for records if the query says so.
 func (a *API) read(x *exchange) error {
-	topic, err := x.name("topic")
+	name, err := x.name("topic")
 	if err != nil {
 		return err
 	}
@@ -18,16 +20,20 @@ func (a *API) read(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	req := queue.ReadRequest{Topic: topic, Partition: int(partition)}
+	req := queue.ReadRequest{Topic: name, Partition: int(partition)}
 	values, err := x.readQuery(&req)
 	if err != nil {
 		return err
 	}
-	req.Room = a.room.Share()
+	req.Room, req.Batches = a.room.Share(), x.acceptsBatches()
 	defer req.Room.End()
 	res, err := a.broker.Read(x.ctx(), req)
 	if err != nil {
 		return err
+	}
+	if req.Batches {
+		head := api.ReadHead{NextOffset: int64(res.Next), StartOffset: int64(res.Start), EndOffset: int64(res.End), Hidden: topic.HiddenHeaders()}
+		return x.stretches(head, []queue.Stretch{{Place: queue.TopicPartition{Topic: req.Topic, Partition: req.Partition}, From: res.From, Batches: res.Batches}})
 	}
 	buf := a.buffer()
 	defer a.giveBack(buf)

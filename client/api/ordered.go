@@ -70,6 +70,20 @@ type PollResponse struct {
 	Records    []StreamRecord      `json:"records"`
 }
 
+// PollHead is the head of a poll's answer of stored batches. Hidden are the server's own headers, which no reader shows.
+type PollHead struct {
+	PollResponse
+	Hidden []string `json:"hidden,omitempty"`
+}
+
+// ReadHead is the head of a read's answer of stored batches.
+type ReadHead struct {
+	NextOffset  int64    `json:"next_offset"`
+	StartOffset int64    `json:"start_offset"`
+	EndOffset   int64    `json:"end_offset"`
+	Hidden      []string `json:"hidden,omitempty"`
+}
+
 // StreamRecord is a stored record as polls give it.
 type StreamRecord struct {
 	Topic string `json:"topic"`

@@ -33,10 +33,11 @@ type PollRequest struct {
 	Member   string
 	Epoch    int64
 	Owned    []Owned
-	Max      int           // records; 1 to MaxRecords
-	MaxBytes int64         // 0 = MaxBytes. One larger record still comes, alone
-	Wait     time.Duration // for the first record, or news
-	Batches  bool          // whole stored batches instead of records: the limits are kept to a batch
+	Max      int              // records; 1 to MaxRecords
+	MaxBytes int64            // 0 = MaxBytes. One larger record still comes, alone
+	Wait     time.Duration    // for the first record, or news
+	Room     *partition.Share // what the answer may take of the memory; nil = no limit
+	Batches  bool             // whole stored batches instead of records: the limits are kept to a batch
 }
 
 // Answer is what polls and heartbeats get.

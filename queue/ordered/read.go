@@ -60,15 +60,18 @@ func (g *Group) read(ctx context.Context, c *call, wants []want) (*harvest, erro
 	if len(pending) == 0 {
 		return h, failed
 	}
+	maxBytes := c.req.Room.Allow(c.req.MaxBytes)
+	c.req.Room.Take(maxBytes)
+	defer func() { c.req.Room.Take(h.bytes - maxBytes) }()
 	n := turn(wants) % uint64(len(pending))
 	pending = append(pending[n:], pending[:n]...)
 	share := (c.req.Max + len(pending) - 1) / len(pending)
-	for _, round := range [2]quota{{share, c.req.MaxBytes / int64(len(pending))}, {c.req.Max, c.req.MaxBytes}} {
+	for _, round := range [2]quota{{share, maxBytes / int64(len(pending))}, {c.req.Max, maxBytes}} {
 		for _, w := range pending {
-			if h.count >= c.req.Max || h.bytes >= c.req.MaxBytes {
+			if h.count >= c.req.Max || h.bytes >= maxBytes {
 				return h, nil
 			}
-			err := w.take(ctx, c.req, round, h)
+			err := w.take(ctx, c.req, quota{min(round.count, c.req.Max-h.count), min(round.bytes, maxBytes-h.bytes)}, h)
 			if errors.Is(err, store.ErrTrimmed) { // retention was faster: it is moved next time, which is soon
 				c.wake()
 				w.from, err = w.end, nil
@@ -127,17 +130,15 @@ func (w *want) take(ctx context.Context, req *PollRequest, q quota, h *harvest) 
 	if w.from >= w.end {
 		return nil
 	}
-	q.count = min(q.count, req.Max-h.count)
-	q.bytes = min(q.bytes, req.MaxBytes-h.bytes)
 	if req.Batches {
-		return w.takeBatches(ctx, req, q, h)
+		return w.takeBatches(ctx, q, h)
 	}
 	taken, bytes, full := 0, int64(0), false
 	place := w.pos.place()
 	chunk := int(min(readChunk, max(q.bytes, 1)))
 	err := w.pos.part.Scan(ctx, w.from, chunk, func(r *record.Reader) error {
 		size := int64(r.Size())
-		if r.Offset() >= w.end || taken >= q.count || taken > 0 && bytes+size > q.bytes || h.count > 0 && h.bytes+size > req.MaxBytes {
+		if r.Offset() >= w.end || taken >= q.count || h.count > 0 && bytes+size > q.bytes {
 			full = true
 			return partition.Stop()
 		}
@@ -157,39 +158,17 @@ func (w *want) take(ctx context.Context, req *PollRequest, q quota, h *harvest) 
 	return err
 }
 
-// takeBatches is take for whole batches.
-func (w *want) takeBatches(ctx context.Context, req *PollRequest, q quota, h *harvest) error {
-	s := Stretch{Place: w.pos.place(), From: w.from}
-	taken, bytes := 0, int64(0)
-	defer func() {
-		if len(s.Batches) > 0 {
-			h.batches = append(h.batches, s)
-		}
-	}()
-	for w.from < w.end && taken < q.count && bytes < q.bytes {
-		batches, err := w.pos.part.Batches(ctx, w.from, int(min(q.bytes-bytes, 1<<20)))
-		if err != nil || len(batches) == 0 {
-			return err
-		}
-		for _, b := range batches {
-			size := int64(len(b.Bytes))
-			if taken >= q.count || taken > 0 && bytes+size > q.bytes || h.count > 0 && h.bytes+size > req.MaxBytes {
-				return nil
-			}
-			w.from = b.Last + 1
-			info, err := record.Peek(b.Bytes)
-			if size == 0 || err == nil && info.Count == 0 { // a hole
-				continue
-			}
-			if err != nil {
-				return errors.Join(store.ErrCorrupt, err)
-			}
-			s.Batches = append(s.Batches, b.Bytes)
-			h.count += info.Count
-			h.bytes += size
-			taken += info.Count
-			bytes += size
-		}
+// takeBatches is take for whole batches. One that would go over all that the poll may carry stays for the next.
+func (w *want) takeBatches(ctx context.Context, q quota, h *harvest) error {
+	got, err := w.pos.part.ReadWhole(ctx, w.from, w.end, q.count, q.bytes)
+	if h.count > 0 && len(got.Batches) == 1 && got.Bytes > q.bytes {
+		return err
 	}
-	return nil
+	if len(got.Batches) > 0 {
+		h.batches = append(h.batches, Stretch{Place: w.pos.place(), From: w.from, Batches: got.Batches})
+	}
+	h.count += got.Records
+	h.bytes += got.Bytes
+	w.from = got.Next
+	return err
 }

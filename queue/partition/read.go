@@ -31,17 +31,6 @@ func (p *Partition) entries(ctx context.Context, from record.Offset, maxBytes in
 	return p.cache.keep(p.ID, batches, age), nil
 }
 
-// Batches returns the stored batch that covers an offset and its successors, up to about maxBytes but at least one; none at the end. A hole has no
-// bytes; the others are shared: nobody changes them. Errors: store.ErrTrimmed, store.ErrOutOfRange, store.ErrCorrupt.
-func (p *Partition) Batches(ctx context.Context, from record.Offset, maxBytes int) ([]store.Batch, error) {
-	entries, err := p.entries(ctx, from, maxBytes)
-	out := make([]store.Batch, len(entries))
-	for i, e := range entries {
-		out[i] = e.Batch
-	}
-	return out, err
-}
-
 // cached returns the batch that covers an offset, nil if it is not in the cache or is trimmed.
 func (p *Partition) cached(at record.Offset) []*entry {
 	if start, _ := p.Bounds(); at < start {

@@ -17,6 +17,11 @@ const (
 	headerPartition = "holt-partition" // of a delayed record: the partition it was given, in decimal
 )
 
+// HiddenHeaders returns the names of the headers that Visible leaves out, for those who get stored batches.
+func HiddenHeaders() []string {
+	return []string{headerTTL, headerID, headerPriority, headerPartition, letter.HeaderType, letter.HeaderFingerprint, letter.HeaderHistory}
+}
+
 // TTL returns a record's time to live; 0 = none.
 func TTL(r record.Record) time.Duration {
 	for _, h := range r.Headers {

@@ -20,11 +20,14 @@ type ReadRequest struct {
 	MaxBytes  int64            // of keys, values and headers; 0 = 16 MiB. A larger record still comes, alone
 	Wait      time.Duration    // for the first record
 	Room      *partition.Share // what the answer may take of the memory; nil = no limit
+	Batches   bool             // whole stored batches instead of records: the limits are kept to a batch
 }
 
 // ReadResult is what a read found. Next is where to go on.
 type ReadResult struct {
 	Records          []record.Record
+	Batches          [][]byte // if they were asked for; records before the offset that was are among them
+	From             record.Offset
 	Next, Start, End record.Offset
 }
 
@@ -32,8 +35,15 @@ type ReadResult struct {
 func Read(ctx context.Context, p *partition.Partition, from record.Offset, req ReadRequest) (ReadResult, error) {
 	maxBytes := req.Room.Allow(req.MaxBytes)
 	req.Room.Take(maxBytes)
-	res := ReadResult{Records: []record.Record{}, Next: from}
+	res := ReadResult{Records: []record.Record{}, From: from, Next: from}
 	_, end := p.Bounds()
+	if req.Batches {
+		w, err := p.ReadWhole(ctx, from, end, req.Max, maxBytes)
+		req.Room.Take(w.Bytes - maxBytes)
+		res.Batches, res.Next = w.Batches, w.Next
+		res.Start, res.End = p.Bounds()
+		return res, err
+	}
 	size, full := int64(0), false
 	err := p.Scan(ctx, from, readChunk, func(r *record.Reader) error {
 		size += int64(r.Size())
