@@ -178,7 +178,7 @@ func (b *Broker) Groups(ctx context.Context, after string, limit int) ([]GroupIn
 func (b *Broker) groupInfo(ctx context.Context, name string) (GroupInfo, error) {
 	g, err := b.group(name)
 	if errors.Is(err, ErrKindMismatch) {
-		return b.orderedInfo(name)
+		return b.orderedInfo(ctx, name)
 	} else if err != nil {
 		return GroupInfo{}, err
 	}

@@ -118,11 +118,11 @@ func (b *Broker) detachOrdered(ctx context.Context, g *ordered.Group, t *topic.T
 }
 
 // orderedTopicGroups describes what ordered groups have still to read of a topic. They hold nothing back.
-func (b *Broker) orderedTopicGroups(t *topic.Topic) []TopicGroup {
+func (b *Broker) orderedTopicGroups(ctx context.Context, t *topic.Topic) []TopicGroup {
 	var out []TopicGroup
 	for _, g := range b.orderedReaders(t.Def.ID) {
 		tg := TopicGroup{Group: g.Definition().Name, Kind: catalog.KindOrdered}
-		for _, p := range g.Progress() {
+		for _, p := range g.Progress(ctx) {
 			if p.Partition.Topic == t.Def.Name {
 				tg.Lag += p.Lag
 			}
@@ -133,7 +133,7 @@ func (b *Broker) orderedTopicGroups(t *topic.Topic) []TopicGroup {
 }
 
 // orderedInfo describes an ordered group.
-func (b *Broker) orderedInfo(name string) (GroupInfo, error) {
+func (b *Broker) orderedInfo(ctx context.Context, name string) (GroupInfo, error) {
 	g, err := b.orderedGroup(name)
 	if err != nil {
 		return GroupInfo{}, err
@@ -143,7 +143,7 @@ func (b *Broker) orderedInfo(name string) (GroupInfo, error) {
 		Name: def.Name, Kind: def.Kind, Topics: def.Names(), Config: def.Config, CreatedAt: def.CreatedAt,
 		Tag: def.Tag(), Partitions: []GroupPartition{}, Members: []GroupMember{}, Waiters: g.Waiters(),
 	}
-	for _, p := range g.Progress() {
+	for _, p := range g.Progress(ctx) {
 		info.Partitions = append(info.Partitions, GroupPartition{
 			Topic: p.Partition.Topic, Partition: p.Partition.Index, Start: p.Next, End: p.End, LogEnd: p.End, Lag: p.Lag, Available: p.Lag, Member: p.Member,
 		})
@@ -278,7 +278,7 @@ func (b *Broker) resetOrdered(ctx context.Context, name string, req ResetRequest
 	if err := readsAll(g.Definition(), req.Topics); err != nil {
 		return nil, err
 	}
-	if req.Partition != nil && !slices.ContainsFunc(g.Progress(), func(p ordered.Progress) bool { return req.names(p.Partition) }) {
+	if req.Partition != nil && !slices.ContainsFunc(g.Progress(ctx), func(p ordered.Progress) bool { return req.names(p.Partition) }) {
 		return nil, fmt.Errorf("group %s reads no partition %d: %w", name, *req.Partition, ErrPartitionNotFound)
 	}
 	moves, err := g.Reset(ctx, req.Force, req.DryRun, func(p ordered.Progress) (Offset, bool, error) {

@@ -133,7 +133,7 @@ func (b *Broker) topicInfo(t *topic.Topic, readers []*share.Group) TopicInfo {
 	for _, g := range readers {
 		info.Groups = append(info.Groups, g.OnTopic(t.Def.Name, t.Def.Config.Retention.KeepUnsettled))
 	}
-	if streams := b.orderedTopicGroups(t); len(streams) > 0 {
+	if streams := b.orderedTopicGroups(context.Background(), t); len(streams) > 0 {
 		info.Groups = append(info.Groups, streams...)
 		slices.SortFunc(info.Groups, func(x, y TopicGroup) int { return cmp.Compare(x.Group, y.Group) })
 	}

@@ -102,7 +102,7 @@ type Move struct {
 // that stays; it is called without the lock. With dry nothing changes. Errors: also ErrClosed, target's, store.ErrUnknown, the context's.
 func (g *Group) Reset(ctx context.Context, fence, dry bool, target func(Progress) (record.Offset, bool, error)) ([]Move, error) {
 	moves := []Move{}
-	for _, p := range g.Progress() {
+	for _, p := range g.progress() {
 		to, moved, err := target(p)
 		if err != nil {
 			return nil, err

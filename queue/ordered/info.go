@@ -1,6 +1,7 @@
 package ordered
 
 import (
+	"context"
 	"time"
 
 	"github.com/holtmq/holt/queue/ordered/roster"
@@ -18,8 +19,22 @@ type Progress struct {
 	Member    string // who reads it; "" = nobody
 }
 
-// Progress returns the group's progress on each partition, in order of attachment.
-func (g *Group) Progress() []Progress {
+// Progress returns the group's progress on each partition, in order of attachment. Offsets that hold no record any more are no lag; to find out, it may
+// read a batch, and what cannot be read counts as records.
+func (g *Group) Progress(ctx context.Context) []Progress {
+	out := g.progress()
+	for i := range out {
+		p := &out[i]
+		if p.Lag > 0 {
+			n, _ := p.Partition.Missing(ctx, p.End-record.Offset(p.Lag), p.End)
+			p.Lag = max(0, p.Lag-n)
+		}
+	}
+	return out
+}
+
+// progress is Progress with offsets without records counted.
+func (g *Group) progress() []Progress {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	out := make([]Progress, len(g.positions))
