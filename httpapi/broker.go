@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/holtmq/holt/queue"
@@ -117,6 +118,8 @@ type Process interface {
 	Info() queue.Info
 	// Health is cheap: what it tells of the disk may be some seconds old.
 	Health() store.Health
+	// Backup streams a copy of the store.
+	Backup(ctx context.Context, w io.Writer) (store.Backup, error)
 	// Stopping is closed when shutdown begins.
 	Stopping() <-chan struct{}
 }

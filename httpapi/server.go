@@ -117,6 +117,7 @@ func (a *API) table() []route {
 		{name: "GET /metrics", handler: a.scrape, late: true},
 		{name: "GET /openapi.yaml", handler: a.openapi},
 		{name: "GET /v1/info", handler: a.info},
+		{name: "GET /v1/backup", handler: a.backup},
 
 		{name: "GET /v1/topics", handler: a.listTopics},
 		{name: "PUT /v1/topics/{topic}", handler: a.putTopic},

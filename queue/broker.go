@@ -57,6 +57,7 @@ type Broker struct {
 	changes    atomic.Uint64 // of which groups there are and what they read, counted once they are made
 	readership atomic.Pointer[readership]
 
+	copying   chan struct{} // one slot: held by the backup under way
 	positions chan struct{} // one slot: held while starts of logs and groups are moved
 
 	stop     chan struct{} // closed by Stop
@@ -87,7 +88,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	}
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, store: st,
-		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(), groups: map[string]*share.Group{}, ordered: map[string]*ordered.Group{}, positions: make(chan struct{}, 1),
+		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(), groups: map[string]*share.Group{}, ordered: map[string]*ordered.Group{}, positions: make(chan struct{}, 1), copying: make(chan struct{}, 1),
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
 	b.system = system.New(b.committer) // what it keeps is said before restore

@@ -18,6 +18,8 @@ type progress struct {
 	bar   *progressbar.ProgressBar
 	done  int64
 	total int64
+
+	bytes, counted bool // what is added counts, whether or not the total is known
 }
 
 // newProgress shows the progress of what reads standard input, by bytes when its size is known.
@@ -31,12 +33,28 @@ func (a *app) newProgress(on bool, title string) *progress {
 	return p
 }
 
+// newByteProgress shows the progress of what moves so many bytes, −1 = unknown. It counts what is written to it.
+func (a *app) newByteProgress(title string, total int64) *progress {
+	return &progress{on: isTerminal(a.stderr), bytes: true, title: title, start: time.Now(), app: a, total: total}
+}
+
+// newCountProgress shows the progress of so many records.
+func (a *app) newCountProgress(title string, total int64) *progress {
+	return &progress{on: isTerminal(a.stderr), counted: true, title: title, start: time.Now(), app: a, total: total}
+}
+
+// Write implements io.Writer.
+func (p *progress) Write(b []byte) (int, error) {
+	p.add(0, len(b))
+	return len(b), nil
+}
+
 func (p *progress) add(records, bytes int) {
 	if !p.on {
 		return
 	}
 	n := int64(records)
-	if p.total >= 0 {
+	if p.bytes || p.total >= 0 && !p.counted {
 		n = int64(bytes)
 	}
 	p.done += n
@@ -59,7 +77,7 @@ func (p *progress) newBar() *progressbar.ProgressBar {
 		progressbar.OptionShowCount(),
 		progressbar.OptionEnableColorCodes(false),
 	}
-	if p.total >= 0 {
+	if p.bytes || p.total >= 0 && !p.counted {
 		opts = append(opts, progressbar.OptionShowBytes(true))
 	} else {
 		opts = append(opts, progressbar.OptionShowIts(), progressbar.OptionSetItsString("records"))

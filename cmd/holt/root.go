@@ -89,6 +89,7 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newPublishCommand(), a.newReadCommand(),
 		a.newLeaseCommand(), a.newAckCommand(), a.newNackCommand(), a.newReleaseCommand(), a.newRejectCommand(),
 		a.newExtendCommand(), a.newWorkCommand(), a.newScheduleCommand(),
+		a.newSchemaCommand(), a.newBackupCommand(), a.newRestoreCommand(), a.newExportCommand(), a.newImportCommand(),
 		a.newDemoCommand(), a.newBenchCommand(),
 		a.newVersionCommand(),
 	)

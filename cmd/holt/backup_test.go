@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/holtmq/holt/httpapi"
+	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/store/badger"
+)
+
+// serveDir starts a server in this process over a data directory and returns its address; stop ends it.
+func serveDir(t *testing.T, dir string) (address string, stop func()) {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	st, err := badger.Open(t.Context(), badger.Config{Dir: dir, MinFree: 1 << 20, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := queue.Open(t.Context(), st, queue.Config{Logger: quiet, Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := httpapi.New(b, httpapi.Config{Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(api)
+	return s.URL, func() {
+		b.Stop()
+		s.Close()
+		if err := errors.Join(b.Close(), st.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// holt runs a command and returns its exit code and what it wrote.
+func holt(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(context.WithoutCancel(t.Context()), args, strings.NewReader(stdin), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func mustHolt(t *testing.T, args ...string) string {
+	t.Helper()
+	code, out, errs := holt(t, "", args...)
+	if code != exitDone {
+		t.Fatalf("holt %s: exit %d: %s", strings.Join(args, " "), code, errs)
+	}
+	return out
+}
+
+func TestBackupAndRestore(t *testing.T) {
+	dir := t.TempDir()
+	address, stop := serveDir(t, filepath.Join(dir, "data"))
+	t.Setenv("HOLT_SERVER", address)
+	mustHolt(t, "topic", "create", "jobs", "--partitions", "1")
+	mustHolt(t, "publish", "jobs", "one", "two", "three")
+	var receipts []string
+	for range 2 {
+		out := mustHolt(t, "lease", "workers", "--topic", "jobs", "-o", "name")
+		receipts = append(receipts, strings.TrimSpace(out))
+	}
+	mustHolt(t, "ack", "workers", receipts[0])
+
+	file := filepath.Join(dir, "b.holt")
+	mustHolt(t, "backup", file)
+	if names, err := filepath.Glob(file + "*"); err != nil || len(names) != 1 {
+		t.Errorf("files %v, %v", names, err)
+	}
+	mustHolt(t, "restore", file, "--check")
+	if code, _, errs := holt(t, "", "backup", file); code != exitFailed || !strings.Contains(errs, "exists") {
+		t.Errorf("over a backup: exit %d, %s", code, errs)
+	}
+	mustHolt(t, "backup", dir)
+	if names, err := filepath.Glob(filepath.Join(dir, "holt-*.holt")); err != nil || len(names) != 1 {
+		t.Errorf("files %v, %v", names, err)
+	}
+	if out := mustHolt(t, "backup", "-"); !strings.HasPrefix(out, "holt backup 1\n") {
+		t.Errorf("to standard output: %.40q", out)
+	}
+	mustHolt(t, "publish", "jobs", "later")
+	stop()
+
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(dir, "copy")
+	if code, _, errs := holt(t, string(whole[:len(whole)/2]), "restore", "-", "--data", copied); code != exitFailed || !strings.Contains(errs, "damaged") {
+		t.Errorf("a cut one: exit %d, %s", code, errs)
+	}
+	if _, err := os.Stat(copied); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a cut backup left something: %v", err)
+	}
+	if code, _, _ := holt(t, "", "restore", file); code != exitUsage {
+		t.Errorf("to nowhere: exit %d", code)
+	}
+	mustHolt(t, "restore", file, "--data", copied)
+	if code, _, errs := holt(t, "", "restore", file, "--data", copied); code != exitFailed || !strings.Contains(errs, "not empty") {
+		t.Errorf("twice: exit %d, %s", code, errs)
+	}
+	mustHolt(t, "doctor", "--data", copied)
+
+	address, stop = serveDir(t, copied)
+	defer stop()
+	t.Setenv("HOLT_SERVER", address)
+	if out := mustHolt(t, "read", "jobs", "-o", "name"); out != "jobs/0/0\njobs/0/1\njobs/0/2\n" {
+		t.Errorf("restored: %q", out)
+	}
+	// What was acked is, what was leased is still leased, and the receipt of the original means nothing here.
+	if code, _, errs := holt(t, "", "ack", "workers", receipts[1]); code != exitFailed || !strings.Contains(errs, "invalid_receipt") {
+		t.Errorf("an old receipt: exit %d, %s", code, errs)
+	}
+	out := mustHolt(t, "lease", "workers", "--topic", "jobs", "--max", "10")
+	if strings.Count(out, "\n") != 1 || !strings.Contains(out, `"text":"three"`) {
+		t.Errorf("leased: %s", out)
+	}
+}
