@@ -70,3 +70,9 @@ func (c *Client) Info(ctx context.Context) (api.ServerInfo, error) {
 	_, err := c.call(ctx, request{method: http.MethodGet, path: path("info")}, &out)
 	return out, err
 }
+
+// Ready is nil while the server can serve calls: its store is open, and it is not shutting down. It needs no token.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := c.call(ctx, request{method: http.MethodGet, path: "/readyz"}, nil)
+	return err
+}

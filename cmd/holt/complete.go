@@ -60,3 +60,28 @@ func completeNames[T any](cmd *cobra.Command, a *app, list func(*client.Client, 
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
+
+func (a *app) newCompletionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "completion SHELL", Short: "Write a script that completes commands, flags and names: bash, zsh, fish or powershell", Args: takes(1, 1),
+		Long: "Write a script that completes commands, flags, and the server's names of topics and groups.\n\n" +
+			"  bash        source <(holt completion bash)\n" +
+			"  zsh         holt completion zsh > \"${fpath[1]}/_holt\"\n" +
+			"  fish        holt completion fish > ~/.config/fish/completions/holt.fish\n" +
+			"  powershell  holt completion powershell | Out-String | Invoke-Expression",
+		ValidArgsFunction: fixedCompletion("bash", "zsh", "fish", "powershell"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch root := cmd.Root(); args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(a.stdout, true)
+			case "zsh":
+				return root.GenZshCompletion(a.stdout)
+			case "fish":
+				return root.GenFishCompletion(a.stdout, true)
+			case "powershell":
+				return root.GenPowerShellCompletionWithDesc(a.stdout)
+			}
+			return usagef("%q is no shell: bash, zsh, fish or powershell", args[0])
+		},
+	}
+}

@@ -24,7 +24,7 @@ const maxDocument = 16 << 20 // bytes of a configuration read from a file
 type durationFlag struct{ d *time.Duration }
 
 func (f durationFlag) String() string {
-	if f.d == nil {
+	if f.d == nil || *f.d < 0 { // not given
 		return ""
 	}
 	return api.Duration(*f.d).String()

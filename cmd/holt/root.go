@@ -45,9 +45,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
+	var exit *exitError
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &exit):
+		return exit.code
 	case !a.started || errors.As(err, new(*usageError)):
 		a.say("holt: %v\nSee '%s --help'.", err, cmd.CommandPath())
 		return exitUsage
@@ -90,9 +93,11 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newLeaseCommand(), a.newAckCommand(), a.newNackCommand(), a.newReleaseCommand(), a.newRejectCommand(),
 		a.newExtendCommand(), a.newWorkCommand(), a.newScheduleCommand(),
 		a.newSchemaCommand(), a.newBackupCommand(), a.newRestoreCommand(), a.newExportCommand(), a.newImportCommand(),
+		a.newTopCommand(), a.newCheckCommand(),
 		a.newDemoCommand(), a.newBenchCommand(),
-		a.newVersionCommand(),
+		a.newVersionCommand(), a.newCompletionCommand(),
 	)
+	root.CompletionOptions.DisableDefaultCmd = true // ours refuses shells that it does not know
 	return root
 }
 

@@ -153,6 +153,9 @@ var varying = []struct {
 	{regexp.MustCompile(`\b(2[5-9]|30)s  +2006`), "30s         2006"}, // until a lease expires
 	{regexp.MustCompile(`"took_ms":( ?)\d+`), `"took_ms":${1}3`},
 	{regexp.MustCompile(`\b\d\.\d{3}s\b`), "0.003s"},
+	{regexp.MustCompile(`("(?:oldest_)?age_ms":) ?\d+`), `${1}3`},
+	{regexp.MustCompile(`(?m)\boldest \ds$`), "oldest 0s"},
+	{regexp.MustCompile(`(?m)\b\ds( +\d+ +\S+ +\S+)$`), "0s$1"}, // OLDEST of holt top
 	{regexp.MustCompile(`127\.0\.0\.1:\d{4,5}`), "SERVER"},
 	{regexp.MustCompile(`go1\.[\w.]+`), "GO"},
 	{regexp.MustCompile(`"commit":"\w+",`), ""},
