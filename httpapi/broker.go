@@ -107,6 +107,8 @@ type Inspection interface {
 	// GroupRecords returns up to limit unsettled records in one state from a place on, and where to go on; nil at the end.
 	GroupRecords(ctx context.Context, group string, state queue.RecordState, from queue.GroupPlace, limit int) (items []queue.GroupEntry, next *queue.GroupPlace, err error)
 	GroupRecord(ctx context.Context, group string, at queue.GroupPlace) (queue.GroupRecord, error)
+	// Ribbon shows the windows of a share group, in so many cells each.
+	Ribbon(ctx context.Context, group string, cells int) ([]queue.GroupRibbon, error)
 	// SettleAt takes release, ack and reject.
 	SettleAt(ctx context.Context, group string, at queue.GroupPlace, v queue.Verb) error
 }

@@ -35,6 +35,7 @@ type Config struct {
 	MaxConns       int           // open connections; one more is closed at once; 16,384
 	MaxBodies      int64         // bytes of memory for large bodies under way, all together; 256 MiB
 	MaxAnswers     int64         // bytes of records in answers under way, all together: the nearer, the less the next one may hold; 128 MiB
+	Environment    string        // shown in the console as a badge, as in "production"; "" = none
 	Commits        *Commits      // measures shown by /metrics; nil = none
 	Log            *slog.Logger  // slog.Default()
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -52,7 +53,16 @@ func newMetrics(b Broker, commits *Commits) (*metrics, error) {
 }
 
 // Commits measures the commits of a store: its Observe is for queue.Config.ObserveCommit, itself for Config.Commits.
-type Commits struct{ seconds, records prometheus.Histogram }
+type Commits struct {
+	seconds, records prometheus.Histogram
+
+	mu     sync.Mutex
+	recent [recentCommits]time.Duration // a ring, for the console
+	n      int
+}
+
+// recentCommits is how many commits Recent looks back.
+const recentCommits = 512
 
 // NewCommits returns measures without a commit.
 func NewCommits() *Commits {
@@ -71,6 +81,22 @@ func NewCommits() *Commits {
 func (c *Commits) Observe(took time.Duration, _, records int) {
 	c.seconds.Observe(took.Seconds())
 	c.records.Observe(float64(records))
+	c.mu.Lock()
+	c.recent[c.n%recentCommits] = took
+	c.n++
+	c.mu.Unlock()
+}
+
+// Recent returns the median and the slowest in a hundred of the last commits; 0 if there were none.
+func (c *Commits) Recent() (typical, slow time.Duration) {
+	c.mu.Lock()
+	some := slices.Clone(c.recent[:min(c.n, recentCommits)])
+	c.mu.Unlock()
+	if len(some) == 0 {
+		return 0, 0
+	}
+	slices.Sort(some)
+	return some[len(some)/2], some[len(some)*99/100]
 }
 
 // scrape answers GET /metrics.

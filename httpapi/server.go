@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/httpapi/console"
 	"github.com/holtmq/holt/queue"
 )
 
@@ -30,6 +31,7 @@ type API struct {
 	batches sync.Pool    // of *batch
 	held    atomic.Int64 // bytes of large bodies under way, against cfg.MaxBodies
 	room    *queue.AnswerRoom
+	console *console.Console
 }
 
 // New makes the API over a broker. Errors: what is wrong with the configuration.
@@ -55,6 +57,7 @@ func New(b Broker, cfg Config) (*API, error) {
 		return nil, err
 	}
 	a.metrics = m
+	a.console = a.newConsole()
 	a.register()
 	return a, nil
 }
@@ -172,7 +175,7 @@ func (a *API) table() []route {
 
 // register puts the table into the router.
 func (a *API) register() {
-	for _, rt := range a.table() {
+	for _, rt := range append(a.table(), a.consoleRoutes()...) {
 		method, pattern, _ := strings.Cut(rt.name, " ")
 		a.mux.Method(method, pattern, a.serving(rt))
 		if !slices.Contains(a.methods, method) {

@@ -39,14 +39,18 @@ func (t tokens) admit(x *exchange) error {
 	}
 	given := x.r.Header.Get("Authorization")
 	scheme, token, _ := strings.Cut(given, " ")
-	if strings.EqualFold(scheme, "Bearer") {
-		if _, ok := t[sha256.Sum256([]byte(strings.TrimSpace(token)))]; ok {
-			return nil
-		}
+	if strings.EqualFold(scheme, "Bearer") && t.has(strings.TrimSpace(token)) {
+		return nil
 	}
 	x.header().Set("WWW-Authenticate", `Bearer realm="holt"`)
 	if given == "" {
 		return newFault(http.StatusUnauthorized, api.Unauthenticated, "this server asks for a token: send it as in \"Authorization: Bearer TOKEN\"")
 	}
 	return newFault(http.StatusUnauthorized, api.Unauthenticated, "the token is not one of this server's")
+}
+
+// has tells whether a token is taken.
+func (t tokens) has(token string) bool {
+	_, ok := t[sha256.Sum256([]byte(token))]
+	return ok
 }

@@ -18,7 +18,9 @@ var floors = []struct {
 	why      string
 }{
 	{"cmd/holt cmd/holt/blackbox", "wires everything by hand; and what tests the binary from outside"},
+	{"httpapi/console/browser", "drives the console from outside"},
 	{"httpapi", "speaks HTTP and knows no engine"},
+	{"httpapi/console", "pages for operators: what it does goes through the API above it, handed in"},
 	{"dlq", "what operators do with dead letters, over the queue's own primitives"},
 	{"queue/sim", "the whole broker under faults"},
 	{"queue", "the facade: what its sub-packages do, for callers above"},

@@ -85,6 +85,7 @@ func (a *app) serve(ctx context.Context, cfg *serveConfig, log *slog.Logger) err
 // server is a broker behind HTTP.
 type server struct {
 	broker   *queue.Broker
+	api      *httpapi.API
 	http     *http.Server
 	listener *countedListener
 	reload   reloader
@@ -92,7 +93,7 @@ type server struct {
 }
 
 func newServer(b *queue.Broker, l net.Listener, cfg *serveConfig, log *slog.Logger, commits *httpapi.Commits) (*server, error) {
-	hc := httpapi.Config{Hosts: cfg.Hosts, TrustedOrigins: cfg.TrustedOrigins, MaxConns: cfg.MaxConnections, Log: log, Commits: commits}
+	hc := httpapi.Config{Hosts: cfg.Hosts, TrustedOrigins: cfg.TrustedOrigins, Environment: cfg.Environment, MaxConns: cfg.MaxConnections, Log: log, Commits: commits}
 	if cfg.TokenFile != "" {
 		var err error
 		if hc.Tokens, err = readTokens(cfg.TokenFile); err != nil {
@@ -103,7 +104,7 @@ func newServer(b *queue.Broker, l net.Listener, cfg *serveConfig, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	s := &server{broker: b, http: httpapi.NewServer(handler, hc), listener: &countedListener{Listener: l}, reload: reloader{log: log}, log: log}
+	s := &server{broker: b, api: handler, http: httpapi.NewServer(handler, hc), listener: &countedListener{Listener: l}, reload: reloader{log: log}, log: log}
 	s.http.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	if cfg.TokenFile != "" {
 		s.reload.add("tokens", func() error {
@@ -146,6 +147,7 @@ func (s *server) run(ctx context.Context) error {
 	watching, stop := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() { s.reload.run(watching) })
+	watch.Go(func() { _ = s.api.Run(watching) }) // it ends with watching only
 	defer func() { stop(); watch.Wait() }()
 	var cause error
 	select {

@@ -1,0 +1,369 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holtmq/holt/client/api"
+)
+
+// Limits of looking through messages.
+const (
+	scanRecords = 20_000 // records that one request looks at
+	scanTime    = 1500 * time.Millisecond
+	scanBatch   = 500 // records of one read
+	pageRecords = 50
+)
+
+// filter says which records a browse shows; all of it is in the URL.
+type filter struct {
+	Partition int    // −1 = all
+	From      string // "newest" (default), "oldest", an offset, or a time
+	Key       string // exactly; HasKey says that it counts
+	HasKey    bool
+	Text      string // part of the value, or of a header
+	Pointer   string // JSON pointer (RFC 6901) …
+	Equals    string // … whose value is this: JSON, or else a string
+}
+
+func parseFilter(q url.Values) (f filter, err error) {
+	f = filter{Partition: -1, From: strings.TrimSpace(q.Get("from")), Key: q.Get("key"), Text: q.Get("text"), Pointer: q.Get("pointer"), Equals: q.Get("equals")}
+	f.HasKey = f.Key != "" || q.Get("emptykey") != ""
+	if f.From == "" {
+		f.From = "newest"
+	}
+	if f.Pointer != "" && !strings.HasPrefix(f.Pointer, "/") {
+		return f, badf("a JSON pointer begins with a slash, as in /customer/id, not %q", clip(f.Pointer, 40))
+	}
+	n, err := queryInt(q, "partition", -1, -1, 1<<31-1)
+	f.Partition = int(n)
+	return f, err
+}
+
+// selective tells whether not every record is shown.
+func (f filter) selective() bool { return f.HasKey || f.Text != "" || f.Pointer != "" }
+
+// matches tells whether a record is shown.
+func (f filter) matches(r *api.Record) bool {
+	if f.HasKey {
+		key, has := keyText(r.Key, r.KeyBase64)
+		if !has || key != f.Key {
+			return false
+		}
+	}
+	b, _ := bytesOf(r.Value)
+	if f.Text != "" && !bytes.Contains(b, []byte(f.Text)) && !inHeaders(r, f.Text) {
+		return false
+	}
+	return f.Pointer == "" || pointerEquals(b, f.Pointer, f.Equals)
+}
+
+func inHeaders(r *api.Record, text string) bool {
+	for _, v := range r.Headers {
+		if strings.Contains(v, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// pointerEquals tells whether the value at a JSON pointer is what want says: as JSON with the same text, or as a string. Numbers are compared as they are written.
+func pointerEquals(doc []byte, pointer, want string) bool {
+	at, ok := resolve(doc, pointer)
+	if !ok {
+		return false
+	}
+	var text string
+	if json.Unmarshal(at, &text) == nil {
+		return text == want || string(at) == want
+	}
+	var a, b bytes.Buffer
+	if json.Compact(&a, at) != nil || json.Compact(&b, []byte(want)) != nil {
+		return false
+	}
+	return bytes.Equal(a.Bytes(), b.Bytes())
+}
+
+// resolve finds what a JSON pointer points to.
+func resolve(doc []byte, pointer string) (json.RawMessage, bool) {
+	at := json.RawMessage(doc)
+	for _, step := range strings.Split(pointer, "/")[1:] {
+		step = strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
+		var object map[string]json.RawMessage
+		var array []json.RawMessage
+		switch {
+		case json.Unmarshal(at, &object) == nil && object != nil:
+			next, ok := object[step]
+			if !ok {
+				return nil, false
+			}
+			at = next
+		case json.Unmarshal(at, &array) == nil:
+			i, err := strconv.Atoi(step)
+			if err != nil || i < 0 || i >= len(array) {
+				return nil, false
+			}
+			at = array[i]
+		default:
+			return nil, false
+		}
+	}
+	return at, len(at) > 0
+}
+
+// scanned is what a browse found.
+type scanned struct {
+	Records []api.Record
+	Scanned int
+	More    string // where to go on: the places of all partitions; "" = there is no more
+}
+
+// place is where a browse stands in a partition: the next record, or going back, the one behind it.
+type place struct {
+	partition int
+	at        int64
+	done      bool
+}
+
+// scan looks through the partitions of a topic from where the filter or a place of an earlier scan says: newest first, or forwards.
+func (v *visit) scan(t *api.Topic, f filter, at string, limit int) (scanned, error) {
+	ctx, cancel := context.WithTimeout(v.r.Context(), scanTime)
+	defer cancel()
+	places, err := v.begin(t, f, at)
+	if err != nil {
+		return scanned{}, err
+	}
+	s := scanner{v: v, topic: t, filter: f, back: f.From == "newest", limit: limit}
+	for ctx.Err() == nil && s.out.Scanned < scanRecords && len(s.out.Records) < limit && s.step(places) {
+		if s.err != nil {
+			return s.out, s.err
+		}
+	}
+	if s.err != nil {
+		return s.out, s.err
+	}
+	s.out.More = formatPlaces(places)
+	return s.out, nil
+}
+
+// scanner is one scan under way.
+type scanner struct {
+	v      *visit
+	topic  *api.Topic
+	filter filter
+	back   bool
+	limit  int
+	out    scanned
+	err    error
+}
+
+// step reads a batch from every partition that has more, and keeps what matches in order of time. It returns false at the end.
+func (s *scanner) step(places []place) bool {
+	var batch []found1
+	more := false
+	for i := range places {
+		if places[i].done {
+			continue
+		}
+		got, err := s.read(&places[i])
+		if err != nil {
+			s.err = err
+			return true
+		}
+		batch = append(batch, got...)
+		more = more || !places[i].done
+	}
+	slices.SortStableFunc(batch, func(a, b found1) int {
+		d := time.Time(a.record.Timestamp).Compare(time.Time(b.record.Timestamp))
+		if s.back {
+			return -d
+		}
+		return d
+	})
+	for _, b := range batch {
+		if len(s.out.Records) == s.limit { // give back what does not fit: the place goes to before it
+			for i := range places {
+				if places[i].partition == b.record.Partition {
+					s.unread(&places[i], b.record.Offset)
+				}
+			}
+			more = true
+			continue
+		}
+		s.out.Records = append(s.out.Records, *b.record)
+	}
+	return more
+}
+
+// found1 is a record that matches.
+type found1 struct{ record *api.Record }
+
+// unread moves a place back so that a record is read again.
+func (s *scanner) unread(p *place, offset int64) {
+	p.done = false
+	if s.back {
+		p.at = max(p.at, offset+1)
+	} else {
+		p.at = min(p.at, offset)
+	}
+}
+
+// read reads the next batch of a partition.
+func (s *scanner) read(p *place) (out []found1, err error) {
+	size := int64(scanBatch)
+	if !s.filter.selective() {
+		size = int64(s.limit)
+	}
+	from, to := p.at, p.at+size
+	if s.back {
+		from, to = max(p.at-size, s.start(p.partition)), p.at
+	}
+	if from >= to {
+		p.done = true
+		return nil, nil
+	}
+	q := url.Values{"offset": {strconv.FormatInt(from, 10)}, "max": {strconv.FormatInt(to-from, 10)}, "encoding": {"base64"}}
+	got, err := read[api.ReadResponse](s.v, get(q, "topics", s.topic.Name, "partitions", strconv.Itoa(p.partition), "records"))
+	if isCode(err, api.OffsetOutOfRange) {
+		var r *refused
+		if errors.As(err, &r) && r.problem.StartOffset != nil && *r.problem.StartOffset > from && !s.back {
+			p.at = *r.problem.StartOffset // it was trimmed meanwhile
+			return nil, nil
+		}
+		p.done = true
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range got.Records {
+		r := &got.Records[i]
+		if r.Offset >= to {
+			break
+		}
+		s.out.Scanned++
+		if s.filter.matches(r) {
+			out = append(out, found1{r})
+		}
+	}
+	if s.back {
+		if got.NextOffset < to && len(got.Records) > 0 && got.NextOffset > from { // the batch was cut by its bytes: the rest first
+			return s.readRest(p, out, got.NextOffset, to)
+		}
+		p.at = from
+		p.done = from <= s.start(p.partition)
+		return out, nil
+	}
+	p.at = max(got.NextOffset, from)
+	p.done = len(got.Records) == 0 && got.NextOffset >= got.EndOffset || got.NextOffset >= got.EndOffset
+	return out, nil
+}
+
+// readRest reads what a batch going back left out because it held too many bytes.
+func (s *scanner) readRest(p *place, out []found1, from, to int64) ([]found1, error) {
+	start := p.at
+	for from < to {
+		q := url.Values{"offset": {strconv.FormatInt(from, 10)}, "max": {strconv.FormatInt(to-from, 10)}, "encoding": {"base64"}}
+		got, err := read[api.ReadResponse](s.v, get(q, "topics", s.topic.Name, "partitions", strconv.Itoa(p.partition), "records"))
+		if err != nil {
+			return nil, err
+		}
+		if got.NextOffset <= from {
+			break
+		}
+		for i := range got.Records {
+			if r := &got.Records[i]; r.Offset < to {
+				s.out.Scanned++
+				if s.filter.matches(r) {
+					out = append(out, found1{r})
+				}
+			}
+		}
+		from = got.NextOffset
+	}
+	p.at = max(start-scanBatch, s.start(p.partition))
+	p.done = p.at <= s.start(p.partition)
+	return out, nil
+}
+
+func (s *scanner) start(partition int) int64 {
+	for _, p := range s.topic.Partitions {
+		if p.Partition == partition {
+			return p.StartOffset
+		}
+	}
+	return 0
+}
+
+// begin gives the places where a scan begins.
+func (v *visit) begin(t *api.Topic, f filter, at string) ([]place, error) {
+	if at != "" {
+		return parsePlaces(at)
+	}
+	var out []place
+	for _, p := range t.Partitions {
+		if f.Partition >= 0 && p.Partition != f.Partition {
+			continue
+		}
+		one := place{partition: p.Partition}
+		switch f.From {
+		case "newest":
+			one.at = p.EndOffset
+		case "oldest":
+			one.at = p.StartOffset
+		default:
+			if n, err := strconv.ParseInt(f.From, 10, 64); err == nil {
+				one.at = max(n, p.StartOffset)
+				if n >= p.EndOffset {
+					one.done = true
+				}
+				break
+			}
+			q := url.Values{"offset": {f.From}, "max": {"1"}}
+			got, err := read[api.ReadResponse](v, get(q, "topics", t.Name, "partitions", strconv.Itoa(p.Partition), "records"))
+			if isCode(err, api.InvalidRequest) {
+				return nil, badf("from is newest, oldest, an offset, or a time as in 2026-01-02T15:04:05Z, not %q", clip(f.From, 40))
+			}
+			if err != nil {
+				return nil, err
+			}
+			one.at, one.done = got.NextOffset, true
+			if len(got.Records) > 0 {
+				one.at, one.done = got.Records[0].Offset, false
+			}
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// formatPlaces writes where to go on as "0:17,1:20"; "" when nothing is left.
+func formatPlaces(places []place) string {
+	var parts []string
+	for _, p := range places {
+		if !p.done {
+			parts = append(parts, strconv.Itoa(p.partition)+":"+strconv.FormatInt(p.at, 10))
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+func parsePlaces(text string) (out []place, err error) {
+	for _, part := range strings.Split(text, ",") {
+		a, b, ok := strings.Cut(part, ":")
+		partition, err1 := strconv.Atoi(a)
+		at, err2 := strconv.ParseInt(b, 10, 64)
+		if !ok || err1 != nil || err2 != nil || partition < 0 || at < 0 {
+			return nil, badf("at: %q is no place to go on at", clip(part, 40))
+		}
+		out = append(out, place{partition: partition, at: at})
+	}
+	return out, nil
+}

@@ -1,0 +1,42 @@
+package share
+
+import (
+	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/record"
+)
+
+// Limits of ribbons.
+const (
+	maxWalk     = 100_000 // unresolved records that one ribbon looks at, under the group's lock
+	maxAttempts = 10      // attempts that are told apart; the last one stands for it and all after it
+)
+
+// Ribbon is a group's window on one partition: how the records of [From, To) stand, in cells of Width offsets.
+type Ribbon struct {
+	Progress Progress
+	From, To record.Offset
+	Width    record.Offset
+	Cells    []lease.Cell
+	Whole    bool  // false: there are so many unsettled records that only the first ones were looked at
+	Attempts []int // unsettled records at the first attempt, the second, …; the tenth or a later one
+}
+
+// Ribbons shows the windows in order of attachment, in so many cells each. Before the first unsettled record there is a twelfth of settled ones for context.
+func (g *Group) Ribbons(cells int) []Ribbon {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := make([]Ribbon, len(g.windows))
+	for i, w := range g.windows {
+		p := w.progress()
+		first, _ := w.part.Bounds()
+		r := Ribbon{Progress: p, From: max(first, min(p.Start, p.Start-(p.LogEnd-p.Start)/12)), To: p.LogEnd, Cells: make([]lease.Cell, cells), Attempts: make([]int, maxAttempts)}
+		if p.Lag == 0 {
+			r.From = max(first, p.LogEnd-record.Offset(cells))
+		}
+		r.Width = record.Offset(lease.CellWidth(lease.Offset(r.From), lease.Offset(r.To), cells))
+		r.Whole = w.machine.Ribbon(lease.Offset(r.From), lease.Offset(r.To), r.Cells, maxWalk)
+		w.machine.Attempts(r.Attempts)
+		out[i] = r
+	}
+	return out
+}
