@@ -40,31 +40,48 @@ func path(segments ...string) string {
 
 // call sends r and decodes a 2xx answer into out (nil: the body is not looked at). It returns the answer's headers.
 func (c *Client) call(ctx context.Context, r request, out any) (http.Header, error) {
-	req, err := c.newRequest(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return nil, transportError(ctx, err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return res.Header, problem(res)
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes+1))
-	switch {
-	case err != nil:
-		return nil, transportError(ctx, err)
-	case len(body) > maxAnswerBytes:
-		return nil, fmt.Errorf("%w: %w: longer than %d bytes", ErrUnknown, ErrAnswer, maxAnswerBytes)
-	case out == nil:
-		return res.Header, nil
+	h, body, err := c.fetch(ctx, r)
+	if err != nil || out == nil {
+		return h, err
 	}
 	if err := json.Unmarshal(body, out); err != nil {
 		return nil, fmt.Errorf("%w: %w: %w", ErrUnknown, ErrAnswer, err)
 	}
-	return res.Header, nil
+	return h, nil
+}
+
+// fetch sends r and returns the headers and the body of a 2xx answer.
+func (c *Client) fetch(ctx context.Context, r request) (http.Header, []byte, error) {
+	req, err := c.newRequest(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, nil, transportError(ctx, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return res.Header, nil, problem(res)
+	}
+	body, err := readBody(res)
+	switch {
+	case err != nil:
+		return nil, nil, transportError(ctx, err)
+	case len(body) > maxAnswerBytes:
+		return nil, nil, fmt.Errorf("%w: %w: longer than %d bytes", ErrUnknown, ErrAnswer, maxAnswerBytes)
+	}
+	return res.Header, body, nil
+}
+
+// readBody reads an answer, at once if its length is known: it may be many megabytes of batches.
+func readBody(res *http.Response) ([]byte, error) {
+	if n := res.ContentLength; n >= 0 && n <= maxAnswerBytes {
+		body := make([]byte, n)
+		_, err := io.ReadFull(res.Body, body)
+		return body, err
+	}
+	return io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes+1))
 }
 
 // post sends in as JSON to path and decodes the answer into out.

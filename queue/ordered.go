@@ -1,10 +1,12 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -92,17 +94,11 @@ func (b *Broker) orderedGroup(name string) (*ordered.Group, error) {
 
 // orderedReaders returns the ordered groups that read a topic, by name.
 func (b *Broker) orderedReaders(topicID uint64) []*ordered.Group {
-	var out []*ordered.Group
-	for _, def := range b.catalog.Groups("", everything) {
-		if def.Kind != catalog.KindOrdered || def.Attachment(topicID) == nil {
-			continue
-		}
-		b.mu.RLock()
-		if g := b.ordered[def.Name]; g != nil {
-			out = append(out, g)
-		}
-		b.mu.RUnlock()
-	}
+	b.mu.RLock()
+	all := slices.Collect(maps.Values(b.ordered))
+	b.mu.RUnlock()
+	out := slices.DeleteFunc(all, func(g *ordered.Group) bool { return g.Definition().Attachment(topicID) == nil })
+	slices.SortFunc(out, func(x, y *ordered.Group) int { return cmp.Compare(x.Definition().Name, y.Definition().Name) })
 	return out
 }
 

@@ -1,0 +1,520 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/holtmq/holt/client/api"
+)
+
+const (
+	consumeMax    = 1000             // records a poll asks for
+	commitEvery   = 5 * time.Second  // while handlers run: how often what is done is committed
+	commitGrace   = 10 * time.Second // at the end: how long a commit is repeated
+	leaveTry      = 2 * time.Second
+	minConsumeGap = 100 * time.Millisecond
+)
+
+// Reader handles one record of a stream. nil goes on; an error ends Consume, and the record comes again to whoever reads its partition next.
+//
+// ctx is not the one given to Consume: a handler is never cut off by its end. It ends when the member is fenced or its session is over, with the cause
+// ErrFenced or ErrMemberNotFound: the partition may be with somebody else by then.
+type Reader func(ctx context.Context, r *Record) error
+
+// ConsumeOption configures Consume.
+type ConsumeOption func(*consumeOptions)
+
+type consumeOptions struct {
+	join     JoinOptions
+	atOnce   int
+	max      int
+	assigned func(ctx context.Context, partitions []api.AssignedPartition)
+	revoked  func(ctx context.Context, partitions []api.Place)
+	onError  func(error)
+}
+
+// FromTopics has Consume read these topics only. It makes the group, and attaches what is missing, when needed.
+func FromTopics(topics ...string) ConsumeOption {
+	return func(o *consumeOptions) { o.join.Topics = topics }
+}
+
+// StaticMember gives the member an id that it keeps over its restarts: who comes back within Session goes on with its partitions, and nobody else is
+// disturbed. Then Consume does not leave the group at its end.
+func StaticMember(id string) ConsumeOption { return func(o *consumeOptions) { o.join.Member = id } }
+
+// Session is how long the member may be silent before its partitions go to others; default 30 s.
+func Session(d time.Duration) ConsumeOption { return func(o *consumeOptions) { o.join.Session = d } }
+
+// AtOnce is how many partitions are worked on at a time; default 1. Records of one partition are always handled one after the other.
+func AtOnce(n int) ConsumeOption { return func(o *consumeOptions) { o.atOnce = n } }
+
+// MaxRecords is how many records a poll asks for; default 1,000.
+func MaxRecords(n int) ConsumeOption { return func(o *consumeOptions) { o.max = n } }
+
+// OnAssigned has f called with partitions that are new to the member, before their first record is handled.
+func OnAssigned(f func(ctx context.Context, partitions []api.AssignedPartition)) ConsumeOption {
+	return func(o *consumeOptions) { o.assigned = f }
+}
+
+// OnRevoked has f called with partitions that the member is to give up: their handlers have returned, and what they did is committed. The partitions go to others once f
+// returned. It is also called, with the member's context ended, when they are lost: then others may have them already.
+func OnRevoked(f func(ctx context.Context, partitions []api.Place)) ConsumeOption {
+	return func(o *consumeOptions) { o.revoked = f }
+}
+
+// OnConsumeError has f told of what Consume copes with on its own: an unreachable server, a member that was fenced.
+func OnConsumeError(f func(error)) ConsumeOption { return func(o *consumeOptions) { o.onError = f } }
+
+// Consume reads an ordered group's records as one of its members, until ctx ends; then it waits for the handlers, commits what they did, leaves, and returns nil.
+//
+// Each record is handled after the one before it in its partition, and offsets are committed after their records were handled: what a crash leaves uncommitted comes
+// again. The server shares the partitions out among the members. When the server is away Consume tries again for as long as ctx lasts; when the member is fenced,
+// it joins again. It ends by itself when h returns an error, or the server refuses its calls (4xx); the error says why.
+func (c *Client) Consume(ctx context.Context, group string, h Reader, opts ...ConsumeOption) error {
+	o := consumeOptions{
+		atOnce: 1, max: consumeMax, onError: func(error) {},
+		assigned: func(context.Context, []api.AssignedPartition) {}, revoked: func(context.Context, []api.Place) {},
+	}
+	for _, f := range opts {
+		f(&o)
+	}
+	if o.atOnce < 1 || o.max < 1 {
+		return fmt.Errorf("consume: %d partitions at once and %d records a poll: at least 1 each", o.atOnce, o.max)
+	}
+	s := &consumer{consumeOptions: o, client: c, group: group, handler: h, ctx: ctx, static: o.join.Member != ""}
+	return s.run()
+}
+
+// consumer is one Consume call.
+type consumer struct {
+	consumeOptions
+	client  *Client
+	group   string
+	handler Reader
+	static  bool
+	ctx     context.Context // Consume's: its end begins the end
+
+	epoch int64
+	beat  time.Duration
+
+	life context.Context // of one membership; ends when it is lost
+	lose context.CancelCauseFunc
+
+	mu    sync.Mutex
+	parts map[api.Place]*part
+}
+
+// part is one partition that the member holds.
+type part struct {
+	want      int64 // the next offset to poll for
+	done      int64 // the next one to handle
+	committed int64
+	revoked   bool // to be given up
+}
+
+// run joins again and again, until the end.
+func (s *consumer) run() error {
+	for pause := newPause(); s.ctx.Err() == nil; {
+		err := s.enter()
+		if err == nil {
+			err = s.readOn(pause)
+			s.exit(err)
+		}
+		var failed *readerError
+		switch {
+		case errors.As(err, &failed):
+			return fmt.Errorf("consume %s: %w", s.group, failed.err)
+		case s.ctx.Err() != nil && (err == nil || lost(err) || Temporary(err)):
+			return nil
+		case lost(err):
+			s.onError(fmt.Errorf("consume %s: %w; joining again", s.group, err))
+		case Temporary(err):
+			s.onError(fmt.Errorf("join %s: %w", s.group, err))
+		default:
+			return fmt.Errorf("consume %s: %w", s.group, err)
+		}
+		pause.wait(s.ctx, err)
+	}
+	return nil
+}
+
+// readerError is an error of the handler: whatever it is, it ends Consume.
+type readerError struct{ err error }
+
+func (e *readerError) Error() string { return e.err.Error() }
+func (e *readerError) Unwrap() error { return e.err }
+
+// lost tells whether an error says that the member is one no more.
+func lost(err error) bool { return errors.Is(err, ErrFenced) || errors.Is(err, ErrMemberNotFound) }
+
+// enter joins.
+func (s *consumer) enter() error {
+	j, err := s.client.Join(s.ctx, s.group, s.join)
+	if err != nil {
+		return err
+	}
+	s.join.Member, s.epoch, s.beat = j.Member, j.Epoch, max(time.Duration(j.Heartbeat), minConsumeGap)
+	s.life, s.lose = context.WithCancelCause(context.WithoutCancel(s.ctx))
+	s.parts = map[api.Place]*part{}
+	s.take(j.Assignment)
+	return nil
+}
+
+// exit ends a membership: it gives everything back, or says that it is lost.
+func (s *consumer) exit(err error) {
+	defer s.lose(err)
+	if lost(err) && !errors.As(err, new(*readerError)) {
+		s.lose(err)
+	} else {
+		ctx, cancel := context.WithTimeout(s.life, commitGrace)
+		defer cancel()
+		s.commitAll(ctx)
+	}
+	if held := s.places(func(*part) bool { return true }); len(held) > 0 {
+		s.revoked(s.life, held)
+	}
+	if s.static || s.life.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), leaveTry)
+	defer cancel()
+	if err := s.client.Leave(ctx, s.group, s.join.Member, s.epoch); err != nil && !lost(err) {
+		s.onError(fmt.Errorf("leave %s: %w", s.group, err))
+	}
+}
+
+// readOn polls and handles until ctx ends (nil), a handler fails, or the member is lost.
+func (s *consumer) readOn(pause *pause) error {
+	for s.ctx.Err() == nil {
+		p, err := s.client.Poll(s.ctx, s.group, PollOptions{Member: s.join.Member, Epoch: s.epoch, Owned: s.owned(), Max: s.max, Wait: pollWait})
+		switch {
+		case s.ctx.Err() != nil:
+			return nil
+		case err != nil && Temporary(err):
+			s.onError(fmt.Errorf("poll %s: %w", s.group, err))
+			pause.wait(s.ctx, err)
+			continue
+		case err != nil:
+			return err
+		}
+		pause.reset()
+		s.adopt(p)
+		if err := s.handle(p); err != nil {
+			return err
+		}
+		if err := s.commit(s.life); err != nil && !Temporary(err) {
+			return err
+		} else if err != nil {
+			s.onError(fmt.Errorf("commit %s: %w", s.group, err))
+		}
+		s.giveUp()
+	}
+	return nil
+}
+
+// owned says what the member works on.
+func (s *consumer) owned() []api.OwnedPartition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]api.OwnedPartition, 0, len(s.parts))
+	for place, p := range s.parts {
+		want := p.want
+		out = append(out, api.OwnedPartition{Place: place, Offset: &want})
+	}
+	return out
+}
+
+// take takes partitions that are new.
+func (s *consumer) take(assignment []api.AssignedPartition) {
+	var fresh []api.AssignedPartition
+	s.mu.Lock()
+	for _, a := range assignment {
+		if s.parts[a.Place] == nil {
+			s.parts[a.Place] = &part{want: a.Offset, done: a.Offset, committed: a.Offset}
+			fresh = append(fresh, a)
+		}
+	}
+	s.mu.Unlock()
+	if len(fresh) > 0 {
+		s.assigned(s.life, fresh)
+	}
+}
+
+// adopt takes over what an answer says of partitions: new ones, moved ones, those to be given up, and those that are gone without a word (their topics).
+func (s *consumer) adopt(p Polled) {
+	s.take(p.Assignment)
+	s.revoke(p.Revoke)
+	s.mu.Lock()
+	for _, m := range p.Moved {
+		if held := s.parts[m.Place]; held != nil {
+			held.want, held.done = m.To, m.To
+		}
+	}
+	gone := map[api.Place]bool{}
+	for place := range s.parts {
+		gone[place] = true
+	}
+	for _, a := range p.Assignment {
+		delete(gone, a.Place)
+	}
+	for _, r := range p.Revoke {
+		delete(gone, r)
+	}
+	for place := range gone {
+		delete(s.parts, place)
+	}
+	s.mu.Unlock()
+	if len(gone) > 0 {
+		list := make([]api.Place, 0, len(gone))
+		for place := range gone {
+			list = append(list, place)
+		}
+		s.revoked(s.life, list)
+	}
+}
+
+// revoke notes what is to be given up.
+func (s *consumer) revoke(places []api.Place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, place := range places {
+		if p := s.parts[place]; p != nil {
+			p.revoked = true
+		}
+	}
+}
+
+// places returns the partitions that something holds of.
+func (s *consumer) places(of func(*part) bool) (out []api.Place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for place, p := range s.parts {
+		if of(p) {
+			out = append(out, place)
+		}
+	}
+	return out
+}
+
+// giveUp drops what is to be given up: the next poll does not name it.
+func (s *consumer) giveUp() {
+	gone := s.places(func(p *part) bool { return p.revoked })
+	if len(gone) == 0 {
+		return
+	}
+	s.revoked(s.life, gone)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, place := range gone {
+		delete(s.parts, place)
+	}
+}
+
+// handle runs the handlers over what a poll brought, partitions side by side, while heartbeats keep the session.
+func (s *consumer) handle(p Polled) error {
+	if len(p.Records) == 0 {
+		s.advance(p.Next, nil)
+		return nil
+	}
+	runs := map[api.Place][]*Record{}
+	var order []api.Place
+	for _, r := range p.Records {
+		place := api.Place{Topic: r.Topic, Partition: r.Partition}
+		if runs[place] == nil {
+			order = append(order, place)
+		}
+		runs[place] = append(runs[place], r)
+	}
+	stop := s.keepAlive()
+	slots := make(chan struct{}, s.atOnce)
+	fails := make([]error, len(order))
+	var wg sync.WaitGroup
+	var failed sync.Once
+	broken := make(chan struct{})
+	for i, place := range order {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if fails[i] = s.handleAll(place, runs[place], broken); fails[i] != nil {
+				failed.Do(func() { close(broken) })
+			}
+		})
+	}
+	wg.Wait()
+	stop()
+	s.advance(p.Next, runs)
+	if s.life.Err() != nil {
+		return context.Cause(s.life)
+	}
+	if err := errors.Join(fails...); err != nil {
+		return &readerError{err}
+	}
+	return nil
+}
+
+// handleAll handles records of one partition, in order, until one fails, the partition is to be given up, or the end has begun.
+func (s *consumer) handleAll(at api.Place, records []*Record, broken <-chan struct{}) error {
+	for _, r := range records {
+		select {
+		case <-broken:
+			return nil
+		case <-s.ctx.Done():
+			return nil
+		case <-s.life.Done():
+			return nil
+		default:
+		}
+		if s.isRevoked(at) {
+			return nil
+		}
+		if err := s.handleOne(r); err != nil {
+			return fmt.Errorf("%s: %w", place(r), err)
+		}
+		s.mu.Lock()
+		if p := s.parts[at]; p != nil {
+			p.done = r.Offset + 1
+		}
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+func (s *consumer) handleOne(r *Record) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = recovered(p)
+		}
+	}()
+	return s.handler(s.life, r)
+}
+
+func (s *consumer) isRevoked(place api.Place) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.parts[place]
+	return p == nil || p.revoked
+}
+
+// advance sets where to poll on: past the holes at the end of what was handled wholly, else at the first record that was not.
+func (s *consumer) advance(next map[api.Place]int64, runs map[api.Place][]*Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for place, at := range next {
+		p := s.parts[place]
+		if p == nil {
+			continue
+		}
+		if run := runs[place]; len(run) == 0 || p.done == run[len(run)-1].Offset+1 {
+			p.done = at
+		}
+		p.want = p.done
+	}
+}
+
+// keepAlive sends heartbeats, and now and then a commit, until it is stopped.
+func (s *consumer) keepAlive() (stop func()) {
+	ctx, cancel := context.WithCancel(s.life)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(s.beat)
+		defer tick.Stop()
+		last := time.Now()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			p, err := s.client.Heartbeat(ctx, s.group, s.join.Member, s.epoch, nil)
+			if err == nil {
+				s.revoke(p.Revoke)
+				if time.Since(last) >= commitEvery {
+					last = time.Now()
+					err = s.commit(ctx)
+				}
+			}
+			switch {
+			case ctx.Err() != nil:
+				return
+			case lost(err):
+				s.lose(err)
+				return
+			case err != nil:
+				s.onError(fmt.Errorf("heartbeat %s: %w", s.group, err))
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// commit commits what is done. Partitions that turn out to be somebody else's are dropped.
+func (s *consumer) commit(ctx context.Context) error {
+	for {
+		offsets := s.uncommitted()
+		if len(offsets) == 0 {
+			return nil
+		}
+		err := s.client.CommitOffsets(ctx, s.group, s.join.Member, s.epoch, offsets)
+		var e *Error
+		if errors.As(err, &e) && e.Code == api.Fenced && len(e.Failed) > 0 {
+			s.drop(e.Failed)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		for _, o := range offsets {
+			if p := s.parts[o.Place]; p != nil {
+				p.committed = o.Offset
+			}
+		}
+		s.mu.Unlock()
+		return nil
+	}
+}
+
+func (s *consumer) uncommitted() (offsets []api.CommittedOffset) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for place, p := range s.parts {
+		if p.done != p.committed {
+			offsets = append(offsets, api.CommittedOffset{Place: place, Offset: p.done})
+		}
+	}
+	slices.SortFunc(offsets, func(a, b api.CommittedOffset) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return offsets
+}
+
+// drop forgets partitions that a commit was refused for.
+func (s *consumer) drop(failed []api.SettleFailure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range failed {
+		if f.Partition != nil {
+			delete(s.parts, api.Place{Topic: f.Topic, Partition: *f.Partition})
+		}
+	}
+}
+
+// commitAll commits what is done, again and again until it is or ctx ends.
+func (s *consumer) commitAll(ctx context.Context) {
+	for pause := newPause(); ; {
+		err := s.commit(ctx)
+		if err == nil || ctx.Err() != nil || !Temporary(err) {
+			if err != nil {
+				s.onError(fmt.Errorf("commit %s: %w", s.group, err))
+			}
+			return
+		}
+		pause.wait(ctx, err)
+	}
+}
