@@ -94,6 +94,7 @@ func (s *Service) each(ctx context.Context, g *share.Group, rows []share.LetterR
 		}
 		d, err := s.read(ctx, g, row, cursor)
 		if errors.Is(err, share.ErrNoLetter) {
+			g.LetterGone(row)
 			continue
 		}
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/holtmq/holt/queue/cron"
 	"github.com/holtmq/holt/queue/ordered"
 	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/redrive"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/system"
@@ -41,6 +42,7 @@ type Broker struct {
 	committer *commit.Committer
 	catalog   *catalog.Catalog
 	system    *system.Log
+	redrives  *redrive.Jobs
 	env       *share.Env
 	streams   *ordered.Env
 
@@ -92,6 +94,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
 	b.system = system.New(b.committer) // what it keeps is said before restore
+	b.redrives = redrive.Keep(b.system, b.committer)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.openings = &topic.Env{
 		Store: st, Cache: partition.NewCache(cfg.CacheBytes), Committer: b.committer, Logger: b.log,
@@ -113,6 +116,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	if err := b.restore(ctx); err != nil {
 		return nil, err
 	}
+	b.redrives.Opened()
 	return b, nil
 }
 

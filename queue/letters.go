@@ -6,6 +6,7 @@ import (
 
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/redrive"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/topic"
 )
@@ -18,6 +19,35 @@ func (b *Broker) Durable(ctx context.Context) error { return b.durable(ctx) }
 
 // OfGroup turns errors of a share group into the broker's.
 func (b *Broker) OfGroup(name string, err error) error { return b.ofGroup(name, err) }
+
+// Redrives returns the jobs that deliver dead letters again, as far as they are noted.
+func (b *Broker) Redrives() *redrive.Jobs { return b.redrives }
+
+// Republish returns records on their way into topics that there are, all for one unit; no limit holds them back but that of space. Errors: ErrTopicNotFound,
+// ErrPartitionNotFound, ErrStorageFull, ErrRequestTooLarge.
+func (b *Broker) Republish(records []TopicMessages) (share.Publication, error) {
+	if err := b.writable(); err != nil {
+		return nil, err
+	}
+	items := make([]*topic.Item, len(records))
+	for i, r := range records {
+		t, err := b.topics.Get(r.Topic)
+		if err != nil {
+			return nil, err
+		}
+		items[i] = &topic.Item{Topic: t, Messages: r.Messages}
+	}
+	return topic.NewPublication(b.committer, items...)
+}
+
+// LaneOf returns the priority that a topic's partition has; 0 if there is no such partition. Errors: ErrTopicNotFound.
+func (b *Broker) LaneOf(name string, partition int) (int, error) {
+	t, err := b.topics.Get(name)
+	if err != nil || partition >= len(t.Partitions) {
+		return 0, err
+	}
+	return t.Partitions[partition].Lane, nil
+}
 
 // editedName names the topic of a group's own that keeps records which were edited when they were redriven.
 func editedName(group string) string { return "__r." + group }

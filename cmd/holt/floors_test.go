@@ -24,6 +24,7 @@ var floors = []struct {
 	{"dlq", "what operators do with dead letters, over the queue's own primitives"},
 	{"queue/sim", "the whole broker under faults"},
 	{"queue", "the facade: what its sub-packages do, for callers above"},
+	{"queue/redrive", "what jobs over dead letters are to do and have done"},
 	{"queue/admit", "refuses what is over a limit, whatever it is about"},
 	{"queue/retain", "what may go is for definitions, indexes and groups to say; groups come to it as an interface"},
 	{"queue/share queue/ordered queue/cron", "share groups act for the lease machine, ordered groups for the roster; schedules publish into topics"},
@@ -53,7 +54,7 @@ var allowed = map[string]string{
 	"dlq":        "",
 	"dlq/letter": "",
 
-	"queue": "", "queue/admit": "", "queue/share": "", "queue/ordered": "", "queue/ordered/roster": "", "queue/ordered/assign": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/keys": "", "queue/retain": "", "queue/tail": "", "queue/commit": "",
+	"queue": "", "queue/admit": "", "queue/redrive": "", "queue/share": "", "queue/ordered": "", "queue/ordered/roster": "", "queue/ordered/assign": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/keys": "", "queue/retain": "", "queue/tail": "", "queue/commit": "",
 	"queue/schema": "github.com/santhosh-tekuri/jsonschema golang.org/x/text",
 	"queue/store":  "", "queue/store/memory": "", "queue/store/badger": "github.com/dgraph-io google.golang.org/protobuf golang.org/x/sys",
 	"queue/record": "github.com/klauspost/compress github.com/pierrec/lz4",

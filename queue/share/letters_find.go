@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unique"
@@ -173,6 +174,21 @@ func (g *Group) LetterIDs(ctx context.Context, f letter.Filter, limit int) (ids 
 	return ids, err
 }
 
+// MatchLetters returns those of some letters that a filter chooses. Errors: the store's.
+func (g *Group) MatchLetters(ctx context.Context, ids []LetterID, f letter.Filter) (out []LetterID, err error) {
+	if err := g.readLetters(ctx); err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, id := range ids {
+		if e, _ := g.letterAt(id.place()); e != nil && e.info != nil && f.Match(e.state, e.info) {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
 // LetterBucket counts letters; Sample is the newest of them.
 type LetterBucket struct {
 	letter.Bucket
@@ -320,13 +336,26 @@ func (g *Group) readLettersOn(ctx context.Context, l *Letters, from record.Offse
 	g.tellLetters(l, batch)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, e := range l.rows {
-		if e.letter < end && e.info == nil && !e.gone {
+	for _, e := range slices.Clone(l.rows) { // take may sweep the rows
+		switch {
+		case e.letter >= end || e.info != nil || e.gone:
+		case e.state != letter.Open && !g.live(e): // retention took it from between others
+			l.take(e)
+		default:
 			e.info = &letter.Info{}
 			l.unread--
 		}
 	}
 	return nil
+}
+
+// LetterGone takes note that a letter's record is not there any more; one that is open, or needed still, stays known.
+func (g *Group) LetterGone(row *LetterRow) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e, l := g.letterAt(row.ID.place()); e != nil && e.letter == row.at && e.state != letter.Open && !g.live(e) {
+		l.take(e)
+	}
 }
 
 // tellLetters gives entries what was read of them.

@@ -1,0 +1,266 @@
+package dlq
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holtmq/holt/dlq/letter"
+	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/commit"
+	"github.com/holtmq/holt/queue/redrive"
+	"github.com/holtmq/holt/queue/share"
+)
+
+const (
+	restAfter  = time.Second           // before a step that could not be done is tried again
+	lookEvery  = 50 * time.Millisecond // at most: how often a job looks what became of its letters
+	stepBytes  = 4 << 20               // of records published in one step
+	perSecond  = 10                    // steps that a rate is spread over
+	rampGrowth = 10                    // 1, 2, 5, and those ten, a hundred … times
+)
+
+// errStopped ends a runner whose job goes on after the next start, or has ended.
+var errStopped = errors.New("stopped")
+
+// run works on a job until it ends, or the service is closed.
+func (s *Service) run(j *redrive.Job) {
+	pace := pacer{rate: j.Rate, next: time.Now()}
+	if j.Turns() > 0 { // what it did just before a restart counts
+		pace.spend(1)
+	}
+	for {
+		err := s.advance(j, &pace)
+		switch {
+		case err == nil:
+		case errors.Is(err, errStopped):
+			return
+		default:
+			s.log.Error("a redrive cannot go on; trying again", "redrive", j.ID, "group", j.Group, "error", err)
+			if !s.sleep(j, restAfter) {
+				return
+			}
+		}
+	}
+}
+
+// sleep waits; false if the service is closed or the job ends meanwhile.
+func (s *Service) sleep(j *redrive.Job, d time.Duration) bool {
+	ended := j.Ended()
+	if ended == nil {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ended:
+	case <-s.ctx.Done():
+	}
+	return false
+}
+
+// advance does one step of a job.
+func (s *Service) advance(j *redrive.Job, pace *pacer) error {
+	g, err := s.group(j.Group)
+	if err != nil || g.Definition().ID != j.GroupID {
+		return s.end(j, redrive.Failed, "the group is deleted")
+	}
+	n := share.MaxRedrive
+	if j.Rate > 0 {
+		n = pace.most()
+		if wait := time.Until(pace.next); wait > 0 && !s.sleep(j, wait) {
+			return errStopped
+		}
+	}
+	if (j.Ramp || j.StopOnRedeath > 0) && len(j.Next(1)) > 0 {
+		room, err := s.heed(j, g)
+		if err != nil {
+			return err
+		}
+		n = min(n, room)
+	}
+	if j.Ended() == nil || s.ctx.Err() != nil {
+		return errStopped
+	}
+	ids := j.Next(n)
+	if len(ids) == 0 {
+		return s.end(j, redrive.Done, "")
+	}
+	did, err := s.step(j, g, ids)
+	if s.ctx.Err() != nil || errors.Is(err, queue.ErrUnknown) {
+		return errStopped
+	}
+	pace.spend(did)
+	return err
+}
+
+// end ends a job.
+func (s *Service) end(j *redrive.Job, state redrive.State, detail string) error {
+	if _, ended := j.End(state, detail); ended {
+		s.log.Info("a redrive has ended", "redrive", j.ID, "group", j.Group, "state", state, "detail", detail)
+	}
+	return errStopped
+}
+
+// heed looks at what came back: it waits for all of a ramp's stage, ends the job when too much died again, and says how many letters may go next.
+func (s *Service) heed(j *redrive.Job, g *share.Group) (room int, err error) {
+	for {
+		changed := g.LettersChanged()
+		s.look(j)
+		p := j.Progress()
+		if back := p.Succeeded + p.DiedAgain; p.DiedAgain > 0 && float64(p.DiedAgain) > j.StopOnRedeath*float64(back) {
+			return 0, s.end(j, redrive.Failed, fmt.Sprintf("%d of %d that came back died again", p.DiedAgain, back))
+		}
+		if !j.Ramp {
+			return share.MaxRedrive, nil
+		}
+		turns := j.Turns()
+		stage := stageEnd(turns)
+		if waiting, _, _, _ := j.Waiting(0, 1); len(waiting) == 0 || turns < stage && !atStage(turns) {
+			return stage - turns, nil
+		}
+		ended := j.Ended()
+		if ended == nil {
+			return 0, errStopped
+		}
+		select {
+		case <-changed:
+		case <-ended:
+			return 0, errStopped
+		case <-s.ctx.Done():
+			return 0, errStopped
+		}
+		if !s.sleep(j, lookEvery) {
+			return 0, errStopped
+		}
+	}
+}
+
+// stageEnd returns how many letters had their turn when the ramp's stage that comes after so many is over.
+func stageEnd(turns int) int {
+	end := 0
+	for size := 1; ; size *= rampGrowth {
+		for _, n := range [...]int{size, 2 * size, 5 * size} {
+			if end += n; end > turns {
+				return end
+			}
+		}
+	}
+}
+
+// atStage tells whether a stage ends, and the next begins, after so many letters.
+func atStage(turns int) bool { return turns == 0 || stageEnd(turns-1) == turns }
+
+// step delivers letters again and notes that in the same unit.
+func (s *Service) step(j *redrive.Job, g *share.Group, ids []share.LetterID) (did int, err error) {
+	if j.ToTopic {
+		return s.stepToTopic(j, g, ids)
+	}
+	done, err := g.Redrive(s.ctx, share.Step{IDs: ids, Extra: j.Step})
+	return count(done), s.wrap(j.Group, err)
+}
+
+func count(done []uint32) (n int) {
+	for _, d := range done {
+		if d > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// stepToTopic publishes letters' records. Those that are not open, or whose topic is gone, are skipped.
+func (s *Service) stepToTopic(j *redrive.Job, g *share.Group, ids []share.LetterID) (did int, err error) {
+	for {
+		ids, open, records, err := s.readStep(g, ids)
+		if err != nil {
+			return 0, s.wrap(j.Group, err)
+		}
+		if len(records) == 0 {
+			_, err := g.Redrive(s.ctx, share.Step{Extra: func([]uint32) []commit.Part { return j.Step(make([]uint32, len(ids))) }})
+			return 0, s.wrap(j.Group, err)
+		}
+		pub, err := s.broker.Republish(records)
+		if err != nil {
+			return 0, err
+		}
+		done, ok, err := g.RedriveToTopic(s.ctx, share.Step{IDs: open, Publish: pub, Extra: func(done []uint32) []commit.Part { return j.Step(spread(ids, open, done)) }})
+		if err != nil || ok {
+			return count(done), s.wrap(j.Group, err)
+		}
+	}
+}
+
+// spread tells of all letters of a step what happened to those that were open.
+func spread(ids, open []share.LetterID, done []uint32) []uint32 {
+	out := make([]uint32, len(ids))
+	for i, id := range ids {
+		if len(open) > 0 && open[0] == id {
+			out[i] = done[0]
+			open, done = open[1:], done[1:]
+		}
+	}
+	return out
+}
+
+// readStep reads the records of those letters that can be published, as many as go into one unit: ids is cut there.
+func (s *Service) readStep(g *share.Group, ids []share.LetterID) (some, open []share.LetterID, records []queue.TopicMessages, err error) {
+	if err := s.durable(s.ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	size, by := 0, map[string]int{}
+	for i, id := range ids {
+		row, err := g.Letter(id)
+		if err != nil || row.State != letter.Open {
+			continue
+		}
+		d, err := s.read(s.ctx, g, &row, nil)
+		if errors.Is(err, share.ErrNoLetter) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		msg, err := s.message(&d, recordOf(&d))
+		if errors.Is(err, queue.ErrTopicNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if size += msg.Size(); size > stepBytes && len(open) > 0 {
+			return ids[:i], open, records, nil
+		}
+		n, known := by[d.Topic]
+		if !known {
+			n = len(records)
+			by[d.Topic] = n
+			records = append(records, queue.TopicMessages{Topic: d.Topic})
+		}
+		records[n].Messages = append(records[n].Messages, msg)
+		open = append(open, id)
+	}
+	return ids, open, records, nil
+}
+
+// pacer holds a job to its rate.
+type pacer struct {
+	rate float64
+	next time.Time // not before then
+}
+
+// most is how many letters go at a time.
+func (p *pacer) most() int { return max(1, min(share.MaxRedrive, int(p.rate/perSecond))) }
+
+// spend takes note that letters went.
+func (p *pacer) spend(n int) {
+	if p.rate > 0 {
+		from := time.Now()
+		if p.next.After(from) {
+			from = p.next
+		}
+		p.next = from.Add(time.Duration(float64(n) / p.rate * float64(time.Second)))
+	}
+}
