@@ -19,6 +19,7 @@ type workFlags struct {
 	concurrency int
 	lease       time.Duration
 	member      string
+	drain       bool
 }
 
 func (a *app) newWorkCommand() *cobra.Command {
@@ -61,6 +62,7 @@ SIGTERM or SIGINT stops leasing and waits for the running commands; a second one
 	f.IntVarP(&w.concurrency, "concurrency", "c", 1, "commands that run at a time")
 	addDuration(f, &w.lease, "lease", "length of the leases (default: the group's)")
 	f.StringVar(&w.member, "member", "", "name of this worker (default: host name and a random suffix)")
+	f.BoolVar(&w.drain, "drain", false, "end when the group has settled everything there is")
 	_ = cmd.RegisterFlagCompletionFunc("topic", a.completeTopics(true))
 	return cmd
 }
@@ -90,11 +92,36 @@ func (a *app) work(ctx context.Context, group string, argv []string, w *workFlag
 		defer close(said)
 		a.say("holt: stopping; waiting for the commands that run")
 	})
-	err = c.Work(ctx, group, run.handle, opts...)
+	working, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if w.drain {
+		go awaitDrained(working, c, group, cancel)
+	}
+	err = c.Work(working, group, run.handle, opts...)
 	if !stop() {
 		<-said
 	}
 	return err
+}
+
+// drainEvery is how often a worker that is to end with its work asks whether any is left.
+const drainEvery = 200 * time.Millisecond
+
+// awaitDrained calls drained once nothing is left for a group to settle.
+func awaitDrained(ctx context.Context, c *client.Client, group string, drained func()) {
+	tick := time.NewTicker(drainEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if g, err := c.Group(ctx, group); err == nil && g.Totals.Lag == 0 {
+			drained()
+			return
+		}
+	}
 }
 
 const troublePause = 5 * time.Second // between two lines about a server that is away
