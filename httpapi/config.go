@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/holtmq/holt/httpapi/trace"
 )
 
 // Defaults of Config.
@@ -37,6 +39,7 @@ type Config struct {
 	MaxAnswers     int64         // bytes of records in answers under way, all together: the nearer, the less the next one may hold; 128 MiB
 	Environment    string        // shown in the console as a badge, as in "production"; "" = none
 	Commits        *Commits      // measures shown by /metrics; nil = none
+	Tracer         *trace.Tracer // nil: no spans are made, contexts are carried all the same
 	Log            *slog.Logger  // slog.Default()
 }
 

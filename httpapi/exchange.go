@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/httpapi/trace"
 	"github.com/holtmq/holt/queue/catalog"
 )
 
@@ -32,12 +33,14 @@ type exchange struct {
 	buf    *[]byte // the body's, back to the pool at the end
 	held   int64   // of api.held
 	query  url.Values
+	start  time.Time
+	span   *trace.Span // nil: none is made
 }
 
 // serve runs a route's handler and sees to everything that all routes share.
 func (a *API) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	x := &exchange{api: a, route: rt, w: w, r: r, id: a.ids.of(r)}
+	x := &exchange{api: a, route: rt, w: w, r: r, id: a.ids.of(r), start: start}
 	w.Header().Set("X-Request-Id", x.id)
 	defer func() {
 		if p := recover(); p != nil {
@@ -53,6 +56,7 @@ func (a *API) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	err := x.admit()
 	if err == nil {
 		err = rt.handler(x)
+		x.endSpan(err)
 	}
 	if err != nil {
 		x.fail(err)

@@ -48,6 +48,7 @@ func (a *API) lease(x *exchange) error {
 	}
 	buf := a.buffer()
 	defer a.giveBack(buf)
+	x.leasedSpan(group, ds)
 	*buf = appendLeased((*buf)[:0], values, ds, settled, created)
 	err = x.write(http.StatusOK, "application/json", *buf)
 	if err == nil {
@@ -75,6 +76,9 @@ func (x *exchange) leased(group string, call leaseCall) (ds []queue.Delivery, se
 	}
 	if len(call.settle.Publish) == 0 {
 		x.release()
+	}
+	for _, p := range call.settle.Publish {
+		carry(x.traced(), p.Messages, &x.api.limits)
 	}
 	res, ds, created, err := x.api.broker.LeaseAndSettle(x.ctx(), group, *call.settle, call.req)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/httpapi/trace"
 	"github.com/holtmq/holt/queue"
 )
 
@@ -48,6 +49,7 @@ func (a *API) publish(x *exchange) error {
 		a.done(b)
 		return err
 	}
+	carry(x.begin(trace.Publish, topic, "", len(b.msgs)), b.msgs, &a.limits)
 	places, created, err := a.broker.Publish(x.ctx(), topic, b.msgs, wait)
 	if err != nil {
 		x.keepBody() // nor is the batch done

@@ -52,7 +52,7 @@ func New(b Broker, cfg Config) (*API, error) {
 			return nil, fmt.Errorf("trusted origin %q: %w", o, err)
 		}
 	}
-	m, err := newMetrics(b, cfg.Commits)
+	m, err := newMetrics(b, cfg.Commits, cfg.Tracer)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/httpapi/trace"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/catalog"
 )
@@ -52,6 +53,10 @@ func (a *API) settleBy(x *exchange, parse func(limits *queue.Limits, body []byte
 	req, err := parse(&a.limits, body)
 	if err != nil {
 		return err
+	}
+	c := x.begin(trace.Settle, "", group, len(req.Actions))
+	for _, p := range req.Publish {
+		carry(c, p.Messages, &a.limits)
 	}
 	res, err := a.broker.SettleAndPublish(x.ctx(), group, req)
 	if err != nil {

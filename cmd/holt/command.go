@@ -102,6 +102,11 @@ func environment(group string, r *client.Record) []string {
 	if r.Value == nil {
 		env = append(env, "HOLT_TOMBSTONE=1")
 	}
+	for name, as := range traceVariables {
+		if value, ok := r.Headers[name]; ok && utf8.ValidString(value) && !strings.ContainsRune(value, 0) {
+			env = append(env, as+"="+value)
+		}
+	}
 	for name, value := range r.Headers {
 		env = append(env, variable(headerPrefix+variableName(name), value))
 	}
@@ -109,6 +114,9 @@ func environment(group string, r *client.Record) []string {
 }
 
 const headerPrefix = "HOLT_HEADER_"
+
+// traceVariables are the names under which programs look for the trace that they belong to (OpenTelemetry, environment variables as carriers).
+var traceVariables = map[string]string{"traceparent": "TRACEPARENT", "tracestate": "TRACESTATE"}
 
 // variable is name=value, in base64 when the value is no text that an environment can hold.
 func variable(name, value string) string {
@@ -134,7 +142,7 @@ func cleanEnvironment(env []string) (out []string) {
 		name, _, _ := strings.Cut(e, "=")
 		switch name {
 		case "HOLT_GROUP", "HOLT_TOPIC", "HOLT_PARTITION", "HOLT_OFFSET", "HOLT_TIMESTAMP", "HOLT_ATTEMPT", "HOLT_DELIVERIES",
-			"HOLT_RECEIPT", "HOLT_KEY", "HOLT_KEY_BASE64", "HOLT_TOMBSTONE":
+			"HOLT_RECEIPT", "HOLT_KEY", "HOLT_KEY_BASE64", "HOLT_TOMBSTONE", "TRACEPARENT", "TRACESTATE":
 		default:
 			if !strings.HasPrefix(name, headerPrefix) {
 				out = append(out, e)

@@ -21,6 +21,7 @@ var floors = []struct {
 	{"httpapi/console/browser", "drives the console from outside"},
 	{"httpapi", "speaks HTTP and knows no engine"},
 	{"httpapi/console", "pages for operators: what it does goes through the API above it, handed in"},
+	{"httpapi/trace", "trace contexts and spans know nothing of what they trace"},
 	{"dlq", "what operators do with dead letters, over the queue's own primitives"},
 	{"queue/sim", "the whole broker under faults"},
 	{"queue", "the facade: what its sub-packages do, for callers above"},
@@ -53,6 +54,8 @@ var allowed = map[string]string{
 	"client":     "github.com/klauspost/compress",
 	"dlq":        "",
 	"dlq/letter": "",
+
+	"httpapi/trace": "go.opentelemetry.io/proto/otlp google.golang.org/protobuf",
 
 	"queue": "", "queue/admit": "", "queue/redrive": "", "queue/share": "", "queue/ordered": "", "queue/ordered/roster": "", "queue/ordered/assign": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/keys": "", "queue/retain": "", "queue/tail": "", "queue/commit": "",
 	"queue/schema": "github.com/santhosh-tekuri/jsonschema golang.org/x/text",

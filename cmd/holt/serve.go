@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/holtmq/holt/httpapi"
+	"github.com/holtmq/holt/httpapi/trace"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/store/badger"
 )
@@ -70,7 +71,12 @@ func (a *app) serve(ctx context.Context, cfg *serveConfig, log *slog.Logger) err
 	if err != nil {
 		return errors.Join(err, broker.Close(), st.Close())
 	}
-	s, err := newServer(broker, listener, cfg, log, commits)
+	tracer, flush, err := startTracer(cfg, log)
+	if err != nil {
+		return errors.Join(err, listener.Close(), broker.Close(), st.Close())
+	}
+	defer flush()
+	s, err := newServer(broker, listener, cfg, log, commits, tracer)
 	if err != nil {
 		return errors.Join(err, listener.Close(), broker.Close(), st.Close())
 	}
@@ -80,6 +86,20 @@ func (a *app) serve(ctx context.Context, cfg *serveConfig, log *slog.Logger) err
 	closed := errors.Join(broker.Close(), st.Close())
 	log.Info("closed")
 	return errors.Join(err, closed)
+}
+
+// startTracer begins to send spans where the configuration says; flush sends what is left and ends it.
+func startTracer(cfg *serveConfig, log *slog.Logger) (tracer *trace.Tracer, flush func(), err error) {
+	if cfg.OTLPEndpoint == "" {
+		return nil, func() {}, nil
+	}
+	if tracer, err = trace.New(trace.Config{Endpoint: cfg.OTLPEndpoint, Version: ownVersion().Version, Log: log}); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { tracer.Run(ctx) })
+	return tracer, func() { cancel(); running.Wait() }, nil
 }
 
 // server is a broker behind HTTP.
@@ -92,8 +112,8 @@ type server struct {
 	log      *slog.Logger
 }
 
-func newServer(b *queue.Broker, l net.Listener, cfg *serveConfig, log *slog.Logger, commits *httpapi.Commits) (*server, error) {
-	hc := httpapi.Config{Hosts: cfg.Hosts, TrustedOrigins: cfg.TrustedOrigins, Environment: cfg.Environment, MaxConns: cfg.MaxConnections, Log: log, Commits: commits}
+func newServer(b *queue.Broker, l net.Listener, cfg *serveConfig, log *slog.Logger, commits *httpapi.Commits, tracer *trace.Tracer) (*server, error) {
+	hc := httpapi.Config{Hosts: cfg.Hosts, TrustedOrigins: cfg.TrustedOrigins, Environment: cfg.Environment, MaxConns: cfg.MaxConnections, Log: log, Commits: commits, Tracer: tracer}
 	if cfg.TokenFile != "" {
 		var err error
 		if hc.Tokens, err = readTokens(cfg.TokenFile); err != nil {

@@ -36,7 +36,7 @@ func served(t *testing.T, cfg *serveConfig) (s *server, address string, log *byt
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err = newServer(b, l, cfg, slog.New(slog.NewTextHandler(log, nil)), nil); err != nil {
+	if s, err = newServer(b, l, cfg, slog.New(slog.NewTextHandler(log, nil)), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
