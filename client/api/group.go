@@ -1,5 +1,7 @@
 package api
 
+import "encoding/json"
+
 // Backoff is the wait before the next attempt: exponential, or the Steps, whose last one repeats.
 type Backoff struct {
 	Initial    Duration   `json:"initial,omitempty"`
@@ -49,6 +51,25 @@ type Group struct {
 	Totals     GroupTotals      `json:"totals"`
 	Partitions []GroupPartition `json:"partitions"`
 	Members    []GroupMember    `json:"members"`
+}
+
+// OrderedConfig is an ordered group's configuration; all else of GroupConfig is for share groups.
+type OrderedConfig struct {
+	Paused bool   `json:"paused"`
+	Pin    bool   `json:"pin"`
+	Start  string `json:"start"`
+}
+
+// MarshalJSON implements json.Marshaler: a group has the configuration of its kind.
+func (g Group) MarshalJSON() ([]byte, error) {
+	type plain Group
+	if g.Kind != "ordered" {
+		return json.Marshal(plain(g))
+	}
+	return json.Marshal(struct {
+		plain
+		Config OrderedConfig `json:"config"`
+	}{plain(g), OrderedConfig{g.Config.Paused, g.Config.Pin, g.Config.Start}})
 }
 
 // GroupTotals counts records: Lag = Available + Leased + Deferred.

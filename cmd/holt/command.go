@@ -92,9 +92,9 @@ func environment(group string, r *client.Record) []string {
 		fmt.Sprintf("HOLT_PARTITION=%d", r.Partition),
 		fmt.Sprintf("HOLT_OFFSET=%d", r.Offset),
 		"HOLT_TIMESTAMP=" + showTime(api.Time(r.Timestamp)),
-		fmt.Sprintf("HOLT_ATTEMPT=%d", r.Attempt),
-		fmt.Sprintf("HOLT_DELIVERIES=%d", r.Deliveries),
-		"HOLT_RECEIPT=" + r.Receipt,
+	}
+	if r.Receipt != "" {
+		env = append(env, fmt.Sprintf("HOLT_ATTEMPT=%d", r.Attempt), fmt.Sprintf("HOLT_DELIVERIES=%d", r.Deliveries), "HOLT_RECEIPT="+r.Receipt)
 	}
 	if r.Key != nil {
 		env = append(env, variable("HOLT_KEY", string(r.Key)))

@@ -116,6 +116,9 @@ func (a *app) showGroup(g api.Group) error {
 	if err := a.fields(pairs...); err != nil {
 		return err
 	}
+	if g.Kind == "ordered" {
+		return a.showOffsets(g)
+	}
 	var rows [][]string
 	for _, p := range g.Partitions {
 		rows = append(rows, []string{

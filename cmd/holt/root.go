@@ -91,7 +91,7 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newTopicCommand(), a.newGroupCommand(),
 		a.newPublishCommand(), a.newReadCommand(),
 		a.newLeaseCommand(), a.newAckCommand(), a.newNackCommand(), a.newReleaseCommand(), a.newRejectCommand(),
-		a.newExtendCommand(), a.newWorkCommand(), a.newScheduleCommand(),
+		a.newExtendCommand(), a.newWorkCommand(), a.newConsumeCommand(), a.newScheduleCommand(),
 		a.newSchemaCommand(), a.newBackupCommand(), a.newRestoreCommand(), a.newExportCommand(), a.newImportCommand(),
 		a.newTopCommand(), a.newCheckCommand(),
 		a.newDemoCommand(), a.newBenchCommand(),
