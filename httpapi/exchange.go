@@ -53,6 +53,7 @@ func (a *API) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 			log.Debug("request", "request_id", x.id, "route", rt.name, "status", x.status, "took", took, "client", cut(r.Header.Get(clientHeader)))
 		}
 	}()
+	x.expectBody()
 	err := x.admit()
 	if err == nil {
 		err = rt.handler(x)

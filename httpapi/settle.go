@@ -4,8 +4,8 @@ import (
 	"net/http"
 
 	"github.com/holtmq/holt/client/api"
-	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/httpapi/trace"
+	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/catalog"
 )
