@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/holtmq/holt/client/api"
 )
@@ -54,6 +55,18 @@ func (c *Client) ReleasePlace(ctx context.Context, group string, p Place) error 
 // ErrAlreadySettled.
 func (c *Client) RejectPlace(ctx context.Context, group string, p Place) error {
 	return c.post(ctx, recordPath(group, p, "reject"), struct{}{}, nil)
+}
+
+// ExtendPlace moves the deadline of the lease on a record to d from now (0 = the group's lease) and returns it; its holder goes on with the receipt it has.
+// With no running lease it is ErrLeaseLost.
+func (c *Client) ExtendPlace(ctx context.Context, group string, p Place, d time.Duration) (time.Time, error) {
+	var in api.ExtendRecord
+	if d != 0 {
+		in.For = new(api.Duration(d))
+	}
+	var out api.ExtendedRecord
+	err := c.post(ctx, recordPath(group, p, "extend"), in, &out)
+	return time.Time(out.ExpiresAt), err
 }
 
 func recordPath(group string, p Place, verb ...string) string {

@@ -111,6 +111,8 @@ type Inspection interface {
 	Ribbon(ctx context.Context, group string, cells int) ([]queue.GroupRibbon, error)
 	// SettleAt takes release, ack and reject.
 	SettleAt(ctx context.Context, group string, at queue.GroupPlace, v queue.Verb) error
+	// ExtendAt moves the deadline of a running lease to length from now (0 = the group's lease).
+	ExtendAt(ctx context.Context, group string, at queue.GroupPlace, length time.Duration) (until time.Time, err error)
 }
 
 // Process tells how the server is.

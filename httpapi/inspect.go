@@ -150,6 +150,40 @@ func (a *API) settleAt(v queue.Verb) handler {
 	}
 }
 
+// extendAt moves the deadline of the lease on one record, by its place.
+func (a *API) extendAt(x *exchange) error {
+	group, at, err := x.place()
+	if err != nil {
+		return err
+	}
+	if err := x.params(); err != nil {
+		return err
+	}
+	body, err := x.body()
+	if err != nil {
+		return err
+	}
+	var length time.Duration
+	s := newScanner(body)
+	s.object(func(name []byte) bool {
+		if string(name) != "for" {
+			return false
+		}
+		if !s.null() {
+			length = s.duration(catalog.MinLease, catalog.MaxLease)
+		}
+		return true
+	})
+	if err := s.done(); err != nil {
+		return err
+	}
+	until, err := a.broker.ExtendAt(x.ctx(), group, at, length)
+	if err != nil {
+		return err
+	}
+	return x.json(http.StatusOK, api.ExtendedRecord{ExpiresAt: api.Time(until)})
+}
+
 // noFields reads the body of a call that takes no fields.
 func (x *exchange) noFields() error {
 	body, err := x.body()

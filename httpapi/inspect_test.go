@@ -290,3 +290,31 @@ func FuzzPlace(f *testing.F) {
 		}
 	})
 }
+
+// An operator moves a deadline; the worker's receipt stays good.
+func TestExtendByPlace(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.put("/v1/topics/t", `{"partitions":1}`).is(201)
+		h.put("/v1/groups/g", `{"topics":["t"],"lease":"10s"}`).is(201)
+		h.publish("t", `{"records":[{"value":1},{"value":2}]}`).is(200)
+		held := into[api.LeaseResponse](h.post("/v1/groups/g/lease", `{"member":"w"}`)).Records[0]
+		time.Sleep(9 * time.Second)
+		got := into[api.ExtendedRecord](h.post("/v1/groups/g/records/t/0/0/extend", `{"for":"1m"}`).is(200))
+		if left := time.Until(time.Time(got.ExpiresAt)); left != time.Minute {
+			t.Errorf("%v are left", left)
+		}
+		time.Sleep(50 * time.Second)
+		h.post("/v1/groups/g/records/t/0/0/extend", ``).is(200) // the group's own lease
+		time.Sleep(9 * time.Second)
+		if d := into[api.GroupRecordDetail](h.get("/v1/groups/g/records/t/0/0")); d.State != "leased" || d.Attempt != 1 || d.Member != "w" {
+			t.Errorf("%+v", d)
+		}
+		h.post("/v1/groups/g/ack", `{"receipt":"`+held.Receipt+`"}`).is(200)
+		h.post("/v1/groups/g/records/t/0/0/extend", `{}`).problem(409, api.AlreadySettled)
+		h.post("/v1/groups/g/records/t/0/1/extend", `{}`).problem(409, api.LeaseLost) // nobody holds it
+		h.post("/v1/groups/g/records/t/0/2/extend", `{}`).problem(404, api.RecordNotFound)
+		for _, bad := range []string{`{"for":"0s"}`, `{"for":"13h"}`, `{"for":1}`, `{"until":"1m"}`} {
+			h.post("/v1/groups/g/records/t/0/1/extend", bad).problem(400, api.InvalidRequest)
+		}
+	})
+}

@@ -161,6 +161,7 @@ func (a *API) table() []route {
 		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/release", handler: a.settleAt(queue.Release), late: true},
 		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/ack", handler: a.settleAt(queue.Ack), late: true},
 		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/reject", handler: a.settleAt(queue.Reject), late: true},
+		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/extend", handler: a.extendAt, late: true},
 	}
 	for _, v := range verbs {
 		routes = append(routes, route{name: "POST /v1/groups/{group}/" + v.name, handler: a.settleOne(v), late: true})

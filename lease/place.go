@@ -207,3 +207,34 @@ func (w *Window) skipAhead(to Offset) {
 		w.trimAhead()
 	}
 }
+
+// ExtendAt moves the deadline of a running lease to now + length by place, for operators: its holder goes on with the receipt it has. Lost means that no
+// lease runs, or it ran past its deadline already; AlreadySettled that the record is settled (or dying), Invalid that there can be no such record.
+func (w *Window) ExtendAt(now int64, at Offset, length int64) Result {
+	switch s := w.find(at); {
+	case at < 0:
+		return Result{Code: Invalid}
+	case s == 0 && at >= w.end:
+		return Result{Code: Lost}
+	case s == 0:
+		return Result{Code: AlreadySettled}
+	default:
+		return w.extendPlace(now, s, length)
+	}
+}
+
+func (w *Window) extendPlace(now int64, s uint32, length int64) Result {
+	r := w.slab.rec(s)
+	switch {
+	case r.state == Dying:
+		return Result{Code: AlreadySettled}
+	case r.state != Leased || r.at <= now:
+		return Result{Code: Lost}
+	}
+	res := Result{Attempt: r.attempt(), Member: w.members.name(r.member), LeasedAt: r.leasedAt}
+	w.leave(s, r)
+	r.at, r.length = later(now, length), clampLength(length)
+	res.Deadline = r.at
+	w.enterOrDie(s, r, 0, false, &res)
+	return res
+}

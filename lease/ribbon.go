@@ -63,4 +63,3 @@ func (c *Cell) count(s State) {
 		c.Dying++
 	}
 }
-

@@ -23,7 +23,7 @@ var rewriteFlag = flag.Bool("rewrite", false, "write what the scripts in testdat
 //	lease max [for=ms] [bytes=] [have=] [have-bytes=] [member=]
 //	ack|nack|release|reject|extend offset[.delivery[.incarnation[.epoch]]]… [delay=] [for=]   the last claim, unless told
 //	expire | resume | dying | bury offset | free key offset
-//	place verb offset | reset to | trim to
+//	place verb offset [for=ms] | reset to | trim to
 //	redrive offset [key=] [deliveries=] [due=]      deliveries: 1, unless told
 //	view offset… | counts | attempts | crash | keep    keep: durable up to here; crash: what came after is forgotten
 func TestScripts(t *testing.T) {
@@ -163,6 +163,10 @@ func (s *script) do(f []string) (out []string) {
 	case "free":
 		s.w.FreeKey(uint64(number(args[0])), lease.Offset(number(args[1])))
 	case "place":
+		if args[0] == "extend" {
+			say("%s", result(s.w.ExtendAt(s.now, lease.Offset(number(args[1])), numberOr(named, "for", 0))))
+			break
+		}
 		say("%s", result(s.w.SettleAt(s.now, lease.Offset(number(args[1])), verbs[args[0]])))
 	case "redrive":
 		say("%s", result(lease.Result{Code: s.w.Redrive(lease.Back{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/catalog"
@@ -58,6 +59,16 @@ func (b *Broker) GroupRecord(ctx context.Context, name string, at GroupPlace) (G
 		return d, b.atPlace(name, at, err)
 	}
 	return d, b.durable(ctx)
+}
+
+// ExtendAt moves the deadline of the lease on a record to length from now (0 = the group's lease); its holder keeps it. Errors: as SettleAt, and ErrLeaseLost if nobody holds it.
+func (b *Broker) ExtendAt(ctx context.Context, name string, at GroupPlace, length time.Duration) (time.Time, error) {
+	g, err := b.groupAt(name, at)
+	if err != nil {
+		return time.Time{}, err
+	}
+	until, err := g.ExtendAt(ctx, at, length)
+	return until, b.atPlace(name, at, err)
 }
 
 // SettleAt settles one record of a group by place: Release, Ack or Reject; a running lease is lost. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrPartitionNotFound,

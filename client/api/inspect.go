@@ -47,3 +47,13 @@ type Attempt struct {
 	Outcome  string       `json:"outcome"` // nacked, rejected, expired
 	Error    *WorkerError `json:"error,omitempty"`
 }
+
+// ExtendRecord is the body of POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/extend.
+type ExtendRecord struct {
+	For *Duration `json:"for,omitempty"` // absent: the group's lease
+}
+
+// ExtendedRecord answers it.
+type ExtendedRecord struct {
+	ExpiresAt Time `json:"expires_at"`
+}

@@ -38,7 +38,7 @@ func (a *app) newGroupCommand() *cobra.Command {
 	return newNoun("group", "List, show, create, edit, pause, reset and delete groups; look at their records",
 		a.newGroupLs(), a.newGroupShow(), a.newGroupCreate(), a.newGroupEdit(), a.newGroupRm(),
 		a.newGroupPause(), a.newGroupResume(), a.newGroupReset(),
-		a.newGroupRecords(), a.newGroupLeases(), a.newGroupRecord(), a.newGroupRelease(), a.newGroupAck(), a.newGroupReject())
+		a.newGroupRecords(), a.newGroupLeases(), a.newGroupRecord(), a.newGroupRelease(), a.newGroupAck(), a.newGroupReject(), a.newGroupExtend())
 }
 
 func (a *app) newGroupLs() *cobra.Command {

@@ -316,3 +316,16 @@ func (a *app) newGroupReject() *cobra.Command {
 			return c.RejectPlace(cmd.Context(), group, p)
 		})
 }
+
+func (a *app) newGroupExtend() *cobra.Command {
+	var length time.Duration
+	c := a.newGroupPlaceVerb("extend", "Move the deadline of the lease on a record; its worker keeps it", "extended",
+		func(cmd *cobra.Command, c *client.Client, group string, p client.Place) error {
+			_, err := c.ExtendPlace(cmd.Context(), group, p, length)
+			return err
+		})
+	c.Long = "Move the deadline of the lease on a record; the worker that holds it goes on with its receipt.\n\n" +
+		"The record is named by three arguments; several as in emails/0/17 emails/1/3. With one that nobody holds the exit code is 1."
+	addDuration(c.Flags(), &length, "for", "how long from now (default: the group's lease)")
+	return c
+}

@@ -12,6 +12,7 @@ import (
 
 // actions are all that the console can do.
 var actions = map[string]action{
+	"record.extend":    planExtend,
 	"schedule.run":     planScheduleRun,
 	"schedule.delete":  planScheduleDelete,
 	"schedule.put":     planSchedulePut,
@@ -78,6 +79,36 @@ func planPlace(verb, label, note string) action {
 		p.Done = func([]*answer) done { return done{Text: label + ": " + plural(len(places), "record", "records") + "."} }
 		return p, nil
 	}
+}
+
+// planExtend moves the deadlines of leases by the places of their records.
+func planExtend(_ *visit, f url.Values) (*plan, error) {
+	g, places, length := f.Get("group"), f["at"], strings.TrimSpace(f.Get("for"))
+	if length == "" {
+		length = "1m"
+	}
+	if len(places) == 0 || len(places) > maxAtOnce {
+		return nil, badf("select 1 to %d records", maxAtOnce)
+	}
+	p := &plan{
+		Title: "Extend " + plural(len(places), "lease", "leases") + " of " + g, Button: "Extend", Notes: []string{"The workers go on with the receipts they have."},
+		Inputs: []input{{Name: "for", Label: "For", Value: length, Hint: "from now, as in 5m"}},
+	}
+	if _, err := api.ParseDuration(length); err != nil {
+		p.Blocked = err.Error()
+	}
+	for _, at := range places {
+		parts := strings.Split(at, "/")
+		if len(parts) != 3 {
+			return nil, badf("%q is no place of a record: topic/partition/offset", clip(at, 60))
+		}
+		p.Calls = append(p.Calls, call{method: http.MethodPost, path: apiPath("groups", g, "records", parts[0], parts[1], parts[2], "extend"), body: jsonBody(map[string]string{"for": length})})
+		p.CLI = append(p.CLI, command("group", "extend", g, parts[0], parts[1], parts[2], "--for", length))
+	}
+	p.Done = func([]*answer) done {
+		return done{Text: "Extended " + plural(len(places), "lease", "leases") + " to " + length + " from now."}
+	}
+	return p, nil
 }
 
 // planReset moves a group's progress, after a dry run.

@@ -238,12 +238,9 @@ func (g *Group) SettleAt(ctx context.Context, at Place, v lease.Verb) error {
 func (g *Group) settleAt(ctx context.Context, at Place, v lease.Verb) (dying bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	w := g.windowAt(at)
-	if w == nil {
-		return false, fmt.Errorf("group %s, %s/%d: %w", g.name, at.Topic, at.Partition, ErrNotAttached)
-	}
-	if start, end := w.part.Bounds(); at.Offset < start || at.Offset >= end {
-		return false, fmt.Errorf("group %s, %s/%d at %d: %w", g.name, at.Topic, at.Partition, at.Offset, store.ErrOutOfRange)
+	w, err := g.windowOf(at)
+	if err != nil {
+		return false, err
 	}
 	before := w.machine.Counts().Leased
 	r := w.machine.SettleAt(g.env.Clock.Now(), lease.Offset(at.Offset), v)
@@ -257,6 +254,50 @@ func (g *Group) settleAt(ctx context.Context, at Place, v lease.Verb) (dying boo
 		return false, fmt.Errorf("group %s: too many records ahead of the group are settled by place: %w", g.name, ErrTooManyWaiting)
 	}
 	return w.machine.Counts().Dying > 0, nil
+}
+
+// ExtendAt moves the deadline of a running lease to length from now, or to the group's own length if that is 0; its holder keeps it. Errors: ErrNotAttached,
+// ErrAlreadySettled, ErrLeaseLost (none runs), store.ErrOutOfRange, store.ErrUnknown.
+func (g *Group) ExtendAt(ctx context.Context, at Place, length time.Duration) (until time.Time, err error) {
+	r, err := g.extendAt(at, length)
+	if err != nil {
+		return until, err
+	}
+	return g.env.Clock.Time(r.Deadline), g.result(g.env.Committer.Wait(ctx, g.env.Committer.Last()))
+}
+
+func (g *Group) extendAt(at Place, length time.Duration) (r lease.Result, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	w, err := g.windowOf(at)
+	if err != nil {
+		return r, err
+	}
+	if length == 0 {
+		length = g.def.Config.Lease
+	}
+	r = w.machine.ExtendAt(g.env.Clock.Now(), lease.Offset(at.Offset), length.Milliseconds())
+	g.journal(w)
+	g.arm()
+	switch r.Code {
+	case lease.AlreadySettled:
+		return r, ErrAlreadySettled
+	case lease.Lost:
+		return r, fmt.Errorf("group %s, %s/%d at %d: nobody holds it: %w", g.name, at.Topic, at.Partition, at.Offset, ErrLeaseLost)
+	}
+	return r, nil
+}
+
+// windowOf returns the window of a record that is there; the lock is held.
+func (g *Group) windowOf(at Place) (*window, error) {
+	w := g.windowAt(at)
+	if w == nil {
+		return nil, fmt.Errorf("group %s, %s/%d: %w", g.name, at.Topic, at.Partition, ErrNotAttached)
+	}
+	if start, end := w.part.Bounds(); at.Offset < start || at.Offset >= end {
+		return nil, fmt.Errorf("group %s, %s/%d at %d: %w", g.name, at.Topic, at.Partition, at.Offset, store.ErrOutOfRange)
+	}
+	return w, nil
 }
 
 // Move is a reset of one partition.

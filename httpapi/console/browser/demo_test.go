@@ -75,6 +75,22 @@ func (d *demo) setUp(ctx context.Context) error {
 			return err
 		}
 	}
+	for i := range 60 {
+		delay := api.Duration(time.Duration(d.rand.IntN(d.rand.IntN(3600)+60)) * time.Second)
+		_, err := d.PublishBatch(ctx, "emails", []api.NewRecord{{Delay: &delay, Value: api.Value{Value: fmt.Appendf(nil, `{"to":"customer-%d@example.org","template":"reminder"}`, i)}}}, client.PublishOptions{})
+		if err != nil {
+			return err
+		}
+	}
+	for name, s := range map[string]map[string]any{
+		"nightly-digest": {"cron": "30 2 * * *", "zone": "Europe/Paris", "topic": "emails", "record": map[string]any{"value": map[string]any{"template": "digest"}}},
+		"reindex":        {"cron": "@hourly", "topic": "products", "record": map[string]any{"value": map[string]any{"reindex": true}}},
+		"heartbeat":      {"cron": "*/5 * * * *", "topic": "audit-log", "record": map[string]any{"value": map[string]any{"actor": "scheduler"}}},
+	} {
+		if _, err := d.PutSchedule(ctx, name, s); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -91,6 +91,15 @@ var shots = []shot{
 	{name: "group-phone", path: "groups/mailer", width: 390, high: 844},
 	{name: "leases", path: "groups/thumbnails/leases"},
 	{name: "records", path: "groups/mailer/records?state=deferred"},
+	{name: "topology", path: "topology"},
+	{name: "history", path: "history?span=15m"},
+	{name: "schedules", path: "schedules"},
+	{name: "scheduled", path: "topics/emails/scheduled"},
+	{name: "reference", path: "reference", do: func(b *tab) {
+		b.holds(`(() => { const d = document.getElementById("lease"); if (d) d.open = true; return !!d; })()`)
+		b.holds(`(() => { document.getElementById("lease").scrollIntoView(); return true; })()`)
+	}},
+	{name: "tail", path: "topics/orders/tail", do: func(b *tab) { b.holds(`document.querySelectorAll(".tail tbody tr").length > 25`) }},
 	{name: "reset", path: "groups/billing", do: func(b *tab) { b.press(".head .act button", "Reset…"); b.see("#dialog", "at attempt 1") }},
 }
 
