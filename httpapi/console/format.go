@@ -18,7 +18,7 @@ var formats = template.FuncMap{
 	"num": num, "compact": compact, "bytes": bytesText, "rate": rate, "age": age, "ago": ago, "until": until, "dur": durationText, "stamp": stamp, "clock": clock,
 	"clip": clip, "plural": plural, "pct": percent, "dict": dict, "list": func(all ...any) []any { return all }, "add": func(a, b int) int { return a + b },
 	"act": newButton, "lower": strings.ToLower, "time": func(t api.Time) time.Time { return time.Time(t) }, "timep": timeOf, "str": textOf, "has": strings.Contains,
-	"sub64": func(a, b int64) int64 { return a - b }, "sub": about, "paragraphs": paragraphs, "gtext": func(text string) int { return 17 + 8*btoi(text == "") }, "add64": func(a, b int64) int64 { return a + b }, "withq": func(q url.Values, kv ...string) template.URL { return template.URL(with(q, kv...)) }, "query": func(s string) template.URL { return template.URL(s) }, "soon": soon, "with4": goOn, "ribbonWidth": func(r ribbonView) int64 { return max((r.To-r.From+r.Width-1)/max(r.Width, 1), 1) },
+	"sub64": func(a, b int64) int64 { return a - b }, "sub": about, "qty": quantity, "inline": inline, "paragraphs": paragraphs, "gtext": func(text string) int { return 17 + 8*btoi(text == "") }, "add64": func(a, b int64) int64 { return a + b }, "withq": func(q url.Values, kv ...string) template.URL { return template.URL(with(q, kv...)) }, "query": func(s string) template.URL { return template.URL(s) }, "soon": soon, "with4": goOn, "ribbonWidth": func(r ribbonView) int64 { return max((r.To-r.From+r.Width-1)/max(r.Width, 1), 1) },
 }
 
 // num writes a whole number with separators between thousands.
@@ -157,7 +157,7 @@ func pair(a int, x string, b int, y string) string {
 	if b == 0 {
 		return fmt.Sprintf("%d %s", a, x)
 	}
-	return fmt.Sprintf("%d %s %d %s", a, x, b, y)
+	return fmt.Sprintf("%d%s %d%s", a, x, b, y)
 }
 
 // durationText writes a configured length of time as the API does.
@@ -286,6 +286,44 @@ func paragraphs(s string) (out []string) {
 		if p = strings.TrimSpace(p); p != "" {
 			out = append(out, p)
 		}
+	}
+	return out
+}
+
+// quantity is a text of a number and its unit, taken apart.
+type amount struct{ Number, Unit string }
+
+func quantity(s string) amount {
+	if i := strings.LastIndexByte(s, ' '); i > 0 && !strings.ContainsAny(s[i+1:], "0123456789") {
+		return amount{s[:i], s[i+1:]}
+	}
+	return amount{Number: s}
+}
+
+// inline splits a line of Markdown into plain text, code and bold.
+func inline(s string) (out []token) {
+	for s != "" {
+		i := strings.IndexAny(s, "`*")
+		mark := ""
+		switch {
+		case i < 0:
+			return append(out, token{"", s})
+		case s[i] == '`':
+			mark = "`"
+		case strings.HasPrefix(s[i:], "**"):
+			mark = "**"
+		}
+		end := -1
+		if mark != "" {
+			end = strings.Index(s[i+len(mark):], mark)
+		}
+		if end < 0 {
+			out, s = append(out, token{"", s[:i+1]}), s[i+1:]
+			continue
+		}
+		class := map[string]string{"`": "code", "**": "b"}[mark]
+		out = append(out, token{"", s[:i]}, token{class, s[i+len(mark) : i+len(mark)+end]})
+		s = s[i+2*len(mark)+end:]
 	}
 	return out
 }

@@ -176,7 +176,7 @@ func drawRibbon(r *queue.GroupRibbon, g *groupView) ribbonView {
 			if part.n == 0 {
 				continue
 			}
-			h := max(int(100*int64(part.n)/n), 12)
+			h := max(int(100*int64(part.n)/n), 34)
 			h = min(h, 100-y)
 			v.Bars = appendBar(v.Bars, bar{part.state, i, 1, y, h})
 			y += h

@@ -86,8 +86,8 @@ type heatMap struct {
 
 type (
 	heatLabel struct {
-		X, Y int
-		Name string
+		X, Y, Top int
+		Name      string
 	}
 	heatCell struct {
 		X, Y, W, H  int
@@ -120,7 +120,7 @@ func (h *heat) of(topic string) *heatMap {
 	}
 	now := ends[len(ends)-1].minute
 	for p := range parts {
-		m.Rows = append(m.Rows, heatLabel{0, p*(high+2) + 12, itoa(p)})
+		m.Rows = append(m.Rows, heatLabel{0, p*(high+2) + 12, p * (high + 2), itoa(p)})
 	}
 	for i := 1; i < len(ends); i++ {
 		column := heatColumns - 1 - int(now-ends[i].minute)
@@ -129,7 +129,7 @@ func (h *heat) of(topic string) *heatMap {
 		}
 		for p := range ends[i].ends {
 			n := added(i, p)
-			fill := 0.05
+			fill := 0.04
 			if m.Most > 0 && n > 0 {
 				fill = 0.15 + 0.85*float64(n)/float64(m.Most)
 			}
@@ -139,7 +139,7 @@ func (h *heat) of(topic string) *heatMap {
 	}
 	m.Width, m.Height = left+heatColumns*wide, parts*(high+2)+18
 	for back := 0; back < heatColumns; back += 15 {
-		m.Ticks = append(m.Ticks, heatLabel{left + (heatColumns-1-back)*wide - 14, m.Height - 3, time.Unix((now-int64(back))*60, 0).UTC().Format("15:04")})
+		m.Ticks = append(m.Ticks, heatLabel{left + (heatColumns-back)*wide - 1, m.Height - 3, 0, time.Unix((now-int64(back))*60, 0).UTC().Format("15:04")})
 	}
 	return m
 }

@@ -26,6 +26,7 @@ type snapshot struct {
 	at            time.Time
 	topics        []topicView
 	groups        []groupView
+	measured      bool // rates are known
 	leftOut       bool // there are more topics or groups than it holds
 	health        store.Health
 	typical, slow time.Duration // of commits
@@ -143,6 +144,7 @@ func (s *sampler) take(ctx context.Context) (*snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.before(snap.at)
+	snap.measured = before != nil
 	letters := map[string]bool{}
 	for _, g := range groups {
 		letters[g.Config.DeadLetterTopic] = true
@@ -343,7 +345,7 @@ func (s *sampler) run(ctx context.Context) error {
 			if err != nil && ctx.Err() != nil {
 				return err
 			}
-			if err == nil {
+			if err == nil && snap.measured {
 				s.ring.add(sampleOf(snap))
 				s.heat.note(snap)
 			}

@@ -12,8 +12,8 @@ const (
 	graphNodes = 40 // of one column; what has the most to do is shown
 	nodeHigh   = 40
 	nodeGap    = 12
-	nodeWide   = 210
-	columnGap  = 90
+	nodeWide   = 224
+	graphWide  = 1080
 )
 
 // graph is the topology as SVG draws it.
@@ -66,7 +66,7 @@ type producer struct {
 func drawGraph(s *snapshot, producers []producer, q string) *graph {
 	g := &graph{Q: q}
 	groups, topics := g.choose(s, q)
-	b := &graphBuilder{g: g, at: map[string][2]int{}}
+	b := &graphBuilder{g: g, at: map[string][2]int{}, columns: 3}
 	var names []string
 	for _, p := range producers {
 		if topics[p.Topic] && !contains(names, p.Name) && len(names) < graphNodes {
@@ -75,6 +75,7 @@ func drawGraph(s *snapshot, producers []producer, q string) *graph {
 	}
 	column := 0
 	if len(names) > 0 {
+		b.columns = 4
 		b.head(column, "Producers")
 		for _, n := range names {
 			b.node(column, "producer", n, "", "")
@@ -154,15 +155,21 @@ func contains(all []string, one string) bool {
 
 // graphBuilder puts nodes into columns.
 type graphBuilder struct {
-	g    *graph
-	next []int             // the next free y of each column
-	at   map[string][2]int // kind/name → place
+	g       *graph
+	columns int
+	next    []int             // the next free y of each column
+	at      map[string][2]int // kind/name → place
 }
 
 const graphTop = 30
 
+// x is where a column begins.
+func (b *graphBuilder) x(column int) int {
+	return column * (graphWide - nodeWide) / max(b.columns-1, 1)
+}
+
 func (b *graphBuilder) head(column int, text string) {
-	b.g.Heads = append(b.g.Heads, graphHead{column * (nodeWide + columnGap), text})
+	b.g.Heads = append(b.g.Heads, graphHead{b.x(column), text})
 	b.grow(column)
 }
 
@@ -170,12 +177,12 @@ func (b *graphBuilder) grow(column int) {
 	for len(b.next) <= column {
 		b.next = append(b.next, graphTop)
 	}
-	b.g.Width = max(b.g.Width, column*(nodeWide+columnGap)+nodeWide)
+	b.g.Width = graphWide
 }
 
 func (b *graphBuilder) node(column int, kind, name, text, link string) {
 	b.grow(column)
-	x, y := column*(nodeWide+columnGap), b.next[column]
+	x, y := b.x(column), b.next[column]
 	b.next[column] += nodeHigh + nodeGap
 	b.g.Height = max(b.g.Height, b.next[column])
 	b.at[kind+"/"+name] = [2]int{x, y}
@@ -187,7 +194,7 @@ func (b *graphBuilder) node(column int, kind, name, text, link string) {
 	case "dead":
 		label, text = text, ""
 	}
-	b.g.Nodes = append(b.g.Nodes, graphNode{x, y, kind, clip(label, 28), text, link})
+	b.g.Nodes = append(b.g.Nodes, graphNode{x, y, kind, clip(label, 27), text, link})
 }
 
 // after draws what follows a group: its workers, and its dead letters.

@@ -116,6 +116,8 @@
     const css = n => getComputedStyle(document.documentElement).getPropertyValue(n).trim();
     const unit = el.dataset.unit || "";
     const short = v => v == null ? "–" : (Math.abs(v) >= 1e9 ? (v / 1e9).toFixed(1) + "G" : Math.abs(v) >= 1e6 ? (v / 1e6).toFixed(1) + "M" : Math.abs(v) >= 1e4 ? (v / 1e3).toFixed(1) + "k" : Math.abs(v) >= 100 || v === Math.round(v) ? Math.round(v).toLocaleString("en") : v.toFixed(v < 1 ? 2 : 1)) + unit;
+    const two = n => String(n).padStart(2, "0");
+    const clock = (t, seconds) => { const d = new Date(t * 1000); return two(d.getUTCHours()) + ":" + two(d.getUTCMinutes()) + (seconds ? ":" + two(d.getUTCSeconds()) : ""); };
     let data, plot;
     const load = async () => { const a = await fetch(el.dataset.chart, { cache: "no-store" }); if (a.ok) data = await a.json(); };
     const draw = () => {
@@ -125,8 +127,8 @@
       const opts = {
         width: el.clientWidth, height: 160, cursor: { y: false }, padding: [8, 8, 0, 0],
         scales: { y: { range: (u, lo, hi) => [0, hi > 0 ? hi * 1.08 : 1] } },
-        axes: [{ ...axis, space: 60 }, { ...axis, size: 52, values: (u, vs) => vs.map(short) }],
-        series: [{ value: (u, v) => v == null ? "–" : new Date(v * 1000).toLocaleTimeString() }].concat(data.series.map(s => ({ label: s.name, stroke: css("--" + s.color), width: 1.5, fill: data.series.length === 1 ? css("--" + s.color) + "22" : undefined, points: { show: false }, value: (u, v) => short(v) }))),
+        axes: [{ ...axis, space: 64, values: (u, ts, i, space, step) => ts.map(t => clock(t, step < 60)) }, { ...axis, size: 52, values: (u, vs) => vs.map(short) }],
+        series: [{ label: "at", value: (u, v) => v == null ? "–" : clock(v, true) }].concat(data.series.map(s => ({ label: s.name, stroke: css("--" + s.color), width: 1.5, fill: data.series.length === 1 ? css("--" + s.color) + "22" : undefined, points: { show: false }, value: (u, v) => short(v) }))),
       };
       const rows = [data.times].concat(data.series.map(s => s.values));
       el.replaceChildren();

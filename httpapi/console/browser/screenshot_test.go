@@ -92,12 +92,12 @@ var shots = []shot{
 	{name: "leases", path: "groups/thumbnails/leases"},
 	{name: "records", path: "groups/mailer/records?state=deferred"},
 	{name: "topology", path: "topology"},
-	{name: "history", path: "history?span=15m"},
+	{name: "history", path: "history?span=1h"},
 	{name: "schedules", path: "schedules"},
 	{name: "scheduled", path: "topics/emails/scheduled"},
 	{name: "reference", path: "reference", do: func(b *tab) {
 		b.holds(`(() => { const d = document.getElementById("lease"); if (d) d.open = true; return !!d; })()`)
-		b.holds(`(() => { document.getElementById("lease").scrollIntoView(); return true; })()`)
+		b.holds(`(() => { [...document.querySelectorAll("main > section.panel")].slice(0, 4).forEach(e => e.remove()); return true; })()`)
 	}},
 	{name: "tail", path: "topics/orders/tail", do: func(b *tab) { b.holds(`document.querySelectorAll(".tail tbody tr").length > 25`) }},
 	{name: "reset", path: "groups/billing", do: func(b *tab) { b.press(".head .act button", "Reset…"); b.see("#dialog", "at attempt 1") }},
@@ -125,7 +125,7 @@ func (b *tab) take(dir string, s shot) {
 	}
 	clip := &page.Viewport{X: 0, Y: 0, Width: float64(width), Height: float64(high), Scale: 1}
 	if s.do == nil {
-		clip.Height = float64(min(value[int](b, `Math.ceil(document.documentElement.scrollHeight)`), 2000))
+		clip.Height = float64(min(value[int](b, `Math.ceil(document.documentElement.scrollHeight)`), 1400))
 	}
 	picture, err := chromedp.Run(b.ctx, func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
 		beyond := true
@@ -185,7 +185,7 @@ func paletteOf(img image.Image) color.Palette {
 		}
 	}
 	var p color.Palette
-	for apart := 24; len(p) < 256 && apart >= 0; apart -= 8 {
+	for apart := 9; len(p) < 256 && apart >= 0; apart -= 3 {
 		for len(p) < 256 {
 			best, n := color.RGBA{}, 0
 			for c, k := range count {
