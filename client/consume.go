@@ -33,6 +33,7 @@ type consumeOptions struct {
 	join     JoinOptions
 	atOnce   int
 	max      int
+	untilEnd bool
 	assigned func(ctx context.Context, partitions []api.AssignedPartition)
 	revoked  func(ctx context.Context, partitions []api.Place)
 	onError  func(error)
@@ -55,6 +56,9 @@ func AtOnce(n int) ConsumeOption { return func(o *consumeOptions) { o.atOnce = n
 
 // MaxRecords is how many records a poll asks for; default 1,000.
 func MaxRecords(n int) ConsumeOption { return func(o *consumeOptions) { o.max = n } }
+
+// UntilEnd has Consume end once the member has read all that there is of what it holds.
+func UntilEnd() ConsumeOption { return func(o *consumeOptions) { o.untilEnd = true } }
 
 // OnAssigned has f called with partitions that are new to the member, before their first record is handled.
 func OnAssigned(f func(ctx context.Context, partitions []api.AssignedPartition)) ConsumeOption {
@@ -127,6 +131,8 @@ func (s *consumer) run() error {
 		}
 		var failed *readerError
 		switch {
+		case errors.Is(err, errEnd):
+			return nil
 		case errors.As(err, &failed):
 			return fmt.Errorf("consume %s: %w", s.group, failed.err)
 		case s.ctx.Err() != nil && (err == nil || lost(err) || Temporary(err)):
@@ -190,8 +196,12 @@ func (s *consumer) exit(err error) {
 
 // readOn polls and handles until ctx ends (nil), a handler fails, or the member is lost.
 func (s *consumer) readOn(pause *pause) error {
+	wait := pollWait
+	if s.untilEnd {
+		wait = 0
+	}
 	for s.ctx.Err() == nil {
-		p, err := s.client.Poll(s.ctx, s.group, PollOptions{Member: s.join.Member, Epoch: s.epoch, Owned: s.owned(), Max: s.max, Wait: pollWait})
+		p, err := s.client.Poll(s.ctx, s.group, PollOptions{Member: s.join.Member, Epoch: s.epoch, Owned: s.owned(), Max: s.max, Wait: wait})
 		switch {
 		case s.ctx.Err() != nil:
 			return nil
@@ -213,9 +223,15 @@ func (s *consumer) readOn(pause *pause) error {
 			s.onError(fmt.Errorf("commit %s: %w", s.group, err))
 		}
 		s.giveUp()
+		if s.untilEnd && len(p.Records)+len(p.Moved)+len(p.Revoke) == 0 {
+			return errEnd
+		}
 	}
 	return nil
 }
+
+// errEnd ends a Consume that is UntilEnd.
+var errEnd = errors.New("the end is reached")
 
 // owned says what the member works on.
 func (s *consumer) owned() []api.OwnedPartition {

@@ -286,6 +286,21 @@ func TestConsumeWaitsForAServerThatIsAway(t *testing.T) {
 	})
 }
 
+func TestConsumeUntilTheEnd(t *testing.T) {
+	inStream(t, func(s *stream) {
+		s.topic("t", 2)
+		s.publish("t", 0, "a", "b")
+		s.publish("t", 1, "c")
+		began := time.Now()
+		err := s.c.Consume(s.t.Context(), "g", func(_ context.Context, r *Record) error { s.note("m", r); return nil }, FromTopics("t"), UntilEnd(), MaxRecords(1))
+		if err != nil || time.Since(began) > time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		s.want("read", s.seen(), "m:t/0:a m:t/0:b m:t/1:c")
+		s.want("committed", s.offsets(), "t/0@2 t/1@1")
+	})
+}
+
 func TestConsumeGivesUpWhatTheServerRefuses(t *testing.T) {
 	inStream(t, func(s *stream) {
 		if _, err := s.c.PutGroup(s.t.Context(), "g", nil); err != nil {

@@ -21,6 +21,7 @@ type consumeFlags struct {
 	atOnce  int
 	max     int
 	idle    time.Duration
+	drain   bool
 }
 
 func (a *app) newConsumeCommand() *cobra.Command {
@@ -35,7 +36,7 @@ Records are printed, or with a command it is run for each: the value on its stan
 HOLT_OFFSET, HOLT_TIMESTAMP, HOLT_KEY, HOLT_HEADER_NAME and HOLT_GROUP, as for holt work. A command that fails ends it: the record
 comes again at the next run, for what follows must not overtake it.
 
-It waits for more until it is interrupted, or has --max records, or nothing came for --idle. With --member the member comes back as the
+It waits for more until it is interrupted, or has --max records, or nothing came for --idle; with --drain it ends when all there is has been read. With --member the member comes back as the
 same one: within --session its partitions wait for it.`,
 		Example: "  holt consume billing --topic orders\n" +
 			"  holt consume billing --topic orders --member reader-1 -- ./book",
@@ -64,6 +65,7 @@ same one: within --session its partitions wait for it.`,
 	addDuration(fs, &f.session, "session", "how long the member may be silent (default 30s)")
 	fs.IntVar(&f.atOnce, "at-once", 1, "partitions that are worked on at a time")
 	fs.IntVarP(&f.max, "max", "n", 0, "records to read, 0 = all")
+	fs.BoolVar(&f.drain, "drain", false, "end when all there is has been read")
 	addDuration(fs, &f.idle, "idle", "end when nothing came for so long (default: never)")
 	_ = cmd.RegisterFlagCompletionFunc("topic", a.completeTopics(true))
 	return cmd
@@ -102,6 +104,9 @@ func (a *app) consume(ctx context.Context, group string, argv []string, f *consu
 	}
 	if f.max > 0 {
 		opts = append(opts, client.MaxRecords(min(f.max, maxConsumed)))
+	}
+	if f.drain {
+		opts = append(opts, client.UntilEnd())
 	}
 	out.begin()
 	defer out.end()
