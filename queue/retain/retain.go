@@ -14,8 +14,10 @@ import (
 	"github.com/holtmq/holt/queue/store"
 )
 
-// Every is how often retention looks at the topics.
+// Every is how often retention looks at the topics; at their bytes it looks often times as often, because they can grow by the disk's speed.
 const Every = 10 * time.Second
+
+const often = 10
 
 // TombstoneAge is how long the newest record of a key stays in a compacted topic after its append, if it is a tombstone.
 const TombstoneAge = 24 * time.Hour
@@ -92,16 +94,19 @@ func New(c Config) *Keeper {
 
 // Trim lets go of what is over from the front of all partitions, turn by turn until ctx ends.
 func (k *Keeper) Trim(ctx context.Context) {
-	k.turns(ctx, k.trim, "retention cannot go on with a partition")
+	turn := 0
+	k.turns(ctx, k.Every/often, func() { turn++ }, func(ctx context.Context, t *Topic, p *partition.Partition) error {
+		return k.trim(ctx, t, p, turn%often == 0)
+	}, "retention cannot go on with a partition")
 }
 
 // Thin lets go of what is over from the middle of all partitions, and compacts, turn by turn until ctx ends.
 func (k *Keeper) Thin(ctx context.Context) {
-	k.turns(ctx, k.thin, "a partition cannot be rewritten")
+	k.turns(ctx, k.Every, func() {}, k.thin, "a partition cannot be rewritten")
 }
 
-func (k *Keeper) turns(ctx context.Context, step func(context.Context, *Topic, *partition.Partition) error, problem string) {
-	tick := time.NewTicker(k.Every)
+func (k *Keeper) turns(ctx context.Context, every time.Duration, begin func(), step func(context.Context, *Topic, *partition.Partition) error, problem string) {
+	tick := time.NewTicker(max(1, every))
 	defer tick.Stop()
 	for {
 		select {
@@ -109,6 +114,7 @@ func (k *Keeper) turns(ctx context.Context, step func(context.Context, *Topic, *
 		case <-ctx.Done():
 			return
 		}
+		begin()
 		for _, name := range k.Host.Names() {
 			t, ok := k.Host.Retained(name)
 			if !ok {
@@ -127,14 +133,14 @@ func (k *Keeper) turns(ctx context.Context, step func(context.Context, *Topic, *
 	}
 }
 
-// over returns the offset below which records are over age or bytes.
-func over(ctx context.Context, t *Topic, p *partition.Partition) (record.Offset, error) {
+// over returns the offset below which records are over bytes or, if that is asked for, age.
+func over(ctx context.Context, t *Topic, p *partition.Partition, age bool) (record.Offset, error) {
 	r := t.Config.Retention
 	to, end := p.Bounds()
 	if t.Config.Cleanup == catalog.CleanupCompact {
 		return to, nil // what is over goes one by one
 	}
-	if r.Age > 0 {
+	if r.Age > 0 && age {
 		at, err := p.OffsetForTime(ctx, time.Now().Add(-r.Age))
 		if err != nil {
 			return 0, err
@@ -148,8 +154,8 @@ func over(ctx context.Context, t *Topic, p *partition.Partition) (record.Offset,
 }
 
 // trim moves a partition's start up to the first record that has to stay.
-func (k *Keeper) trim(ctx context.Context, t *Topic, p *partition.Partition) error {
-	to, err := over(ctx, t, p)
+func (k *Keeper) trim(ctx context.Context, t *Topic, p *partition.Partition, age bool) error {
+	to, err := over(ctx, t, p, age)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ func (s *Store) setStage(x stage) {
 
 // due says whether a collection is worth its work, for it rewrites the whole tree of keys, and whether there is space for it.
 func (s *Store) due() bool {
+	if s.stage() != waiting || !s.freed() {
+		return false
+	}
 	var tree int64
 	for _, l := range s.db.Levels() {
 		tree += l.Size
@@ -54,6 +57,12 @@ func (s *Store) due() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.work.freed >= max(s.cfg.valueFile/2, tree) || (low && s.work.freed > 0)
+}
+
+func (s *Store) freed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.work.freed > 0
 }
 
 // young says whether the tree is so small that all of it lies in its top level, where Badger leaves it.

@@ -194,6 +194,7 @@ func (s *Store) publish(g *group) {
 				delete(s.logs, d.st.id)
 			}
 		}
+		s.work.freed += g.freed
 		for _, x := range g.garbage {
 			s.work.add(x)
 		}

@@ -27,7 +27,8 @@ type Config struct {
 	// Logger gets life cycle events and faults. nil: slog.Default().
 	Logger *slog.Logger
 
-	// CollectEvery is the pause between two turns of reclaiming space; a turn rewrites at most one file. 0: 10 s.
+	// CollectEvery is how often reclaiming space begins though little was deleted. A turn rewrites at most one file; while there is more to gain, and when much
+	// was deleted, the next one follows soon. 0: 10 s.
 	CollectEvery time.Duration
 
 	// valueFile is the length in bytes of Badger's value log files. 0: 64 MiB.

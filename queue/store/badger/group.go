@@ -17,6 +17,7 @@ type group struct {
 	cost    int // as Badger will count it
 	count   int // of operations
 	bytes   int // of values
+	freed   int64
 }
 
 type packID struct {
@@ -47,6 +48,7 @@ func newGroup() *group {
 func (g *group) add(p *plan) {
 	g.units++
 	g.bytes += p.bytes
+	g.freed += p.freed
 	g.garbage = append(g.garbage, p.garbage...)
 	for i := range p.ops {
 		g.cost += p.ops[i].cost()

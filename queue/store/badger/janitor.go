@@ -16,7 +16,8 @@ import (
 // log hold mostly what was deleted, and one of them at a time is rewritten.
 const (
 	sweepEvery = time.Second
-	maxDeletes = 1000 // keys of one transaction of the janitor
+	minRest    = 50 * time.Millisecond // between two turns of collection
+	maxDeletes = 1000                  // keys of one transaction of the janitor
 )
 
 // garbage names keys that nobody can read any more.
@@ -41,6 +42,7 @@ type work struct {
 	todo  map[garbage]*progress
 	freed int64 // bytes of values deleted since the last collection
 	stage stage
+	worth chan struct{} // one slot: a collection is due
 }
 
 // progress is how far the deletion of whole prefixes has come. It is lost in a restart, which costs a walk over what is
@@ -50,7 +52,7 @@ type progress struct {
 	at    []byte
 }
 
-func newWork() *work { return &work{todo: map[garbage]*progress{}} }
+func newWork() *work { return &work{todo: map[garbage]*progress{}, worth: make(chan struct{}, 1)} }
 
 // add puts something on the list. The caller holds Store.mu.
 func (w *work) add(g garbage) {
@@ -71,28 +73,66 @@ func (w *work) addLog(st *state) {
 	}
 }
 
-// janitor sweeps each second and collects as configured, until the store closes or dies.
+// janitor sweeps each second, until the store closes or dies.
 func (s *Store) janitor() {
 	ctx := context.Background() // what the janitor waits for ends with the store
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
-	collect := time.NewTicker(s.cfg.CollectEvery)
-	defer collect.Stop()
 	for {
-		var err error
 		select {
 		case <-s.closing:
 			return
 		case <-s.dead:
 			return
 		case <-sweep.C:
-			err = s.sweep(ctx)
-		case <-collect.C:
-			err = s.collect()
+			s.reclaimed(s.sweep(ctx))
 		}
-		if err != nil && !errors.Is(err, store.ErrClosed) && !errors.Is(err, store.ErrDead) {
-			s.log.Warn("space was not reclaimed", "error", err)
+		if s.due() {
+			select {
+			case s.work.worth <- struct{}{}:
+			default:
+			}
 		}
+	}
+}
+
+// collector collects as configured, at once when much is deleted, and turn after turn as long as that gives space back. So that commits have the disk, it rests
+// three times as long as a turn took; if that is too slow for what is deleted meanwhile, as long. It ends when the store closes or dies.
+func (s *Store) collector() {
+	next := time.NewTimer(s.cfg.CollectEvery)
+	defer next.Stop()
+	for {
+		select {
+		case <-s.closing:
+			return
+		case <-s.dead:
+			return
+		case <-s.work.worth:
+		case <-next.C:
+		}
+		began := time.Now()
+		s.reclaimed(s.collect())
+		if s.stage() == waiting {
+			next.Reset(s.cfg.CollectEvery)
+		} else {
+			next.Reset(min(s.cfg.CollectEvery, max(minRest, s.rest(time.Since(began)))))
+		}
+	}
+}
+
+// rest returns how long to leave the disk to others after a turn that took so long.
+func (s *Store) rest(took time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.work.freed > 4*s.cfg.valueFile {
+		return took
+	}
+	return 3 * took
+}
+
+func (s *Store) reclaimed(err error) {
+	if err != nil && !errors.Is(err, store.ErrClosed) && !errors.Is(err, store.ErrDead) {
+		s.log.Warn("space was not reclaimed", "error", err)
 	}
 }
 

@@ -332,3 +332,29 @@ func TestCrashImages(t *testing.T) {
 	wg.Wait()
 	_ = s.Close()
 }
+
+// TestRewriteGivesSpaceBack leaves one batch in a hundred, the others become holes.
+func TestRewriteGivesSpaceBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mustOpen(t, smallFiles(t))
+		defer s.Close()
+		fill(t, s, 1, 2000, 10_000)
+		before := diskUse(s.cfg.Dir)
+		l := mustLog(t, s, 1)
+		for at := store.Offset(0); at < 2000; {
+			bs, err := l.Read(bg, at, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := bs[len(bs)-1]
+			if at > 0 { // the first ones stay
+				mustCommit(t, s, store.Unit{{Log: 1, Rewrite: &store.Batch{Base: at, Last: last.Last, MaxTime: last.MaxTime}}})
+			}
+			at = last.Last + 1
+		}
+		wantShrunk(t, s, before, before/2)
+		if start, end := l.Bounds(); start != 0 || end != 2000 {
+			t.Fatalf("bounds %d–%d", start, end)
+		}
+	})
+}

@@ -136,6 +136,7 @@ func (s *Store) openBadger(fresh bool) (err error) {
 	}
 	s.workers.Go(s.keep)
 	s.workers.Go(s.janitor)
+	s.workers.Go(s.collector)
 	return nil
 }
 

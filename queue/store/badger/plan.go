@@ -1,6 +1,8 @@
 package badger
 
 import (
+	"errors"
+
 	badgerdb "github.com/dgraph-io/badger/v4"
 
 	"github.com/holtmq/holt/queue/store"
@@ -26,8 +28,9 @@ type plan struct {
 	drafts  []*draft
 	ops     []op
 	deltas  []delta
-	bound   int // of its cost
-	bytes   int // of values
+	bound   int   // of its cost
+	bytes   int   // of values
+	freed   int64 // bytes of batches that go
 	garbage []garbage
 }
 
@@ -120,10 +123,11 @@ func (p *plan) rewrite(d *draft, b *store.Batch, before store.Offset, txn *badge
 	var gone [][]byte
 	for at := b.Base; at <= b.Last; {
 		key := batchKey(log, at)
-		old, err := readBatch(txn, key)
+		old, size, err := readHeader(txn, key)
 		if err != nil {
 			return err
 		}
+		p.freed += size
 		if old == nil || old.Last > b.Last || (at == b.Base && old.Last < d.head.start) {
 			return fail("not at the edges of batches")
 		}
@@ -163,7 +167,7 @@ func checkTimes(txn *badgerdb.Txn, d *draft, b *store.Batch) error {
 			}
 		}
 	}
-	next, err := readBatch(txn, batchKey(log, b.Last+1))
+	next, _, err := readHeader(txn, batchKey(log, b.Last+1))
 	if err != nil {
 		return err
 	}
@@ -171,6 +175,25 @@ func checkTimes(txn *badgerdb.Txn, d *draft, b *store.Batch) error {
 		return invalid("rewrite of %d–%d: time after its successor's", b.Base, b.Last)
 	}
 	return nil
+}
+
+// readHeader returns the batch stored at a key without its bytes, and how many those are; nil if there is none.
+func readHeader(txn *badgerdb.Txn, key []byte) (b *store.Batch, size int64, err error) {
+	item, err := txn.Get(key)
+	if errors.Is(err, badgerdb.ErrKeyNotFound) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	err = item.Value(func(v []byte) error {
+		got, err := parseBatch(key, v)
+		size = int64(len(got.Bytes))
+		got.Bytes = nil // the value is only there for the moment
+		b = &got
+		return err
+	})
+	return b, size, err
 }
 
 // readBatch returns the batch stored at a key, nil if there is none. Its bytes are not checked.
