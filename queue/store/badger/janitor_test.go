@@ -333,7 +333,7 @@ func TestCrashImages(t *testing.T) {
 	_ = s.Close()
 }
 
-// TestRewriteGivesSpaceBack leaves one batch in a hundred, the others become holes.
+// TestRewriteGivesSpaceBack makes holes of all but the first batches.
 func TestRewriteGivesSpaceBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mustOpen(t, smallFiles(t))
