@@ -19,7 +19,8 @@ type Progress struct {
 	Start, End, LogEnd               record.Offset
 	Lag, Available, Leased, Deferred int64
 
-	next record.Offset // the first one that can be handed out; -1 = none
+	next   record.Offset // the first one that can be handed out; -1 = none
+	unseen []lease.Range // of [End, LogEnd), what is not settled; nil = all
 }
 
 // Progress returns the group's progress on each partition, in order of attachment. Offsets that hold no record any more do not count; to find out, it may read a batch.
@@ -71,8 +72,13 @@ func (p Progress) counted(ctx context.Context) Progress {
 	if p.LogEnd <= p.End {
 		return p
 	}
-	n, _ := p.Partition.Missing(ctx, p.End, p.LogEnd)
-	p.Available = max(0, p.Available-n)
+	if p.unseen == nil {
+		p.unseen = []lease.Range{{From: lease.Offset(p.End), To: lease.Offset(p.LogEnd)}}
+	}
+	for _, r := range p.unseen {
+		n, _ := p.Partition.Missing(ctx, record.Offset(r.From), record.Offset(r.To))
+		p.Available = max(0, p.Available-n)
+	}
 	p.Lag = p.Available + p.Leased + p.Deferred
 	return p
 }
@@ -86,6 +92,9 @@ func (w *window) progress() Progress {
 	}
 	p.Available = int64(c.Available) + int64(end-p.End) - int64(w.machine.Ahead())
 	p.Lag = p.Available + p.Leased + p.Deferred
+	if w.machine.Ahead() > 0 { // what is gone of these is settled, and left out already
+		p.unseen = w.machine.Unsettled(w.machine.End(), lease.Offset(end), lease.MaxAhead+1, []lease.Range{})
+	}
 	p.next = -1
 	if at, ok := w.machine.FirstReady(); ok {
 		p.next = record.Offset(at)

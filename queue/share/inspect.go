@@ -72,24 +72,55 @@ func (g *Group) Records(ctx context.Context, state lease.State, from Place, limi
 		if w.part.Topic == from.Topic && w.part.Index == from.Partition {
 			at = from.Offset
 		}
-		views := g.views(w, state, at, limit+1-len(out))
-		for _, v := range views {
-			place := Place{w.part.Topic, w.part.Index, record.Offset(v.Offset)}
-			if len(out) == limit {
-				return out, &place, nil
-			}
-			e, err := g.entry(ctx, w, v)
-			if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
-				continue
-			}
-			if err != nil {
-				return nil, nil, err
-			}
-			out = append(out, e)
+		if out, next, err = g.recordsIn(ctx, w, state, at, limit, out); next != nil || err != nil {
+			return out, next, err
 		}
 	}
 	return out, nil, nil
 }
+
+// recordsIn is Records for one window; it adds to out.
+func (g *Group) recordsIn(ctx context.Context, w *window, state lease.State, at record.Offset, limit int, out []Entry) ([]Entry, *Place, error) {
+	for {
+		most := limit + 1 - len(out)
+		views := g.views(w, state, at, most)
+		for _, v := range views {
+			place := Place{w.part.Topic, w.part.Index, record.Offset(v.Offset)}
+			switch {
+			case place.Offset < at: // in a hole
+				continue
+			case len(out) == limit:
+				return out, &place, nil
+			}
+			e, err := g.entry(ctx, w, v)
+			at = place.Offset + 1
+			if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
+				at, err = afterHole(ctx, w.part, place.Offset)
+			} else if err == nil {
+				out = append(out, e)
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+		}
+		if len(views) < most {
+			return out, nil, nil
+		}
+	}
+}
+
+// afterHole returns the offset of the first record from at on, or the partition's end.
+func afterHole(ctx context.Context, p *partition.Partition, at record.Offset) (record.Offset, error) {
+	start, next := p.Bounds()
+	err := p.Scan(ctx, max(at, start), holeChunk, func(r *record.Reader) error {
+		next = r.Offset()
+		return partition.Stop()
+	})
+	return next, err
+}
+
+// holeChunk is about how many bytes are read at a time behind a hole.
+const holeChunk = 4 << 10
 
 // windowsFrom returns the windows from a place on, by topic and partition.
 func (g *Group) windowsFrom(from Place) []*window {
@@ -220,84 +251,6 @@ func (g *Group) windowAt(at Place) *window {
 		return nil
 	}
 	return g.windows[i]
-}
-
-// SettleAt settles one record by place, for operators: lease.Release makes a deferred one available and ends a lease, lease.Ack and lease.Reject take any
-// unsettled one. Errors: ErrNotAttached, ErrAlreadySettled, store.ErrOutOfRange, store.ErrUnknown.
-func (g *Group) SettleAt(ctx context.Context, at Place, v lease.Verb) error {
-	dying, err := g.settleAt(ctx, at, v)
-	if err != nil {
-		return err
-	}
-	if dying {
-		g.buryDying()
-	}
-	return g.result(g.env.Committer.Wait(ctx, g.env.Committer.Last()))
-}
-
-func (g *Group) settleAt(ctx context.Context, at Place, v lease.Verb) (dying bool, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	w, err := g.windowOf(at)
-	if err != nil {
-		return false, err
-	}
-	before := w.machine.Counts().Leased
-	r := w.machine.SettleAt(g.env.Clock.Now(), lease.Offset(at.Offset), v)
-	g.inflight += w.machine.Counts().Leased - before
-	g.free(w, g.journal(w))
-	g.serve()
-	if r.Code == lease.AlreadySettled {
-		return false, ErrAlreadySettled
-	}
-	if r.Code == lease.NotOffered {
-		return false, fmt.Errorf("group %s: too many records ahead of the group are settled by place: %w", g.name, ErrTooManyWaiting)
-	}
-	return w.machine.Counts().Dying > 0, nil
-}
-
-// ExtendAt moves the deadline of a running lease to length from now, or to the group's own length if that is 0; its holder keeps it. Errors: ErrNotAttached,
-// ErrAlreadySettled, ErrLeaseLost (none runs), store.ErrOutOfRange, store.ErrUnknown.
-func (g *Group) ExtendAt(ctx context.Context, at Place, length time.Duration) (until time.Time, err error) {
-	r, err := g.extendAt(at, length)
-	if err != nil {
-		return until, err
-	}
-	return g.env.Clock.Time(r.Deadline), g.result(g.env.Committer.Wait(ctx, g.env.Committer.Last()))
-}
-
-func (g *Group) extendAt(at Place, length time.Duration) (r lease.Result, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	w, err := g.windowOf(at)
-	if err != nil {
-		return r, err
-	}
-	if length == 0 {
-		length = g.def.Config.Lease
-	}
-	r = w.machine.ExtendAt(g.env.Clock.Now(), lease.Offset(at.Offset), length.Milliseconds())
-	g.journal(w)
-	g.arm()
-	switch r.Code {
-	case lease.AlreadySettled:
-		return r, ErrAlreadySettled
-	case lease.Lost:
-		return r, fmt.Errorf("group %s, %s/%d at %d: nobody holds it: %w", g.name, at.Topic, at.Partition, at.Offset, ErrLeaseLost)
-	}
-	return r, nil
-}
-
-// windowOf returns the window of a record that is there; the lock is held.
-func (g *Group) windowOf(at Place) (*window, error) {
-	w := g.windowAt(at)
-	if w == nil {
-		return nil, fmt.Errorf("group %s, %s/%d: %w", g.name, at.Topic, at.Partition, ErrNotAttached)
-	}
-	if start, end := w.part.Bounds(); at.Offset < start || at.Offset >= end {
-		return nil, fmt.Errorf("group %s, %s/%d at %d: %w", g.name, at.Topic, at.Partition, at.Offset, store.ErrOutOfRange)
-	}
-	return w, nil
 }
 
 // Move is a reset of one partition.

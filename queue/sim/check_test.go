@@ -75,6 +75,11 @@ func (w *world) letter(g *group, l *queue.Record) {
 			plain.Headers = append(plain.Headers, h)
 		}
 	}
+	if w.unsure[g.name] && g.window(head[letter.HeaderTopic], atoi(head[letter.HeaderPartition])) == nil { // attached, as far as one knows
+		w.late = append(w.late, func() { w.letter(g, l) })
+		w.tally.letters--
+		return
+	}
 	index, err1 := strconv.Atoi(head[letter.HeaderPartition])
 	offset, err2 := strconv.Atoi(head[letter.HeaderOffset])
 	win := g.window(head[letter.HeaderTopic], index)
@@ -103,7 +108,8 @@ func (w *world) letter(g *group, l *queue.Record) {
 		return
 	}
 	w.note("letter of %s: %s/%d@%d", g.name, win.part.topic.name, index, offset)
-	if head[letter.HeaderMember] == "" && head[letter.HeaderReason] != reasonTTL && fits[0].life == w.life && fits[0].hand > 0 && r.is(isDying) && w.sharp() {
+	byPlace := head[letter.HeaderReason] == reasonRejected && fits[0].ended != running && fits[0].ended != placed // nobody held it when an operator rejected it
+	if head[letter.HeaderMember] == "" && !byPlace && head[letter.HeaderReason] != reasonTTL && fits[0].life == w.life && fits[0].hand > 0 && r.is(isDying) && w.sharp() {
 		w.violated("I8 dead letter once", "%s/%d at %d has a letter without a member: %v", win.part.topic.name, index, offset, head)
 	}
 	w.change(r, each(fits, func(s state) state {
@@ -112,6 +118,11 @@ func (w *world) letter(g *group, l *queue.Record) {
 	}))
 	r.before = nil // the letter is durable, and so is the end of the record
 	w.touched = slices.DeleteFunc(w.touched, func(o *rec) bool { return o == r })
+}
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
 }
 
 // sharp says that no fault blurs what the group remembers of a record's attempts.
@@ -160,6 +171,11 @@ func (w *world) deleteLetters(name string, rng *rand.Rand) {
 		return
 	}
 	delete(w.letters, name)
+	for at := range g.letters {
+		if win := g.window(at.part.topic.name, at.part.index); win != nil && win.part == at.part && win.at(at.offset) != nil {
+			win.at(at.offset).freed = true
+		}
+	}
 	g.letters = nil
 }
 
@@ -211,6 +227,14 @@ func (w *world) check() {
 		return
 	}
 	w.tally.checks++
+	if w.now() >= w.restless {
+		w.punctual()
+	}
+	for _, name := range topicNames {
+		if t := w.topics[name]; t != nil {
+			w.trimmed(t)
+		}
+	}
 	for _, g := range w.all() {
 		w.outlive(g)
 		w.checkGroup(g)
@@ -260,6 +284,7 @@ func (w *world) drain() {
 	if w.armed {
 		w.reopen(true, 0)
 	}
+	w.endDelays()
 	for _, g := range w.all() {
 		w.changeGroup(g, func(c *queue.GroupChange) {
 			c.Config.Paused, c.Config.RatePerSecond, c.Config.MaxInflight, c.Config.KeyConcurrency, c.Config.OnDead, c.Config.MaxAttempts = false, 0, 10_000, 0, catalog.OnDeadSkip, 0

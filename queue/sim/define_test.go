@@ -23,6 +23,11 @@ func (w *world) putTopic(name string, rng *rand.Rand) {
 	w.tally.calls++
 	info, created, err := w.b.PutTopic(w.ctx, name, queue.Condition{Absent: true}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
 		c.Partitions, c.Priorities = partitions, lanes
+		c.DedupeWindow = []time.Duration{10 * time.Minute, 15 * time.Second, time.Second, 0}[rng.IntN(4)]
+		c.MaxBacklogRecords = []int64{0, 0, 60}[rng.IntN(3)]
+		if rng.IntN(3) == 0 {
+			c.Retention.Age = time.Duration(1+rng.IntN(40)) * time.Second
+		}
 		return c, nil
 	})
 	if err != nil || !created {
@@ -38,8 +43,12 @@ func (w *world) topicIs(info queue.TopicInfo) {
 	t := w.topics[info.Name]
 	if t == nil || t.id != incarnation(info.Tag) {
 		w.topicGone(info.Name)
-		t = &topic{name: info.Name, id: incarnation(info.Tag)}
+		t = &topic{name: info.Name, id: incarnation(info.Tag), ids: map[string]*msg{}}
 		w.topics[info.Name] = t
+		t.window, t.limit = info.Config.DedupeWindow.Milliseconds(), info.Config.MaxBacklogRecords
+		if info.Config.Retention.Age < time.Hour {
+			t.age = info.Config.Retention.Age.Milliseconds()
+		}
 	}
 	t.lanes = info.Config.Priorities
 	if len(info.Partitions) < len(t.parts) {
@@ -78,6 +87,7 @@ func newWin(g *group, p *part, start int) *win {
 
 // detach forgets a group's progress on a topic.
 func (w *world) detach(g *group, t *topic) {
+	g.events++
 	g.topics = slices.DeleteFunc(g.topics, func(o *topic) bool { return o == t })
 	for _, win := range g.wins {
 		if win.part.topic == t {
@@ -188,11 +198,13 @@ func (w *world) groupIs(info queue.GroupInfo) {
 // attached gives a group windows on a topic.
 func (w *world) attached(g *group, t *topic, info queue.GroupInfo) {
 	g.topics = append(g.topics, t)
+	g.events++
+	w.trimmed(t)
 	for _, p := range t.parts {
-		start := 0
+		start := p.first
 		for _, at := range info.Partitions {
 			if at.Topic == t.name && at.Partition == p.index && g.config.Start == "latest" {
-				start = int(at.Start)
+				start = max(start, int(at.Start))
 			}
 		}
 		win := newWin(g, p, start)
@@ -362,6 +374,10 @@ func (w *world) adopt() {
 	}
 	clear(w.unsure)
 	w.strays = nil
+	for _, note := range w.late {
+		note()
+	}
+	w.late = nil
 }
 
 func (w *world) adoptGroup(name string) {

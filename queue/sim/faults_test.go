@@ -74,6 +74,7 @@ func (w *world) failMeta(rng *rand.Rand) {
 func (w *world) failReads(rng *rand.Rand) {
 	chance := 1 + rng.Int64N(4)
 	w.reading = true
+	w.postponed()
 	var n atomic.Int64 // reads come from the groups' background work, too
 	w.setFaults(func(f *memory.Faults) {
 		f.Read = func(op string, id store.LogID, at store.Offset) error {
@@ -144,6 +145,7 @@ func (w *world) reopen(crash bool, down time.Duration) {
 	synctest.Wait()
 	w.happen(w.readLetters())
 	w.adopt()
+	w.adoptSchedules()
 	w.readLogs()
 	w.check()
 	w.noDying()

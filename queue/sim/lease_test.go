@@ -192,7 +192,7 @@ func (w *world) deliver(g *group, req *queue.LeaseRequest, d *queue.Delivery, to
 			w.violated("lease", "runs for %d ms, want %d", length, want)
 		}
 	}
-	h := &hand{id: w.nextHand(), delivery: int32(d.Deliveries), life: w.life, receipt: d.Receipt, rec: r}
+	h := &hand{id: w.nextHand(), delivery: int32(d.Deliveries), life: w.life, receipt: d.Receipt, rec: r, epoch: win.epoch}
 	w.remember(g, h)
 	w.change(r, each(fits, func(s state) state {
 		s.phase, s.ended, s.hand, s.life, s.at, s.length = leased, running, h.id, w.life, now+length, length
@@ -259,7 +259,7 @@ func (w *world) inKeyOrder(g *group, r *rec) {
 		return
 	}
 	open := r.win.keys[r.msg.key]
-	for len(open) > 0 && open[0].is(isSettled) && open[0].before == nil && (!g.holding || !open[0].is(func(s *state) bool { return s.outcome == dead })) {
+	for len(open) > 0 && open[0].is(isSettled) && open[0].before == nil && (!g.holding || open[0].freed || !open[0].is(func(s *state) bool { return s.outcome == dead })) {
 		open = open[1:]
 	}
 	r.win.keys[r.msg.key] = open
@@ -282,7 +282,7 @@ func (w *world) inKeyOrder(g *group, r *rec) {
 // mustBeSettled checks that a record lets a later one of its key go. One that is dying may have been buried since the call began: then its
 // letter is there at rest.
 func (w *world) mustBeSettled(g *group, o, r *rec) {
-	done := only(o.states, func(s *state) bool { return s.phase == settled && !(g.holding && s.outcome == dead) })
+	done := only(o.states, func(s *state) bool { return s.phase == settled && !(g.holding && !o.freed && s.outcome == dead) })
 	durable := len(done) > 0 && o.msg.ttl == 0 // a hand-out waits until what freed its key is durable, unless that can never come again
 	if !g.holding {
 		done = union(done, only(o.states, isDying)...)

@@ -13,8 +13,15 @@ type msg struct {
 	keyed bool
 	ttl   int64 // ms; 0 = none
 	body  []byte
+	id    string
 	at    int64 // append time, ms
 	req   *request
+	place queue.Place // where it was stored, or its schedule
+	due   int64       // of a delayed one, ms; 0 = none
+	bare  bool        // without headers
+	twice bool        // its id was known: it is not stored
+	doubt bool        // it may be cancelled
+	gone  bool        // retention let go of it
 }
 
 // dies is when the record's time to live is over; 0 = never.
@@ -29,7 +36,23 @@ func (m *msg) dies() int64 {
 type request struct {
 	topic *topic
 	msgs  []*msg
-	found int // of an unknown one, in the logs
+	found int // of an unknown one, in the logs and among the delayed ones
+
+	group  *group // of a settle that publishes
+	acts   []act
+	open   []bool // by act: its record was certainly not settled
+	call   queue.SettleRequest
+	events int // the group's attachments and detachments by then
+}
+
+// stored is how many of its records are to be stored.
+func (r *request) stored() (n int) {
+	for _, m := range r.msgs {
+		if !m.twice {
+			n++
+		}
+	}
+	return n
 }
 
 // topic is one incarnation of a topic.
@@ -38,12 +61,27 @@ type topic struct {
 	id    string // what all tags of an incarnation begin with
 	lanes int
 	parts []*part
+
+	window  int64           // of ids, ms
+	limit   int64           // of the backlog, records; 0 = none
+	age     int64           // of the retention, ms; 0 = the default, which no run reaches
+	ids     map[string]*msg // the last record with each id
+	delayed []*msg
+	slow    int64 // up to when due records may be late
+	cron    *cron // nil = none
+}
+
+// cron is a schedule that fires each minute.
+type cron struct {
+	since int64 // ms
+	last  int64 // minute it fired for last
 }
 
 // part is a partition's log as it must be.
 type part struct {
 	topic *topic
 	index int
+	first int // what retention left
 	log   []*msg
 }
 
@@ -54,6 +92,7 @@ type hand struct {
 	life     uint32
 	receipt  string
 	rec      *rec
+	epoch    int // of the window
 }
 
 // rec is one record in one group.
@@ -62,6 +101,7 @@ type rec struct {
 	offset int
 	msg    *msg
 	states []state // those it can be in; one, when all is known
+	freed  bool    // its letter was purged: it holds its key no more
 	before []state // those it was in since everything was last known to be durable; kept while a fault may strike
 }
 
@@ -73,6 +113,7 @@ type win struct {
 	recs  []*rec
 	keys  map[string][]*rec // unsettled for all that is known, in offset order
 	gone  bool              // detached
+	epoch int               // counts resets
 }
 
 // group is one incarnation of a group.
@@ -90,6 +131,9 @@ type group struct {
 	parks    []*park
 	tokens   float64 // of the rate
 	tokensAt int64
+
+	keyed  []*request // settles with a request key, and what they were answered
+	events int        // attachments and detachments
 
 	ordered  bool            // key order since the beginning
 	holding  bool            // on_dead hold since the beginning
@@ -117,7 +161,7 @@ func (g *group) window(topic string, index int) *win {
 // sync gives the window the records that its log has gained.
 func (w *win) sync() {
 	for i := w.start + len(w.recs); i < len(w.part.log); i++ {
-		r := &rec{win: w, offset: i, msg: w.part.log[i], states: []state{{}}}
+		r := &rec{win: w, offset: i, msg: w.part.log[i], states: []state{begin(w.part.log[i])}}
 		w.recs = append(w.recs, r)
 		if r.msg.keyed {
 			w.keys[r.msg.key] = append(w.keys[r.msg.key], r)
@@ -126,6 +170,14 @@ func (w *win) sync() {
 			w.group.ttls = append(w.group.ttls, r)
 		}
 	}
+}
+
+// begin is the state of a record that a group has not looked at.
+func begin(m *msg) state {
+	if m.gone {
+		return state{phase: settled}
+	}
+	return state{}
 }
 
 // at returns the record of an offset, or nil.

@@ -53,7 +53,7 @@ func (w *world) unpark(rng *rand.Rand) {
 func (w *world) collect() {
 	var events []event
 	if !w.broken() {
-		events = w.readLetters()
+		events = append(w.readFired(), w.readLetters()...)
 	}
 	for _, gs := range [][]*group{w.former, w.all()} {
 		for _, g := range gs {

@@ -77,22 +77,7 @@ func newAct(rng *rand.Rand, h *hand, bias int) act {
 
 // settleAll sends the actions, checks every answer against the model, and notes what it means.
 func (w *world) settleAll(g *group, acts []act, rng *rand.Rand) {
-	actions := make([]queue.Action, 0, len(acts)+1)
-	for _, a := range acts {
-		q := queueVerbs[a.verb]
-		q.Receipt = a.hand.receipt
-		if a.verb == nack && a.delay >= 0 {
-			d := time.Duration(a.delay) * time.Millisecond
-			q.Delay = &d
-		}
-		if a.verb == nack || a.verb == reject {
-			q.Error = &queue.WorkerError{Message: fmt.Sprintf("error of hand-out %d", a.hand.id)}
-		}
-		if a.verb == extend {
-			q.For = time.Duration(a.for_) * time.Millisecond
-		}
-		actions = append(actions, q)
-	}
+	actions := w.actions(acts)
 	forged := ""
 	if rng.IntN(20) == 0 {
 		forged = forge(rng, acts[0].hand.receipt)
@@ -133,6 +118,27 @@ func (w *world) settleAll(g *group, acts []act, rng *rand.Rand) {
 	w.certain()
 }
 
+// actions spells verbs out.
+func (w *world) actions(acts []act) []queue.Action {
+	actions := make([]queue.Action, 0, len(acts)+1)
+	for _, a := range acts {
+		q := queueVerbs[a.verb]
+		q.Receipt = a.hand.receipt
+		if a.verb == nack && a.delay >= 0 {
+			d := time.Duration(a.delay) * time.Millisecond
+			q.Delay = &d
+		}
+		if a.verb == nack || a.verb == reject {
+			q.Error = &queue.WorkerError{Message: fmt.Sprintf("error of hand-out %d", a.hand.id)}
+		}
+		if a.verb == extend {
+			q.For = time.Duration(a.for_) * time.Millisecond
+		}
+		actions = append(actions, q)
+	}
+	return actions
+}
+
 func answerOf(err error) answer {
 	switch {
 	case errors.Is(err, queue.ErrLeaseLost):
@@ -150,6 +156,12 @@ func (w *world) settled(g *group, a act, got answer) {
 	w.note("%v of hand-out %d of %s/%d@%d: %v", a.verb, a.hand.id, r.win.part.topic.name, r.win.part.index, r.offset, got)
 	if r.win.gone {
 		w.foreign(a, got)
+		return
+	}
+	if a.hand.epoch != r.win.epoch { // from before a reset
+		if got != lost && !r.may(func(s *state) bool { return (s.phase == settled || s.phase == dying) && s.settledAnswer(a.verb) == got }) {
+			w.violated("I5 fencing", "%v with a receipt from before a reset is answered with %v; the record is %v", a.verb, got, r.states)
+		}
 		return
 	}
 	var next []state
@@ -216,7 +228,7 @@ func (w *world) maySettle(g *group, acts []act) {
 	now := w.now()
 	for _, a := range acts {
 		r := a.hand.rec
-		if r.win.gone {
+		if r.win.gone || a.hand.epoch != r.win.epoch {
 			continue
 		}
 		states := slices.Clone(r.states)

@@ -30,6 +30,7 @@ const (
 	nacked
 	released
 	expired
+	placed // by an operator: lost for its holder
 )
 
 // outcome is how a record was settled.
@@ -193,6 +194,32 @@ func (v verb) String() string {
 	return [...]string{"ack", "nack", "release", "reject", "extend"}[v]
 }
 
+// byPlace is what settling by place makes of a state; refused says that it is settled.
+func (s state) byPlace(v verb, r *rules) (next state, refused bool) {
+	switch {
+	case s.phase == settled, s.phase == dying && v != reject:
+		return s, true
+	case s.phase == dying, s.phase == available && v == release:
+		return s, false
+	}
+	switch v {
+	case ack:
+		s.phase, s.outcome = settled, acked
+	case reject:
+		if s.phase == leased {
+			s.failures++
+			s.ended = placed
+		}
+		s.die(r, reasonRejected)
+	case release:
+		if s.phase == leased {
+			s.ended = placed
+		}
+		s.phase = available
+	}
+	return s, false
+}
+
 // act is one verb on one hand-out.
 type act struct {
 	hand  *hand
@@ -226,6 +253,8 @@ func (s state) settleLast(a act, r *rules, now, dies int64) (answer, state) {
 		s.expiries--
 	case s.ended == nacked && a.verb == nack, s.ended == released && a.verb == release:
 		return okay, s
+	case s.ended == placed:
+		return lost, s
 	default:
 		return already, s
 	}

@@ -59,6 +59,7 @@ type world struct {
 	touched []*rec          // those with a before
 	unsure  map[string]bool // definitions with an unknown change
 	strays  []stray
+	late    []func() // letters of partitions that a group was being given
 
 	former   []*group // deleted ones whose parked leases have not ended
 	receipts map[string]struct{}
@@ -241,6 +242,20 @@ func (w *world) do(o op, rng *rand.Rand) {
 		w.crash(rng)
 	case opCheck:
 		w.check()
+	case opCancel:
+		w.cancel(rng)
+	case opWhole:
+		w.whole(rng)
+	case opRepeat:
+		w.repeat(rng)
+	case opPlace:
+		w.settleAt(rng)
+	case opList:
+		w.list(rng)
+	case opReset:
+		w.reset(rng)
+	case opSchedule:
+		w.schedule(rng)
 	}
 }
 
@@ -291,6 +306,7 @@ func (w *world) heal() {
 	}
 	w.reading, w.blurred = false, true
 	w.restless = w.now() + 1500
+	w.postponed()
 	w.setFaults(func(f *memory.Faults) { f.Read = nil })
 	if len(w.unsure) > 0 {
 		w.adopt()
@@ -383,7 +399,8 @@ func (w *world) uncertain() {
 func refused(err error) bool {
 	for _, e := range []error{
 		queue.ErrTopicNotFound, queue.ErrGroupNotFound, queue.ErrPartitionNotFound, queue.ErrInvalidConfig, queue.ErrInvalidRequest, queue.ErrCannotShrink,
-		queue.ErrTopicInUse, queue.ErrGroupInUse, queue.ErrPrecondition, queue.ErrStorageFull, queue.ErrShuttingDown,
+		queue.ErrTopicInUse, queue.ErrGroupInUse, queue.ErrPrecondition, queue.ErrStorageFull, queue.ErrShuttingDown, queue.ErrBacklogFull,
+		queue.ErrAlreadySettled, queue.ErrRecordNotFound, queue.ErrScheduleNotFound,
 	} {
 		if errors.Is(err, e) {
 			return true
