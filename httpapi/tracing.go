@@ -8,9 +8,13 @@ import (
 	"github.com/holtmq/holt/queue/record"
 )
 
-// traced is the context that the request came with.
+// traced is the context that the request came with. The names are in the canonical form of net/http, which looks nothing up for requests without one.
 func (x *exchange) traced() trace.Context {
-	return trace.Parse(x.r.Header.Get(trace.ParentHeader), strings.Join(x.r.Header.Values(trace.StateHeader), ","))
+	parents := x.r.Header["Traceparent"]
+	if len(parents) != 1 {
+		return trace.Context{}
+	}
+	return trace.Parse(parents[0], strings.Join(x.r.Header["Tracestate"], ","))
 }
 
 // begin begins the exchange's span, if spans are made, and returns the context that what it publishes goes on with: the span's, else the request's own.
