@@ -762,3 +762,37 @@ func TestOrderedScenario23NextToAShareGroup(t *testing.T) {
 		}
 	})
 }
+
+func TestOrderedScenario21NothingBeforeItWasGivenUp(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 2)
+		a := h.join("g", "a", "t")
+		for i := range 10 {
+			h.publishTo("t", i%2, fmt.Sprint(i/2))
+		}
+		ans, err := a.ask(4, 0) // it works on some of both
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := h.join("g", "b", "t")
+		for range 3 { // a is slow, and lives
+			time.Sleep(9 * time.Second)
+			if _, err := h.Heartbeat(h.t.Context(), "g", "a", a.Epoch, nil); err != nil {
+				t.Fatal(err)
+			}
+			if b.poll(); len(b.read) > 0 {
+				t.Fatalf("b read %v", b.read)
+			}
+		}
+		a.take(ans)
+		if err := a.commit(); err != nil {
+			t.Fatal(err)
+		}
+		a.poll()
+		a.poll()
+		b.poll()
+		if got := strings.Join(b.read, " "); got != "t/1:2 t/1:3 t/1:4" { // from where a had come, each once
+			t.Errorf("a read %v, b read %s", a.read, got)
+		}
+	})
+}
