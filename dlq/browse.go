@@ -54,7 +54,7 @@ type Page struct {
 }
 
 // MaxPageBytes is about how many bytes of records a page holds; it is cut short there.
-const MaxPageBytes = 16 << 20
+const MaxPageBytes = 4 << 20
 
 // List returns up to limit letters that a filter chooses from a mark on, in order of death. Errors: queue.ErrGroupNotFound, queue.ErrCorrupt, queue.ErrUnknown.
 func (s *Service) List(ctx context.Context, group string, f letter.Filter, from Mark, limit int) (Page, error) {

@@ -29,7 +29,8 @@ type Redriven struct {
 	Topic     string
 	Partition int
 	Offset    record.Offset
-	Scheduled string // published, but not due yet: the id of the delayed record; "" = it is there
+	Scheduled string    // published, but not due yet: the id of the delayed record; "" = it is there
+	DeliverAt time.Time // of a scheduled one
 }
 
 // Redrive delivers one letter again and returns once that is on stable storage. Errors: queue.ErrGroupNotFound, ErrLetterNotFound (also when it is not open),
@@ -113,7 +114,10 @@ func (s *Service) republishOne(ctx context.Context, g *share.Group, d *Detail, r
 		return out, fmt.Errorf("letter %s is not open any more: %w", d.ID, ErrLetterNotFound)
 	}
 	at := pub.Places()[0][0]
-	out.Redrives, out.Partition, out.Offset, out.Scheduled = int(done[0]), at.Partition, at.Offset, at.Scheduled
+	out.Redrives, out.Partition, out.Offset = int(done[0]), at.Partition, at.Offset
+	if at.Scheduled != "" {
+		out.Scheduled, out.DeliverAt = at.Scheduled, at.Timestamp
+	}
 	return out, nil
 }
 

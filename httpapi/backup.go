@@ -16,19 +16,22 @@ func (a *API) backup(x *exchange) error {
 	if x.r.Method == http.MethodHead {
 		return x.sent(x.write(http.StatusOK, mediaBackup, nil))
 	}
-	_, err := a.broker.Backup(x.ctx(), &streamed{x: x})
+	_, err := a.broker.Backup(x.ctx(), &streamed{x: x, media: mediaBackup})
 	return err
 }
 
 // streamed is an answer without a length: each write has its own time to get through.
-type streamed struct{ x *exchange }
+type streamed struct {
+	x     *exchange
+	media string
+}
 
 // Write implements io.Writer. The first one sends the headers.
 func (s *streamed) Write(p []byte) (int, error) {
 	x := s.x
 	if x.status == 0 {
 		h := x.header()
-		h.Set("Content-Type", mediaBackup)
+		h.Set("Content-Type", s.media)
 		h["Cache-Control"] = noStore
 		h["X-Content-Type-Options"] = noSniff
 		x.hangUpAtStop()

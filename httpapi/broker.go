@@ -5,6 +5,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/holtmq/holt/dlq"
+	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/store"
 )
@@ -113,6 +115,36 @@ type Inspection interface {
 	SettleAt(ctx context.Context, group string, at queue.GroupPlace, v queue.Verb) error
 	// ExtendAt moves the deadline of a running lease to length from now (0 = the group's lease).
 	ExtendAt(ctx context.Context, group string, at queue.GroupPlace, length time.Duration) (until time.Time, err error)
+}
+
+// DeadLetters is what the API needs of the service of dead letters; *dlq.Service is one. What is said of Broker holds for it.
+type DeadLetters interface {
+	List(ctx context.Context, group string, f letter.Filter, from dlq.Mark, limit int) (dlq.Page, error)
+	Get(ctx context.Context, group, id string) (dlq.Detail, error)
+	Summary(ctx context.Context, group string, f letter.Filter, by letter.By) ([]dlq.Bucket, error)
+	// Export calls fn for each letter that the filter chooses, until it returns an error, which comes back.
+	Export(ctx context.Context, group string, f letter.Filter, fn func(*dlq.Detail) error) error
+	Letterbox
+	Jobs
+}
+
+// Letterbox does something to dead letters.
+type Letterbox interface {
+	Redrive(ctx context.Context, group, id string, e dlq.Edit) (dlq.Redriven, error)
+	// Preview tells which letters a choice comes to.
+	Preview(ctx context.Context, group string, c dlq.Choice) (dlq.Preview, error)
+	Purge(ctx context.Context, group string, c dlq.Choice) (purged int, err error)
+	PurgeOne(ctx context.Context, group, id string) error
+}
+
+// Jobs are jobs that redrive dead letters.
+type Jobs interface {
+	Start(ctx context.Context, group string, c dlq.Choice, p dlq.Plan) (dlq.Job, error)
+	// Job waits up to wait for the job to end.
+	Job(ctx context.Context, id string, wait time.Duration) (dlq.Job, error)
+	// Jobs returns up to limit jobs made before the one of an id, the newest first.
+	Jobs(ctx context.Context, before string, limit int) ([]dlq.Job, error)
+	Cancel(ctx context.Context, id string) error
 }
 
 // Process tells how the server is.

@@ -38,6 +38,7 @@ type Config struct {
 	MaxBodies      int64         // bytes of memory for large bodies under way, all together; 256 MiB
 	MaxAnswers     int64         // bytes of records in answers under way, all together: the nearer, the less the next one may hold; 128 MiB
 	Environment    string        // shown in the console as a badge, as in "production"; "" = none
+	DeadLetters    DeadLetters   // serves dead letters and redrives; nil = they are not served
 	Commits        *Commits      // measures shown by /metrics; nil = none
 	Tracer         *trace.Tracer // nil: no spans are made, contexts are carried all the same
 	Log            *slog.Logger  // slog.Default()

@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -138,6 +141,18 @@ func (e *encoder) base64(v []byte) {
 	e.b = append(e.b, '"')
 	e.b = base64.StdEncoding.AppendEncode(e.b, v)
 	e.b = append(e.b, '"')
+}
+
+// marshal appends a struct of client/api.
+func (e *encoder) marshal(v any) error {
+	out := bytes.NewBuffer(e.b)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	e.b = bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+	return nil
 }
 
 func (e *encoder) strings(list []string) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/queue"
 )
 
@@ -28,6 +29,8 @@ var table = []row{
 	{queue.ErrScheduleNotFound, http.StatusNotFound, api.ScheduleNotFound, "create it with PUT /v1/schedules/{schedule}", 0},
 	{queue.ErrPartitionNotFound, http.StatusNotFound, api.PartitionNotFound, "GET /v1/topics/{topic} lists the partitions", 0},
 	{queue.ErrRecordNotFound, http.StatusNotFound, api.RecordNotFound, "it is not in the partition, or no more", 0},
+	{dlq.ErrLetterNotFound, http.StatusNotFound, api.DeadLetterNotFound, "GET /v1/groups/{group}/dead-letters lists those that are open; ?state=redriven or purged, the others", 0},
+	{dlq.ErrRedriveNotFound, http.StatusNotFound, api.RedriveNotFound, "GET /v1/redrives lists those there are", 0},
 	{queue.ErrSchemaNotFound, http.StatusNotFound, api.NotFound, "GET /v1/topics/{topic}/schema/versions lists those there are", 0},
 	{queue.ErrSchemaViolation, http.StatusUnprocessableEntity, api.SchemaViolation, "", 0},
 	{queue.ErrInvalidName, http.StatusBadRequest, api.InvalidRequest, nameRule, 0},

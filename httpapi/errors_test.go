@@ -41,10 +41,10 @@ func sources(t *testing.T, dir string) []*ast.File {
 	return files
 }
 
-// sentinels returns the names of the errors that the package queue exports.
+// sentinels returns the names of the errors that the packages queue and dlq export.
 func sentinels(t *testing.T) []string {
 	var names []string
-	for _, f := range sources(t, "../queue") {
+	for _, f := range append(sources(t, "../queue"), sources(t, "../dlq")...) {
 		for _, d := range f.Decls {
 			g, ok := d.(*ast.GenDecl)
 			if !ok || g.Tok != token.VAR {

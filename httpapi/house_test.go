@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/store/memory"
@@ -121,10 +122,13 @@ func inBubbleWith(t *testing.T, qc queue.Config, hc Config, fn func(h *house)) {
 		}
 		h := &house{t: t, broker: b, spy: &spy{Broker: b}, log: new(bytes.Buffer)}
 		hc.Log = slog.New(slog.NewTextHandler(h.log, nil))
+		letters := dlq.New(b, nil)
+		hc.DeadLetters = letters
 		if h.API, err = New(h.spy, hc); err != nil {
 			t.Fatalf("new: %v", err)
 		}
 		fn(h)
+		letters.Close()
 		if err := b.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}

@@ -213,17 +213,22 @@ func wireEntry(e *queue.GroupEntry) api.GroupRecord {
 func wireGroupRecord(r *queue.GroupRecord) api.GroupRecordDetail {
 	out := api.GroupRecordDetail{
 		GroupRecord: wireEntry(&r.Entry), Outcome: outcomes[r.Outcome], Why: api.Why{Code: string(r.Why.Code), Detail: r.Why.Detail},
-		History: make([]api.Attempt, len(r.History)),
+		History: wireAttempts(r.History),
 	}
 	if out.Why.Code == whyKey {
 		out.Why.Offset = new(int64(r.Why.Behind))
 	}
-	for i, h := range r.History {
-		out.History[i] = api.Attempt{
+	return out
+}
+
+func wireAttempts(history []queue.Attempt) []api.Attempt {
+	out := make([]api.Attempt, len(history))
+	for i, h := range history {
+		out[i] = api.Attempt{
 			Attempt: h.Attempt, Delivery: int(h.Delivery), At: api.Time(time.UnixMilli(h.At)), TookMS: h.Took, Member: h.Member, Outcome: h.Outcome,
 		}
 		if e := h.Error; e != nil {
-			out.History[i].Error = &api.WorkerError{Type: e.Type, Message: e.Message, Stack: e.Stack, Fingerprint: e.Fingerprint}
+			out[i].Error = &api.WorkerError{Type: e.Type, Message: e.Message, Stack: e.Stack, Fingerprint: e.Fingerprint}
 		}
 	}
 	return out

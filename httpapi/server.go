@@ -163,6 +163,7 @@ func (a *API) table() []route {
 		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/reject", handler: a.settleAt(queue.Reject), late: true},
 		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/extend", handler: a.extendAt, late: true},
 	}
+	routes = append(routes, a.letterRoutes()...)
 	for _, v := range verbs {
 		routes = append(routes, route{name: "POST /v1/groups/{group}/" + v.name, handler: a.settleOne(v), late: true})
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/httpapi"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/store/memory"
@@ -67,7 +68,8 @@ func serveInMemory(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := httpapi.New(b, httpapi.Config{Log: quiet})
+	letters := dlq.New(b, quiet)
+	api, err := httpapi.New(b, httpapi.Config{Log: quiet, DeadLetters: letters})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +77,7 @@ func serveInMemory(t *testing.T) string {
 	t.Cleanup(func() {
 		b.Stop()
 		s.Close()
+		letters.Close()
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/httpapi"
 	"github.com/holtmq/holt/httpapi/trace"
 	"github.com/holtmq/holt/queue"
@@ -83,6 +84,7 @@ func (a *app) serve(ctx context.Context, cfg *serveConfig, log *slog.Logger) err
 	fmt.Fprintf(a.stdout, "holt listens on %s://%s\n", s.scheme(), listener.Addr())
 	log.Info("ready", "address", listener.Addr().String(), "scheme", s.scheme(), "data", cfg.Data, "version", ownVersion().Version)
 	err = s.run(ctx)
+	s.letters.Close()
 	closed := errors.Join(broker.Close(), st.Close())
 	log.Info("closed")
 	return errors.Join(err, closed)
@@ -105,6 +107,7 @@ func startTracer(cfg *serveConfig, log *slog.Logger) (tracer *trace.Tracer, flus
 // server is a broker behind HTTP.
 type server struct {
 	broker   *queue.Broker
+	letters  *dlq.Service
 	api      *httpapi.API
 	http     *http.Server
 	listener *countedListener
@@ -120,11 +123,14 @@ func newServer(b *queue.Broker, l net.Listener, cfg *serveConfig, log *slog.Logg
 			return nil, err
 		}
 	}
+	letters := dlq.New(b, log)
+	hc.DeadLetters = letters
 	handler, err := httpapi.New(b, hc)
 	if err != nil {
+		letters.Close()
 		return nil, err
 	}
-	s := &server{broker: b, api: handler, http: httpapi.NewServer(handler, hc), listener: &countedListener{Listener: l}, reload: reloader{log: log}, log: log}
+	s := &server{broker: b, letters: letters, api: handler, http: httpapi.NewServer(handler, hc), listener: &countedListener{Listener: l}, reload: reloader{log: log}, log: log}
 	s.http.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	if cfg.TokenFile != "" {
 		s.reload.add("tokens", func() error {

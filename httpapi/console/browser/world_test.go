@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/client"
+	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/httpapi"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/store"
@@ -40,6 +41,8 @@ func newWorld(t *testing.T, dir string, cfg httpapi.Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	letters := dlq.New(b, log)
+	cfg.DeadLetters = letters
 	api, err := httpapi.New(b, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +73,7 @@ func newWorld(t *testing.T, dir string, cfg httpapi.Config) *world {
 		_ = srv.Close()
 		<-ended
 		<-ended
+		letters.Close()
 		_ = b.Close()
 		_ = st.Close()
 	})
