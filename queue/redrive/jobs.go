@@ -39,8 +39,9 @@ type Jobs struct {
 	committer *commit.Committer
 	system    *system.Log
 
-	mu  sync.Mutex
-	all map[string]*Job
+	mu   sync.Mutex
+	all  map[string]*Job
+	last int64 // ms: of the newest name
 }
 
 // Keep returns the jobs of a server's log that is not open yet: those that are stored are there when it is.
@@ -113,7 +114,8 @@ func (s *Jobs) begin(def Definition) (*Job, error) {
 		ended = ended[1:]
 	}
 	def.CreatedAt = time.Now().UTC().Truncate(time.Millisecond)
-	def.ID = newID(def.CreatedAt)
+	s.last = max(s.last+1, def.CreatedAt.UnixMilli())
+	def.ID = newID(s.last)
 	j := s.job(def)
 	j.journal = s.system.Begin(store.Journal(prefix+def.ID), j)
 	s.all[def.ID] = j
@@ -121,10 +123,10 @@ func (s *Jobs) begin(def Definition) (*Job, error) {
 }
 
 // newID names a job, so that names are in order of their making.
-func newID(at time.Time) string {
+func newID(ms int64) string {
 	var random [4]byte
 	_, _ = rand.Read(random[:]) // never fails
-	return fmt.Sprintf("%011x", at.UnixMilli()) + hex.EncodeToString(random[:])
+	return fmt.Sprintf("%011x", ms) + hex.EncodeToString(random[:])
 }
 
 // fill enqueues a job's definition and letters.
