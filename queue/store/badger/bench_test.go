@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -96,25 +97,33 @@ func rate(records, size int, s sink) float64 {
 	return float64(total) / took.Seconds()
 }
 
-// committer gathers what arrived while the last sync ran.
+// committer gathers what arrived while the last sync ran, and lets those run who were answered, as the broker's does.
 func committer(in chan *publish, s sink) {
 	for p := range in {
 		group := []*publish{p}
-		for more := true; more; {
-			select {
-			case q, ok := <-in:
-				if !ok {
-					more = false
-					break
-				}
-				group = append(group, q)
-			default:
-				more = false
-			}
+		for before := 0; before < len(group); {
+			before = len(group)
+			runtime.Gosched()
+			group = append(group, arrived(in)...)
 		}
 		err := s.commit(group)
 		for _, p := range group {
 			p.done <- err
+		}
+	}
+}
+
+// arrived returns what has arrived.
+func arrived(in chan *publish) (group []*publish) {
+	for {
+		select {
+		case p, ok := <-in:
+			if !ok {
+				return group
+			}
+			group = append(group, p)
+		default:
+			return group
 		}
 	}
 }

@@ -164,6 +164,7 @@ func (s *Store) write(ops []op) error {
 		return s.unknown(err)
 	}
 	s.seq = seq
+	s.begun.look()
 	return nil
 }
 

@@ -37,7 +37,7 @@ func newStore(cfg Config) *Store {
 	return &Store{
 		cfg: cfg, log: cfg.Logger,
 		token: make(chan struct{}, 1), logs: map[store.LogID]*state{},
-		work: newWork(), closing: make(chan struct{}), dead: make(chan struct{}),
+		begun: begun{dir: cfg.Dir}, work: newWork(), closing: make(chan struct{}), dead: make(chan struct{}),
 	}
 }
 
@@ -116,6 +116,9 @@ func (s *Store) openBadger(fresh bool) (err error) {
 		return err
 	}
 	if err := s.recoverRedo(); err != nil {
+		return err
+	}
+	if err := s.begun.find(); err != nil {
 		return err
 	}
 	s.opens = max(s.opens, s.side.rec.opens) + 1

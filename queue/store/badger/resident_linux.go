@@ -11,7 +11,8 @@ import (
 )
 
 // The library maps its value files whole and keeps them mapped, so that every page written or read counts as this process's memory until
-// the kernel wants it back. These give back the pages of all but the newest file.
+// the kernel wants it back; and where a file is written in order through its mapping, the kernel makes ever larger pages of it, each of which a sync writes as a
+// whole. These give back the pages of all but the newest value file, and keep those of the files being written small.
 
 // giveBackPages asks the kernel to reclaim the pages of mapped value files in dir, the newest aside. It is a hint: it changes no data, whatever becomes of a mapping
 // meanwhile, and errors leave things as they are.
@@ -25,6 +26,28 @@ func giveBackPages(dir string) {
 		if m.path != newest {
 			_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_PAGEOUT)
 		}
+	}
+}
+
+// writeSmallPages asks the kernel to bring in pages of the files in dir that the library writes one at a time: the newest value file, and the logs of the tables in
+// memory. Those value files that are only read any more are read ahead as others are. It is a hint, like giveBackPages.
+func writeSmallPages(dir string) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return
+	}
+	advise := func(m mapping, how uintptr) { _, _, _ = unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, how) }
+	values, newest := mappedFiles(dir, ".vlog")
+	for _, m := range values {
+		if m.path == newest {
+			advise(m, unix.MADV_RANDOM)
+		} else {
+			advise(m, unix.MADV_NORMAL)
+		}
+	}
+	logs, _ := mappedFiles(dir, ".mem")
+	for _, m := range logs {
+		advise(m, unix.MADV_RANDOM)
 	}
 }
 

@@ -3,10 +3,15 @@ package badger
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
 )
 
 func TestGiveBackPagesKeepsDataAndLowersMemory(t *testing.T) {
@@ -76,4 +81,77 @@ func TestParseMapping(t *testing.T) {
 			t.Errorf("%q became %+v", line, m)
 		}
 	}
+}
+
+func TestFilesBeingWrittenAreMappedForSmallPages(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	cfg.valueFile = 1 << 20
+	s := mustOpen(t, cfg)
+	defer s.Close()
+	mustLog(t, s, 1)
+	check := func() {
+		t.Helper()
+		flags, newest := vmFlags(t, cfg.Dir)
+		for path, f := range flags {
+			small := strings.Contains(f, " rr") // madvise(MADV_RANDOM), proc_pid_smaps(5)
+			if want := path == newest || strings.HasSuffix(path, ".mem"); small != want {
+				t.Errorf("%s: small pages %v, want %v: %s", filepath.Base(path), small, want, f)
+			}
+		}
+	}
+	check()
+	first := s.begun.values
+	for at := store.Offset(0); s.begun.values < first+2; at++ {
+		if at > 100 {
+			t.Fatal("no new value file")
+		}
+		b := oneBatch(t, at, 100<<10)
+		if _, err := s.Commit(bg, []store.Unit{{{Log: 1, Append: []store.Batch{b}}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check()
+}
+
+// oneBatch returns a batch of one record.
+func oneBatch(t *testing.T, at store.Offset, size int) store.Batch {
+	t.Helper()
+	var b record.Builder
+	b.Reset(at)
+	now := time.UnixMilli(time.Now().UnixMilli())
+	b.Append(record.Record{Timestamp: now, Value: make([]byte, size)})
+	enc, err := b.Encode(nil, record.None)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store.Batch{Base: at, Last: at, MaxTime: now, Bytes: enc}
+}
+
+// vmFlags returns the flags of the mappings of value files and logs in a directory, and the newest value file.
+func vmFlags(t *testing.T, dir string) (flags map[string]string, newest string) {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags, path := map[string]string{}, ""
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSpace(line)
+		if m, ok := parseMapping(line); ok {
+			path = m.path
+		}
+		f, last := strings.CutPrefix(line, "VmFlags:") // of a mapping's lines
+		if last && filepath.Dir(path) == dir && strings.HasSuffix(path, ".vlog") {
+			flags[path], newest = f, max(newest, path)
+		} else if last && filepath.Dir(path) == dir && strings.HasSuffix(path, ".mem") {
+			flags[path] = f
+		}
+		if last {
+			path = ""
+		}
+	}
+	if newest == "" {
+		t.Fatal("no value file is mapped")
+	}
+	return flags, newest
 }

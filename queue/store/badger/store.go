@@ -31,6 +31,7 @@ type Store struct {
 	token chan struct{} // one slot
 	seq   uint64        // the newest commit's, under the token
 	opens uint64
+	begun begun // likewise
 
 	mu      sync.Mutex
 	durable uint64
