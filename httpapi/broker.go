@@ -16,6 +16,7 @@ import (
 type Broker interface {
 	Topics
 	Schemas
+	Traffic
 	Records
 	Schedules
 	Groups
@@ -33,6 +34,14 @@ type Topics interface {
 	// Topics returns up to limit topics with names after the given one, by name.
 	Topics(ctx context.Context, after string, limit int) ([]queue.TopicInfo, error)
 	DeleteTopic(ctx context.Context, name string, force bool, cond queue.Condition) error
+}
+
+// Traffic knows who talks to whom.
+type Traffic interface {
+	// Published and Worked note what a client did; "" is nobody. They cost next to nothing.
+	Published(client, topic string, records int)
+	Worked(client, group string, records int)
+	Topology(ctx context.Context) (queue.Topology, error)
 }
 
 // Schemas shows the schemas of topics; PutTopic changes them.

@@ -37,6 +37,11 @@ func (a *API) lease(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if call.settle == nil {
+		x.worked(group, len(ds), nil)
+	} else {
+		x.worked(group, len(ds), call.settle.Publish)
+	}
 	taken := false
 	defer func() {
 		if !taken && len(ds) > 0 {

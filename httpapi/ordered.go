@@ -161,6 +161,7 @@ func (a *API) join(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.worked(group, 0, nil)
 	return x.json(http.StatusOK, api.JoinResponse{Member: j.Member, Epoch: j.Epoch, Assignment: wireAssigned(j.Assignment), Heartbeat: api.Duration(j.Heartbeat), Created: created})
 }
 
@@ -191,6 +192,7 @@ func (a *API) poll(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.worked(group, len(ans.Records), nil)
 	if c.poll.Batches {
 		return x.stretches(api.PollHead{PollResponse: wirePoll(ans), Hidden: topic.HiddenHeaders()}, ans.Batches)
 	}

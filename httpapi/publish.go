@@ -56,6 +56,7 @@ func (a *API) publish(x *exchange) error {
 		return err
 	}
 	a.done(b)
+	a.broker.Published(x.client(), topic, len(places))
 	buf := a.buffer()
 	defer a.giveBack(buf)
 	*buf = appendPublished((*buf)[:0], places, created)

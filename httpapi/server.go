@@ -121,6 +121,8 @@ func (a *API) table() []route {
 		{name: "GET /openapi.yaml", handler: a.openapi},
 		{name: "GET /v1/info", handler: a.info},
 		{name: "GET /v1/backup", handler: a.backup},
+		{name: "GET /v1/topology", handler: a.topology},
+		{name: "GET /asyncapi.yaml", handler: a.asyncapi},
 
 		{name: "GET /v1/topics", handler: a.listTopics},
 		{name: "PUT /v1/topics/{topic}", handler: a.putTopic},

@@ -65,6 +65,7 @@ func (a *API) settleBy(x *exchange, parse func(limits *queue.Limits, body []byte
 		}
 		return err
 	}
+	x.worked(group, 0, req.Publish)
 	buf := a.buffer()
 	defer a.giveBack(buf)
 	*buf = appendSettled((*buf)[:0], &res)

@@ -21,6 +21,7 @@ import (
 	"github.com/holtmq/holt/queue/system"
 	"github.com/holtmq/holt/queue/tail"
 	"github.com/holtmq/holt/queue/topic"
+	"github.com/holtmq/holt/queue/traffic"
 )
 
 // Config is what a broker can be told; the zero value is the documented default.
@@ -57,6 +58,7 @@ type Broker struct {
 	ordered map[string]*ordered.Group
 
 	changes    atomic.Uint64 // of which groups there are and what they read, counted once they are made
+	traffic    *traffic.Table
 	readership atomic.Pointer[readership]
 
 	copying   chan struct{} // one slot: held by the backup under way
@@ -94,6 +96,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
 	b.system = system.New(b.committer) // what it keeps is said before restore
+	b.traffic = traffic.Keep(b.system, b.committer)
 	b.redrives = redrive.Keep(b.system, b.committer)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.openings = &topic.Env{
@@ -117,6 +120,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 		return nil, err
 	}
 	b.redrives.Opened()
+	b.background.Go(b.watchTraffic)
 	return b, nil
 }
 

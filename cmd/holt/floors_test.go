@@ -33,6 +33,7 @@ var floors = []struct {
 	{"queue/wait queue/catalog", "waiting and definitions know nothing of groups at work"},
 	{"queue/keys queue/tail", "an index of a partition's keys, and a reader of all partitions: each for one topic"},
 	{"queue/dedupe queue/schedule", "ids and due times, journaled beside the records"},
+	{"queue/traffic", "who talks to whom, on the server's own log"},
 	{"queue/system", "the server's own journals, on a log without records"},
 	{"queue/partition", "offsets, timestamps, reading"},
 	{"queue/journal queue/commit", "what is durable about a partition, and how it becomes so"},

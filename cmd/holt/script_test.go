@@ -162,6 +162,7 @@ var varying = []struct {
 	{regexp.MustCompile(`127\.0\.0\.1:\d{4,5}`), "SERVER"},
 	{regexp.MustCompile(`go1\.[\w.]+`), "GO"},
 	{regexp.MustCompile(`"commit":"\w+",`), ""},
+	{regexp.MustCompile(`\b\d+\.\d/s`), "0.0/s"}, // a rate
 	{regexp.MustCompile(`(export/\w+/\d+/\d+)/\d{13}`), "${1}/TIME"},
 	{regexp.MustCompile(`(?m)^(holt: .*?[a-z]+_[a-z_]+: ).*`), "${1}…"}, // a problem's detail is the server's affair
 }
