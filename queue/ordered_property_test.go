@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -169,6 +170,11 @@ func (g *gang) poll(r *reader) {
 		}
 	}
 	had := r.at
+	for p := range had { // what it works on is not taken from it
+		if !slices.ContainsFunc(ans.Assignment, func(a queue.AssignedPartition) bool { return a.Place == p }) && !slices.Contains(ans.Revoke, p) {
+			g.t.Fatalf("%s has lost %s, which it works on", r.Member, p)
+		}
+	}
 	r.take(ans)
 	for _, p := range ans.Revoke { // it gives up now, or later
 		if held[p] && g.rng.IntN(2) == 0 {
