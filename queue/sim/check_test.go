@@ -108,7 +108,7 @@ func (w *world) letter(g *group, l *queue.Record) {
 		return
 	}
 	w.note("letter of %s: %s/%d@%d", g.name, win.part.topic.name, index, offset)
-	byPlace := head[letter.HeaderReason] == reasonRejected && fits[0].ended != running && fits[0].ended != placed // nobody held it when an operator rejected it
+	byPlace := head[letter.HeaderReason] == reasonRejected && fits[0].ended != running // perhaps nobody held it when an operator rejected it
 	if head[letter.HeaderMember] == "" && !byPlace && head[letter.HeaderReason] != reasonTTL && fits[0].life == w.life && fits[0].hand > 0 && r.is(isDying) && w.sharp() {
 		w.violated("I8 dead letter once", "%s/%d at %d has a letter without a member: %v", win.part.topic.name, index, offset, head)
 	}

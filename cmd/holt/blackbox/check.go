@@ -37,6 +37,8 @@ func Check(events []Event) []Violation {
 	c.checkLog()
 	c.checkDeliveries()
 	c.checkGroups()
+	c.checkKeyOrder()
+	c.checkDelays()
 	return c.found
 }
 
@@ -47,6 +49,7 @@ type settle struct {
 	out       Outcome
 	code      string
 	length    time.Duration
+	atomic    bool // its outcome is known from the records published with it
 }
 
 // ends tells whether the verb ends a lease, if it was accepted.
@@ -122,6 +125,7 @@ func newChecker(events []Event) *checker {
 	for _, e := range events {
 		c.indexSettles(e)
 	}
+	c.resolveAtomic()
 	return c
 }
 
@@ -153,7 +157,7 @@ func (c *checker) index(e Event) {
 		c.reads = append(c.reads, e)
 		for _, it := range e.Items {
 			if old, twice := c.log[it.Record]; twice {
-				c.report("I12", "", it.Record, "stored twice, at %s and %s", at(old), at(it))
+				c.report(c.twice(it.Record), "", it.Record, "stored twice, at %s and %s", at(old), at(it))
 			}
 			c.log[it.Record] = it
 		}
@@ -199,7 +203,7 @@ func (c *checker) indexSettles(e Event) {
 	}
 	for _, it := range e.Items {
 		if d := c.handed[handKey{e.Group, it.Receipt, it.Record}]; d != nil {
-			d.settles = append(d.settles, settle{e.Op, e.Call, e.Ret, it.Out, it.Code, it.For})
+			d.settles = append(d.settles, settle{op: e.Op, call: e.Call, ret: e.Ret, out: it.Out, code: it.Code, length: it.For})
 		}
 	}
 }

@@ -27,16 +27,19 @@ func (c *checker) checkDeliveries() {
 
 // checkFinalAck requires no hand-out that began after an accepted ack (I3).
 func (c *checker) checkFinalAck(l *life) {
-	acked := time.Duration(-1)
+	acked, which := time.Duration(-1), "I3"
 	l.any(nil, func(_ *delivery, s settle) bool {
 		if s.op == Ack && s.out == OK && (acked < 0 || s.ret < acked) {
-			acked = s.ret
+			acked, which = s.ret, "I3"
+			if s.atomic {
+				which = "I11"
+			}
 		}
 		return false
 	})
 	for _, d := range l.deliveries {
 		if acked >= 0 && d.call > acked {
-			c.report("I3", l.group, l.record, "acked at %v, delivered to %s in a call of %v", acked, d.client, d.call)
+			c.report(which, l.group, l.record, "acked at %v, delivered to %s in a call of %v", acked, d.client, d.call)
 		}
 	}
 }

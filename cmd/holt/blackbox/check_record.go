@@ -33,7 +33,7 @@ func (c *checker) checkOrigin(group string, it Item) {
 		c.report("I18", group, it.Record, "at %s, its publish was refused", at(it))
 	case p.CRC != it.CRC || p.Key != it.Key || p.Header != it.Header || p.Topic != it.Topic:
 		c.report("I2", group, it.Record, "at %s differs from what was published: %+v, was %+v", at(it), it, p.Item)
-	case p.out == OK && (p.Partition != it.Partition || p.Offset != it.Offset):
+	case p.out == OK && p.Delay == 0 && (p.Partition != it.Partition || p.Offset != it.Offset):
 		c.report("I12", group, it.Record, "at %s, its publish was answered %s", at(it), at(p.Item))
 	}
 }
@@ -92,6 +92,9 @@ func (c *checker) checkCallOrder() {
 		}
 		within := map[partition]int64{}
 		for _, it := range e.Items {
+			if it.Delay > 0 {
+				continue
+			}
 			p := partition{it.Topic, it.Partition}
 			if above, ok := high[p]; ok && it.Offset <= above {
 				c.report("I12", "", it.Record, "at %s, offset %d was answered before its call", at(it), above)
@@ -110,7 +113,7 @@ func raise(high map[partition]int64, e Event) {
 	}
 	for _, it := range e.Items {
 		p := partition{it.Topic, it.Partition}
-		if above, ok := high[p]; !ok || it.Offset > above {
+		if above, ok := high[p]; it.Delay == 0 && (!ok || it.Offset > above) {
 			high[p] = it.Offset
 		}
 	}

@@ -321,3 +321,48 @@ func TestHistoryReadsBack(t *testing.T) {
 		t.Errorf("history (-written +read)\n%s", diff)
 	}
 }
+
+func TestCheckerFindsMixedViolations(t *testing.T) {
+	a, b := item("a", 0), item("b", 1)
+	ordered := func(t bb.Totals) bb.Event {
+		e := final(t)
+		e.Ordered = true
+		return e
+	}
+	withID := a
+	withID.ID = "a"
+	again := withID
+	again.Offset = 1
+	delayed := a
+	delayed.Delay, delayed.Timestamp = time.Second, int64(100*ms)
+	result := item("r", 1)
+	atomic := publish(60, result)
+	atomic.Group, atomic.Out = "g", bb.Unknown
+	acked := a
+	acked.Receipt = "r1"
+	atomic.Acks = []bb.Item{acked}
+	for name, tt := range map[string]struct {
+		want  string
+		story story
+	}{
+		"I9: the next of a key before the first is settled": {"I9", story{
+			publish(0, a, b), lease("w", 20, b, "r2", 1), settleAs(bb.Ack, 40, b, "r2", bb.OK),
+			lease("w", 60, a, "r1", 1), settleAs(bb.Ack, 80, a, "r1", bb.OK), read(a, b), ordered(bb.Totals{}),
+		}},
+		"I10: an id stored twice": {"I10", story{
+			publish(0, withID), lease("w", 20, a, "r1", 1), settleAs(bb.Ack, 40, a, "r1", bb.OK), read(withID, again), final(bb.Totals{}),
+		}},
+		"I11: published, and what was acked with it comes again": {"I11", story{
+			publish(0, a), lease("w", 20, a, "r1", 1), settleAs(bb.Ack, 60, a, "r1", bb.Unknown), atomic,
+			lease("w", 20_000, a, "r3", 2), settleAs(bb.Ack, 20_100, a, "r3", bb.OK), read(a, result),
+		}},
+		"I15: a delayed record before its time": {"I15", story{
+			publish(0, delayed), lease("w", 120, a, "r1", 1), settleAs(bb.Ack, 140, a, "r1", bb.OK), read(delayed), final(bb.Totals{}),
+		}},
+	} {
+		found := bb.Check(tt.story)
+		if !slices.ContainsFunc(found, func(v bb.Violation) bool { return v.Invariant == tt.want }) {
+			t.Errorf("%s: found %v", name, found)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package blackbox_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -28,16 +29,22 @@ type loadGroup struct {
 	name        string
 	topics      []string
 	maxAttempts int
+	ordered     bool // by key
 }
 
 var (
-	crashTopics = map[string]int{"orders": 4, "events": 1}
+	crashTopics = map[string]int{"orders": 4, "events": 1, crashResults: 2}
+	crashLanes  = map[string]int{"orders": 2}
 	crashGroups = []loadGroup{
-		{"billing", []string{"orders", "events"}, 3},
-		{"audit", []string{"orders"}, 0},
-		{"search", []string{"events"}, 5},
+		{"billing", []string{"orders", "events"}, 3, false},
+		{"audit", []string{"orders"}, 0, false},
+		{"search", []string{"events", crashResults}, 5, false},
+		{"ledger", []string{"orders", "events"}, 4, true},
 	}
 )
+
+// crashResults is the topic that settles publish to.
+const crashResults = "results"
 
 func TestCrashes(t *testing.T) {
 	t.Parallel()
@@ -49,7 +56,8 @@ func TestCrashes(t *testing.T) {
 
 	h := newHistory(t)
 	l := newLoad(s, h, seed)
-	l.topics = slices.Sorted(maps.Keys(crashTopics))
+	l.topics = slices.DeleteFunc(slices.Sorted(maps.Keys(crashTopics)), func(t string) bool { return t == crashResults })
+	l.lanes, l.delays, l.results = crashLanes, true, crashResults
 	for _, g := range crashGroups {
 		l.groups = append(l.groups, g.name)
 	}
@@ -64,11 +72,15 @@ func TestCrashes(t *testing.T) {
 // setUp makes the topics and the groups.
 func setUp(c client) {
 	for name, partitions := range crashTopics {
-		c.makeTopic(name, obj{"partitions": partitions})
+		c.makeTopic(name, obj{"partitions": partitions, "priorities": max(1, crashLanes[name])})
 	}
 	for _, g := range crashGroups {
+		ordering := "none"
+		if g.ordered {
+			ordering = "key"
+		}
 		c.makeGroup(g.name, obj{
-			"topics": g.topics, "max_attempts": g.maxAttempts,
+			"topics": g.topics, "max_attempts": g.maxAttempts, "ordering": ordering,
 			"backoff": obj{"initial": "100ms", "max": "500ms", "jitter": 0},
 		})
 	}
@@ -145,6 +157,9 @@ func crashes(t *testing.T, s *server, h *bb.History, cycles int, rng *rand.Rand)
 // settleDown drains every group and writes what there is at the end.
 func settleDown(t *testing.T, c client, l *load) {
 	t.Helper()
+	for topic := range crashTopics {
+		awaitDelayed(c, topic)
+	}
 	for _, g := range crashGroups {
 		drain(c, l, g)
 	}
@@ -160,8 +175,21 @@ func settleDown(t *testing.T, c client, l *load) {
 		checkMetrics(c, g.name, v.Totals)
 		final := bb.Totals(v.Totals)
 		l.history.Add(bb.Event{Client: "end", Op: bb.Final, Group: g.name, Call: l.history.Now(), Ret: l.history.Now(), Out: bb.OK,
-			Totals: &final, MaxAttempts: g.maxAttempts, Topics: g.topics})
+			Totals: &final, MaxAttempts: g.maxAttempts, Topics: g.topics, Ordered: g.ordered})
 	}
+}
+
+// awaitDelayed returns when everything delayed is appended.
+func awaitDelayed(c client, topic string) {
+	c.t.Helper()
+	for deadline := time.Now().Add(drainWithin); time.Now().Before(deadline); pause(20 * ms) {
+		var scheduled struct{ Items []json.RawMessage }
+		a := c.get("/v1/topics/" + topic + "/scheduled")
+		if a.status == 200 && json.Unmarshal(a.body, &scheduled) == nil && len(scheduled.Items) == 0 {
+			return
+		}
+	}
+	c.t.Errorf("records of %s are still delayed after %v", topic, drainWithin)
 }
 
 // checkMetrics requires that the gauges say what the group says (I7).
@@ -194,7 +222,9 @@ func readings(c client, l *load, e bb.Event, topic string, item func(wireRecord)
 	for p := range c.topic(topic).Partitions {
 		for _, r := range c.readAll(topic, p) {
 			r.Topic, r.Partition = topic, p
-			e.Items = append(e.Items, item(r))
+			it := item(r)
+			it.Timestamp -= l.history.Start().UnixNano() // as the clock of the run has it
+			e.Items = append(e.Items, it)
 		}
 	}
 	e.Ret = l.history.Now()

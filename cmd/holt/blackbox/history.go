@@ -61,6 +61,10 @@ type Event struct {
 	MaxAttempts int `json:"max_attempts,omitempty"`
 	// Topics are what a group reads, in its final event.
 	Topics []string `json:"topics,omitempty"`
+	// Ordered: the group keeps key order, in its final event.
+	Ordered bool `json:"ordered,omitempty"`
+	// Acks are what the same call acked, of a publish within a settle.
+	Acks []Item `json:"acks,omitempty"`
 }
 
 // Item is one record of a call: published, delivered, settled or read.
@@ -76,6 +80,10 @@ type Item struct {
 	Header string `json:"header,omitempty"`
 	// Timestamp is the append time in nanoseconds, where a reading has it.
 	Timestamp int64 `json:"timestamp,omitempty"`
+
+	// ID is the record's id, under which it was published until the outcome was known; Delay how long it was to wait.
+	ID    string        `json:"id,omitempty"`
+	Delay time.Duration `json:"delay,omitempty"`
 
 	Receipt    string        `json:"receipt,omitempty"`
 	Attempt    int           `json:"attempt,omitempty"`
@@ -108,6 +116,9 @@ type History struct {
 	out    *json.Encoder
 	err    error
 }
+
+// Start is when the clock of the run started.
+func (h *History) Start() time.Time { return h.start }
 
 // NewHistory starts the clock of a run; every event is also a line of w.
 func NewHistory(w io.Writer) *History {

@@ -60,6 +60,9 @@ type load struct {
 	seed    uint64
 	topics  []string
 	groups  []string
+	lanes   map[string]int // priorities of the topics, where there are several
+	delays  bool           // some records are delayed
+	results string         // the topic that settles publish to; "" = none
 	stopped atomic.Bool
 	wg      sync.WaitGroup
 }
@@ -137,14 +140,33 @@ func (l *load) publisher(name string, rng *rand.Rand) {
 		}
 		var items []bb.Item
 		var records []obj
+		withID, priorities := rng.IntN(3) == 0, l.lanes[topic]
 		for range n {
 			seq++
 			p := payload{UUID: fmt.Sprintf("%s-%d", name, seq), Producer: name, Seq: seq, Key: fmt.Sprint("key-", rng.IntN(20))}
 			p.CRC = p.sum()
-			items = append(items, bb.Item{Topic: topic, Key: p.Key, Record: p.UUID, CRC: p.CRC, Header: name})
-			records = append(records, obj{"key": p.Key, "value": p, "headers": obj{"producer": name}})
+			it := bb.Item{Topic: topic, Key: p.Key, Record: p.UUID, CRC: p.CRC, Header: name}
+			record := obj{"key": p.Key, "value": p, "headers": obj{"producer": name}}
+			if withID {
+				it.ID = p.UUID
+				record["id"] = it.ID
+			}
+			if priorities > 1 {
+				record["priority"] = rng.IntN(priorities)
+			}
+			if l.delays && rng.IntN(10) == 0 {
+				it.Delay = time.Duration(20+rng.IntN(1500)) * time.Millisecond
+				record["delay"] = it.Delay.String()
+			}
+			items, records = append(items, it), append(records, record)
 		}
 		r := l.post("/v1/topics/"+topic+"/records", obj{"records": records})
+		for tries := 0; withID && r.sent && r.out == bb.Unknown && tries < 200; tries++ { // with ids nothing happens twice
+			again := l.post("/v1/topics/"+topic+"/records", obj{"records": records})
+			if again.sent && again.out != bb.Fail {
+				again.call, r = r.call, again
+			}
+		}
 		l.recordPublish(name, topic, items, r)
 		pause(time.Duration(1+rng.IntN(15)) * time.Millisecond)
 	}
@@ -159,6 +181,9 @@ func (l *load) recordPublish(name, topic string, items []bb.Item, r reply) {
 		r.out = bb.Unknown
 	}
 	for i, place := range p.Records {
+		if items[i].Delay > 0 {
+			continue // it has none yet
+		}
 		items[i].Partition, items[i].Offset = place.Partition, place.Offset
 	}
 	l.history.Add(bb.Event{Client: name, Op: bb.Publish, Topic: topic, Call: r.call, Ret: r.ret, Out: r.out, Items: items})
@@ -256,6 +281,7 @@ type worker struct {
 	rng         *rand.Rand
 	waiting     []later
 	old         []bb.Item
+	seq         int // of records published with a settle
 }
 
 func (l *load) worker(name, group string, rng *rand.Rand) {
@@ -281,6 +307,10 @@ func (w *worker) work(items []bb.Item) {
 		}
 		w.remember(it)
 	}
+	if acks := verbs[bb.Ack]; w.results != "" && len(acks) > 0 && w.rng.IntN(4) == 0 {
+		w.publishWith(acks)
+		delete(verbs, bb.Ack)
+	}
 	if len(verbs) == 0 {
 		return
 	}
@@ -298,6 +328,47 @@ func (w *worker) work(items []bb.Item) {
 		op := []bb.Op{bb.Ack, bb.Release, bb.Nack, bb.Reject}[w.rng.IntN(4)]
 		w.settle(w.name, w.group, map[bb.Op][]bb.Item{op: {it}})
 	}
+}
+
+// publishWith acks records and publishes one in the same call: both happen, or neither.
+func (w *worker) publishWith(items []bb.Item) {
+	w.seq++
+	p := payload{UUID: fmt.Sprintf("%s-%d", w.name, w.seq), Producer: w.name, Seq: w.seq, Key: fmt.Sprint("key-", w.rng.IntN(20))}
+	p.CRC = p.sum()
+	result := bb.Item{Topic: w.results, Key: p.Key, Record: p.UUID, CRC: p.CRC, Header: w.name}
+	r := w.post("/v1/groups/"+w.group+"/settle", obj{
+		"ack":     settleList(bb.Ack, items),
+		"publish": list{obj{"topic": w.results, "records": list{obj{"key": p.Key, "value": p, "headers": obj{"producer": w.name}}}}},
+	})
+	if !r.sent {
+		return
+	}
+	var answer struct {
+		Records [][]place `json:"records"`
+	}
+	if r.out == bb.OK && (json.Unmarshal(r.body, &answer) != nil || len(answer.Records) != 1 || len(answer.Records[0]) != 1) {
+		r.out = bb.Unknown
+	}
+	if r.out == bb.OK {
+		result.Partition, result.Offset = answer.Records[0][0].Partition, answer.Records[0][0].Offset
+	}
+	failed := map[string]string{}
+	if r.out == bb.Fail {
+		failed, _ = failures(r)
+	}
+	acks := bb.Event{Client: w.name, Op: bb.Ack, Group: w.group, Call: r.call, Ret: r.ret, Out: r.out}
+	for _, it := range items {
+		if it.Out = r.out; r.out == bb.Fail {
+			code, named := failed[it.Receipt]
+			if !named {
+				continue // nothing was done to it, and nothing is said of it
+			}
+			it.Code = code
+		}
+		acks.Items = append(acks.Items, it)
+	}
+	w.history.Add(acks)
+	w.history.Add(bb.Event{Client: w.name, Op: bb.Publish, Group: w.group, Topic: w.results, Call: r.call, Ret: r.ret, Out: r.out, Items: []bb.Item{result}, Acks: items})
 }
 
 // repeatedly settles, and now and then settles the same again.
