@@ -50,8 +50,9 @@ func (s *Service) Start(ctx context.Context, group string, c Choice, p Plan) (Jo
 	if err != nil {
 		return Job{}, s.ofJobs(err)
 	}
+	made := Job{j.Definition, j.Progress()}
 	s.work.Go(func() { s.run(j) })
-	return Job{j.Definition, j.Progress()}, nil
+	return made, nil
 }
 
 // ofJobs turns errors of jobs into those that callers know.

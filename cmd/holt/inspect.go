@@ -217,14 +217,19 @@ func (a *app) showGroupRecord(d api.GroupRecordDetail) error {
 	if err := a.fields(pairs...); err != nil {
 		return err
 	}
-	var rows [][]string
-	for _, h := range d.History {
+	return a.section(attemptHeader, attemptRows(d.History))
+}
+
+var attemptHeader = []string{"ATTEMPT", "AT", "TOOK", "MEMBER", "OUTCOME", "ERROR"}
+
+func attemptRows(history []api.Attempt) (rows [][]string) {
+	for _, h := range history {
 		took := fmt.Sprintf("%.3fs", float64(h.TookMS)/1000)
 		rows = append(rows, []string{
 			showNumber(h.Attempt), showTime(h.At), took, cmp.Or(h.Member, "-"), h.Outcome, showWorkerError(h.Error),
 		})
 	}
-	return a.section([]string{"ATTEMPT", "AT", "TOOK", "MEMBER", "OUTCOME", "ERROR"}, rows)
+	return rows
 }
 
 func showWorkerError(e *api.WorkerError) string {

@@ -92,6 +92,7 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newPublishCommand(), a.newReadCommand(),
 		a.newLeaseCommand(), a.newAckCommand(), a.newNackCommand(), a.newReleaseCommand(), a.newRejectCommand(),
 		a.newExtendCommand(), a.newWorkCommand(), a.newConsumeCommand(), a.newScheduleCommand(),
+		a.newDeadLettersCommand(), a.newRedriveCommand(),
 		a.newSchemaCommand(), a.newTopologyCommand(), a.newBackupCommand(), a.newRestoreCommand(), a.newExportCommand(), a.newImportCommand(),
 		a.newTopCommand(), a.newCheckCommand(),
 		a.newDemoCommand(), a.newBenchCommand(),

@@ -160,6 +160,7 @@ var varying = []struct {
 	{regexp.MustCompile(`(?m)\boldest \ds$`), "oldest 0s"},
 	{regexp.MustCompile(`(?m)\b\ds( +\d+ +\S+ +\S+)$`), "0s$1"}, // OLDEST of holt top
 	{regexp.MustCompile(`127\.0\.0\.1:\d{4,5}`), "SERVER"},
+	{regexp.MustCompile(`\b[0-9a-f]{19}\b`), "0123456789abcdef012"},
 	{regexp.MustCompile(`go1\.[\w.]+`), "GO"},
 	{regexp.MustCompile(`"commit":"\w+",`), ""},
 	{regexp.MustCompile(`\b\d+\.\d/s`), "0.0/s"}, // a rate
