@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // A token that is taken out of the file is refused once the server has read it again, which SIGHUP asks for; the process lives on, with its connections.
@@ -33,18 +32,19 @@ func TestTokensAreRevokedBySIGHUP(t *testing.T) {
 	parked := make(chan answer, 1)
 	c.call("PUT", "/v1/groups/g", obj{}, "Authorization", "Bearer "+first).is(201)
 	go func() {
-		parked <- c.call("POST", "/v1/groups/g/lease", obj{"wait": "2s"}, "Authorization", "Bearer "+first)
+		parked <- c.call("POST", "/v1/groups/g/lease", obj{"wait": "20s"}, "Authorization", "Bearer "+first)
 	}()
+	eventually(t, readyWithin, "the lease is parked", func() bool {
+		metrics := c.call("GET", "/metrics", nil, "Authorization", "Bearer "+first)
+		return strings.Contains(string(metrics.body), "\nholt_group_waiters{group=\"g\"} 1\n")
+	})
 	write(second)
 	s.signal(syscall.SIGHUP)
-	for end := time.Now().Add(readyWithin); with(second) != 200; {
-		if time.Now().After(end) {
-			t.Fatal("the new token is not taken")
-		}
-	}
+	eventually(t, readyWithin, "the new token is taken", func() bool { return with(second) == 200 })
 	if got := with(first); got != 401 {
 		t.Errorf("a revoked token gets %d", got)
 	}
+	c.call("DELETE", "/v1/groups/g", nil, "Authorization", "Bearer "+second).is(204) // which ends the poll
 	(<-parked).is(200)
 	c.get("/readyz").is(200)
 	if line := s.logs.find(first, second); line != "" {
