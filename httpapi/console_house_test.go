@@ -47,6 +47,7 @@ func (w *realHouse) form(t *testing.T, path string, form url.Values) page {
 	r := httptest.NewRequest("POST", w.server.URL+path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("HX-Request", "true")
+	r.Header.Set("HX-Current-URL", w.server.URL+"/proxy/console/groups/g/leases?sort=x")
 	a := w.house(t).do(r)
 	if a.status != 200 {
 		t.Fatalf("%s: %d: %s", path, a.status, a.body)

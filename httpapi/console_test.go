@@ -262,6 +262,22 @@ func TestConsoleCurlWorks(t *testing.T) {
 	}
 }
 
+// A part of a page has links for the page that asks for it, wherever the part itself comes from.
+func TestConsolePartsHaveTheirPagesLinks(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.put("/v1/topics/t", `{}`).is(201)
+		h.put("/v1/groups/g", `{"topics":["t"]}`).is(201)
+		for from, want := range map[string]string{
+			"http://localhost/console/": `"./do/group.pause"`, "http://localhost/proxy/console/groups/g/leases?a=b": `"../../do/group.pause"`, "http://localhost/console/groups": `"./do/group.pause"`,
+		} {
+			a := h.call("GET", "/console/do/group.pause?group=g", "", "HX-Request", "true", "HX-Current-URL", from).is(200)
+			if !strings.Contains(a.body, "hx-post="+want) {
+				t.Errorf("for %s: %s", from, a.body)
+			}
+		}
+	})
+}
+
 // Without a session there is a login page; with a token there is a session, which ends with the token.
 func TestConsoleLogin(t *testing.T) {
 	token := strings.Repeat("x", 20)

@@ -90,10 +90,10 @@ type (
 
 // page makes a page with its surroundings.
 func (v *visit) page(name, title string, data any) *page {
-	rest := strings.TrimPrefix(v.r.URL.Path, Base)
+	rest, query := v.shown()
 	self := rest
-	if v.r.URL.RawQuery != "" {
-		self += "?" + v.r.URL.RawQuery
+	if query != "" {
+		self += "?" + query
 	}
 	p := &page{
 		Name: name, Title: title, Nav: name, Root: strings.Repeat("../", strings.Count(rest, "/")), Self: self, Env: v.c.cfg.Environment,
@@ -106,6 +106,18 @@ func (v *visit) page(name, title string, data any) *page {
 		p.Theme = cookie.Value
 	}
 	return p
+}
+
+// shown is the path below Base, and the query, of the page that the answer is for: links are relative to it. A part of a page is for the page that asks.
+func (v *visit) shown() (rest, query string) {
+	if v.partial() {
+		if u, err := url.Parse(v.r.Header.Get("HX-Current-URL")); err == nil {
+			if _, rest, ok := strings.Cut(u.EscapedPath(), Base); ok {
+				return rest, u.RawQuery
+			}
+		}
+	}
+	return strings.TrimPrefix(v.r.URL.EscapedPath(), Base), v.r.URL.RawQuery
 }
 
 // render sends a whole page.
@@ -169,7 +181,8 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request, h handler) {
 
 // toLogin sends to the login page: a part of a page by a header of htmx's.
 func (v *visit) toLogin() {
-	to := strings.Repeat("../", strings.Count(strings.TrimPrefix(v.r.URL.Path, Base), "/")) + "login"
+	rest, _ := v.shown()
+	to := strings.Repeat("../", strings.Count(rest, "/")) + "login"
 	if v.partial() {
 		v.w.Header().Set("HX-Redirect", to)
 		v.w.WriteHeader(http.StatusNoContent)
