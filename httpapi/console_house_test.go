@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/store/memory"
 )
@@ -23,7 +24,8 @@ func newRealHouse(t *testing.T) *realHouse {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := New(b, Config{})
+	letters := dlq.New(b, nil)
+	api, err := New(b, Config{DeadLetters: letters})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +33,7 @@ func newRealHouse(t *testing.T) *realHouse {
 	t.Cleanup(func() {
 		b.Stop()
 		w.server.Close()
+		letters.Close()
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}

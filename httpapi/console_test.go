@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/httpapi/console"
 	"github.com/holtmq/holt/queue"
 )
 
@@ -225,12 +226,25 @@ func TestConsoleCurlWorks(t *testing.T) {
 	for _, g := range []string{"g", "h"} {
 		w.house(t).put("/v1/groups/"+g, `{"topics":["t"],"max_attempts":2,"backoff":{"steps":["1h"]}}`).is(201)
 	}
+	for i := range 6 { // letters of h
+		w.house(t).publish("t", fmt.Sprintf(`{"partition":0,"key":"old","value":%d}`, i)).is(200)
+		got := into[api.LeaseResponse](w.house(t).post("/v1/groups/h/lease", `{}`)).Records[0]
+		w.house(t).post("/v1/groups/h/reject", `{"receipt":"`+got.Receipt+`","error":{"type":"E","message":"it's no good"}}`).is(200)
+	}
+	letters := into[api.LetterList](w.house(t).get("/v1/groups/h/dead-letters").is(200)).Items
+	into[api.LeaseResponse](w.house(t).post("/v1/groups/g/lease", `{"max":6}`))
 	for i := range 6 {
 		w.house(t).publish("t", fmt.Sprintf(`{"partition":0,"key":"it's %d","value":{"n":%d}}`, i, i)).is(200)
 	}
+	tried := map[string]bool{"scheduled.cancel": true, "redrive.cancel": true} // of these the ids are known only then; TestConsoleCancels has them
 	for _, step := range []struct{ action, form string }{
 		{"topic.publish", `topic=t&value={"it's": [1, "$HOME", 12345678901234567890]}&as=json&key=a'b&headers=x: y&partition=1`},
 		{"group.pause", "group=g"}, {"group.resume", "group=g"},
+		{"letter.redrive", "group=h&id=" + letters[0].ID + `&edit=1&as=json&value={"it's":"fixed"}&delay=1m`}, {"letter.purge", "group=h&id=" + letters[1].ID},
+		{"letters.redrive", "group=h&fingerprint=" + url.QueryEscape(letters[2].Fingerprint) + "&limit=1&rate=10&ramp=true&stop_on_redeath=0.5"}, {"letters.redrive", "group=h&id=" + letters[3].ID},
+		{"letters.purge", "group=h&error=it's"},
+		{"schedule.put", `schedule=s&config={"cron":"@hourly","topic":"t","record":{"value":{"a":"it's"},"partition":0}}`}, {"schedule.run", "schedule=s"}, {"schedule.delete", "schedule=s"},
+		{"record.extend", "group=g&at=t/0/0&for=5m"}, {"record.release", "group=g&at=t/0/0"},
 		{"record.ack", "group=g&at=t/0/0"}, {"record.reject", "group=g&at=t/0/1&at=t/0/2"},
 		{"group.reset", "group=g&to=earliest"},
 		{"group.config", `group=g&config={"lease":"1m"}`}, {"topic.config", `topic=t&config={"retention":{"age":"24h"}}`},
@@ -241,6 +255,7 @@ func TestConsoleCurlWorks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		tried[step.action] = true
 		form.Set("preview", "1")
 		shown := w.form(t, "/console/do/"+step.action, form)
 		commands := shown.all(func(n *html.Node) bool { return n.Data == "pre" && strings.HasPrefix(attr(n, "id"), "curl") })
@@ -256,10 +271,44 @@ func TestConsoleCurlWorks(t *testing.T) {
 			}
 		}
 	}
+	for _, action := range console.Actions() {
+		if !tried[action] {
+			t.Errorf("the curl of %s was not tried", action)
+		}
+	}
 	got := into[api.ReadResponse](w.house(t).get("/v1/topics/t/partitions/1/records"))
 	if len(got.Records) != 1 || string(got.Records[0].Value.Value) != `{"it's":[1,"$HOME",12345678901234567890]}` || got.Records[0].Headers["x"] != "y" || *got.Records[0].Key != "a'b" {
 		t.Errorf("published by curl: %+v", got.Records)
 	}
+}
+
+// What is cancelled in the console is cancelled.
+func TestConsoleCancels(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.publish("t", `{"value":1,"delay":"1h","partition":0}`).is(200)
+		id := into[api.ScheduledList](h.get("/v1/topics/t/scheduled")).Items[0].ID
+		form := []string{"Content-Type", "application/x-www-form-urlencoded"}
+		h.call("POST", "/console/do/scheduled.cancel", "topic=t&id="+id, form...).is(200)
+		if n := len(into[api.ScheduledList](h.get("/v1/topics/t/scheduled")).Items); n != 0 {
+			t.Errorf("%d are scheduled still", n)
+		}
+		h.put("/v1/groups/g", `{"topics":["t"]}`).is(201)
+		for range 3 {
+			h.publish("t", `{"value":1}`).is(200)
+			got := into[api.LeaseResponse](h.post("/v1/groups/g/lease", `{}`)).Records[0]
+			h.post("/v1/groups/g/reject", `{"receipt":"`+got.Receipt+`"}`).is(200)
+		}
+		a := h.call("POST", "/console/do/letters.redrive", "group=g&rate=0.001", form...).is(200)
+		jobs := into[api.RedriveList](h.get("/v1/redrives")).Items
+		if len(jobs) != 1 || !strings.Contains(a.body, jobs[0].ID) {
+			t.Fatalf("jobs: %+v", jobs)
+		}
+		h.get("/console/redrives/" + jobs[0].ID).is(200)
+		h.call("POST", "/console/do/redrive.cancel", "id="+jobs[0].ID, form...).is(200)
+		if j := into[api.Redrive](h.get("/v1/redrives/" + jobs[0].ID)); j.State != "cancelled" {
+			t.Errorf("the job is %s", j.State)
+		}
+	})
 }
 
 // A part of a page has links for the page that asks for it, wherever the part itself comes from.

@@ -15,11 +15,11 @@ func TestBodiesThatNobodyReads(t *testing.T) {
 	inBubbleWith(t, queue.Config{}, Config{Tokens: []string{"0123456789abcdef"}}, func(h *house) {
 		h.serving(Config{}, func(p *pipes) {
 			for request, status := range map[string]string{
-				"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n":                                      "200",
-				"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n":                               "200",
-				"POST /v1/topics/t/records HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n":                         "401",
-				"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n":                                     "401",
-				"POST /v1/topics/t/records HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 100\r\n\r\n":                      "421",
+				"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n":                                          "200",
+				"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n":                                   "200",
+				"POST /v1/topics/t/records HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n":                             "401",
+				"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n":                                         "401",
+				"POST /v1/topics/t/records HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 100\r\n\r\n":                          "421",
 				"POST /console/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nContent-Type: " + formType + "\r\n\r\n": "",
 			} {
 				c, start := p.dial(), time.Now()

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,6 +40,9 @@ type done struct{ Text, Link, LinkText string } // the link is relative to the r
 
 // action makes the plan of a form.
 type action func(v *visit, f url.Values) (*plan, error)
+
+// Actions are the names of all actions, sorted.
+func Actions() []string { return slices.Sorted(maps.Keys(actions)) }
 
 // asked is the data of an action's page.
 type asked struct {

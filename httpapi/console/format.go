@@ -18,7 +18,7 @@ var formats = template.FuncMap{
 	"num": num, "compact": compact, "bytes": bytesText, "rate": rate, "age": age, "ago": ago, "until": until, "dur": durationText, "stamp": stamp, "clock": clock,
 	"clip": clip, "plural": plural, "pct": percent, "dict": dict, "list": func(all ...any) []any { return all }, "add": func(a, b int) int { return a + b },
 	"act": newButton, "lower": strings.ToLower, "time": func(t api.Time) time.Time { return time.Time(t) }, "timep": timeOf, "str": textOf, "has": strings.Contains,
-	"sub64": func(a, b int64) int64 { return a - b }, "sub": about, "qty": quantity, "inline": inline, "paragraphs": paragraphs, "gtext": func(text string) int { return 17 + 8*btoi(text == "") }, "add64": func(a, b int64) int64 { return a + b }, "withq": func(q url.Values, kv ...string) template.URL { return template.URL(with(q, kv...)) }, "query": func(s string) template.URL { return template.URL(s) }, "soon": soon, "with4": goOn, "ribbonWidth": func(r ribbonView) int64 { return max((r.To-r.From+r.Width-1)/max(r.Width, 1), 1) },
+	"sub64": func(a, b int64) int64 { return a - b }, "sub": about, "pctint": func(a, b int) string { return percent(int64(a), int64(b)) }, "qty": quantity, "inline": inline, "paragraphs": paragraphs, "gtext": func(text string) int { return 17 + 8*btoi(text == "") }, "withq": func(q url.Values, kv ...string) template.URL { return template.URL(with(q, kv...)) }, "query": func(s string) template.URL { return template.URL(s) }, "soon": soon, "with4": goOn, "ribbonWidth": func(r ribbonView) int64 { return max((r.To-r.From+r.Width-1)/max(r.Width, 1), 1) },
 }
 
 // num writes a whole number with separators between thousands.

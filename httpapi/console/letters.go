@@ -25,48 +25,6 @@ type letterGroup struct {
 // sparkBar is one bar of a spark line, in a box of 96 × 22.
 type sparkBar struct{ X, Y, H int }
 
-// summary is the answer of GET …/dead-letters/summary.
-type summary struct {
-	Items []struct {
-		Value    string   `json:"value"`
-		Count    int64    `json:"count"`
-		FirstAt  api.Time `json:"first_at"`
-		LastAt   api.Time `json:"last_at"`
-		SampleID string   `json:"sample_id"`
-	} `json:"items"`
-}
-
-// letterItem is one dead letter as the API answers it.
-type letterItem struct {
-	ID            string            `json:"id"`
-	State         string            `json:"state"`
-	Topic         string            `json:"topic"`
-	Partition     int               `json:"partition"`
-	Offset        int64             `json:"offset"`
-	Key           *string           `json:"key"`
-	KeyBase64     *string           `json:"key_base64"`
-	Headers       map[string]string `json:"headers"`
-	HeadersBase64 map[string]string `json:"headers_base64"`
-	api.Value
-	Attempts    int           `json:"attempts"`
-	Reason      string        `json:"reason"`
-	Error       string        `json:"error"`
-	ErrorType   string        `json:"error_type"`
-	Fingerprint string        `json:"fingerprint"`
-	Member      string        `json:"member"`
-	FirstAt     *api.Time     `json:"first_delivered_at"`
-	DeadAt      *api.Time     `json:"dead_at"`
-	Redrives    int           `json:"redrives"`
-	Stack       string        `json:"stack"`
-	History     []api.Attempt `json:"history"`
-}
-
-type letterList struct {
-	Items      []letterItem `json:"items"`
-	Total      int64        `json:"total"`
-	NextCursor string       `json:"next_cursor"`
-}
-
 // letterFilters are the parameters that choose letters.
 var letterFilters = []string{"state", "reason", "error", "fingerprint", "topic", "key", "since", "until"}
 
@@ -87,7 +45,7 @@ func (v *visit) errorsOf(group string, filter url.Values, limit int) ([]letterGr
 	for k, vs := range filter {
 		q[k] = vs
 	}
-	got, err := read[summary](v, get(q, "groups", group, "dead-letters", "summary"))
+	got, err := read[api.LetterSummary](v, get(q, "groups", group, "dead-letters", "summary"))
 	if isCode(err, api.NotFound, api.GroupNotFound, api.GroupKindMismatch) {
 		return nil, nil
 	}
@@ -96,15 +54,16 @@ func (v *visit) errorsOf(group string, filter url.Values, limit int) ([]letterGr
 	}
 	out := make([]letterGroup, len(got.Items))
 	for i, it := range got.Items {
-		choose := url.Values{"fingerprint": {it.Value}}
+		value := textOf(it.Value)
+		choose := url.Values{"fingerprint": {value}}
 		if s := filter.Get("state"); s != "" {
 			choose.Set("state", s)
 		}
 		out[i] = letterGroup{
-			Group: group, Value: it.Value, Count: it.Count, FirstAt: time.Time(it.FirstAt), LastAt: time.Time(it.LastAt), Sample: it.SampleID,
+			Group: group, Value: value, Count: int64(it.Count), FirstAt: time.Time(it.FirstAt), LastAt: time.Time(it.LastAt), Sample: it.SampleID,
 			New: v.now.Sub(time.Time(it.FirstAt)) < time.Hour, Query: choose, Link: "groups/" + group + "/letters?" + choose.Encode(),
 		}
-		if it.Value == "" {
+		if value == "" {
 			out[i].Value, out[i].Link = "(no error was given)", "groups/"+group+"/letters"
 		}
 	}
@@ -166,7 +125,7 @@ type lettersPage struct {
 	G      *groupView
 	Errors []letterGroup
 	Items  []letterRow
-	Total  int64
+	Total  int
 	Query  url.Values
 	State  string
 	Next   string
@@ -176,7 +135,7 @@ type lettersPage struct {
 
 // letterRow is a letter in a list.
 type letterRow struct {
-	letterItem
+	api.Letter
 	KeyText string
 	HasKey  bool
 	Preview string
@@ -203,7 +162,7 @@ func showLetters(v *visit) error {
 	if c := q.Get("cursor"); c != "" {
 		ask.Set("cursor", c)
 	}
-	list, err := read[letterList](v, get(ask, "groups", name, "dead-letters"))
+	list, err := read[api.LetterList](v, get(ask, "groups", name, "dead-letters"))
 	if isCode(err, api.NotFound) {
 		d.Off, err = true, nil
 	}
@@ -211,7 +170,7 @@ func showLetters(v *visit) error {
 		return err
 	}
 	for _, it := range list.Items {
-		row := letterRow{letterItem: it, Preview: preview(it.Value)}
+		row := letterRow{Letter: it, Preview: preview(it.Value)}
 		row.KeyText, row.HasKey = keyText(it.Key, it.KeyBase64)
 		d.Items = append(d.Items, row)
 	}
@@ -230,7 +189,7 @@ func showLetters(v *visit) error {
 // letterPage is one dead letter.
 type letterPage struct {
 	G        *groupView
-	L        letterItem
+	L        api.Letter
 	Key      string
 	HasKey   bool
 	Headers  []headerView
@@ -249,7 +208,7 @@ func showLetter(v *visit) error {
 	if err != nil {
 		return err
 	}
-	l, err := read[letterItem](v, get(nil, "groups", name, "dead-letters", id))
+	l, err := read[api.Letter](v, get(nil, "groups", name, "dead-letters", id))
 	if err != nil {
 		return err
 	}
@@ -308,17 +267,17 @@ func (s *sparks) of(v *visit, group, value string) []sparkBar {
 		for i := range sparkBars {
 			from := v.now.Add(-sparkSpan + time.Duration(i)*step)
 			q := url.Values{"since": {from.UTC().Format(api.TimeFormat)}, "until": {from.Add(step).UTC().Format(api.TimeFormat)}}
-			got, err := read[summary](v, get(q, "groups", group, "dead-letters", "summary"))
+			got, err := read[api.LetterSummary](v, get(q, "groups", group, "dead-letters", "summary"))
 			if err != nil {
 				return nil // a line less is no reason for no page
 			}
 			for _, it := range got.Items {
-				c := known.counts[it.Value]
+				c := known.counts[textOf(it.Value)]
 				if c == nil {
 					c = new([sparkBars]int64)
-					known.counts[it.Value] = c
+					known.counts[textOf(it.Value)] = c
 				}
-				c[i] = it.Count
+				c[i] = int64(it.Count)
 			}
 		}
 		s.mu.Lock()

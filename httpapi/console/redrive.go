@@ -14,7 +14,7 @@ import (
 // planLetterRedrive redrives one letter; with "edit" in the form, with the value and headers that stand in it, if they differ.
 func planLetterRedrive(v *visit, f url.Values) (*plan, error) {
 	group, id := f.Get("group"), f.Get("id")
-	l, err := read[letterItem](v, get(nil, "groups", group, "dead-letters", id))
+	l, err := read[api.Letter](v, get(nil, "groups", group, "dead-letters", id))
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func planLetterRedrive(v *visit, f url.Values) (*plan, error) {
 }
 
 // edits puts into a body what a form has other than the letter.
-func edits(l *letterItem, f url.Values, value *api.Value, headers *map[string]string) (edited bool, err error) {
+func edits(l *api.Letter, f url.Values, value *api.Value, headers *map[string]string) (edited bool, err error) {
 	was := url.Values{}
 	fillIn(was, &api.Record{Headers: l.Headers, Value: l.Value})
 	same := func(name string) bool {
@@ -159,9 +159,7 @@ func planRedrive(v *visit, f url.Values) (*plan, error) {
 	target := apiPath("groups", group, "dead-letters", "redrive")
 	p.Calls, p.CLI = []call{{method: http.MethodPost, path: target, body: jsonBody(body)}}, []string{command(words...)}
 	body["dry_run"] = true
-	dry, err := read[struct {
-		Matched int64 `json:"matched"`
-	}](v, call{method: http.MethodPost, path: target, body: jsonBody(body)})
+	dry, err := read[api.RedrivePreview](v, call{method: http.MethodPost, path: target, body: jsonBody(body)})
 	if isCode(err, api.InvalidRequest, api.NotFound) {
 		p.Blocked = err.Error()
 		return p, nil
@@ -178,7 +176,7 @@ func planRedrive(v *visit, f url.Values) (*plan, error) {
 	}
 	p.Notes = []string{"The job runs on the server: it outlives this page and a restart, and redrives no letter twice."}
 	p.Done = func(answers []*answer) done {
-		var j job
+		var j api.Redrive
 		if json.Unmarshal(answers[0].body.Bytes(), &j) != nil || j.ID == "" {
 			return done{"The job has begun.", "redrives", "All jobs"}
 		}
@@ -196,14 +194,11 @@ func planPurge(v *visit, f url.Values) (*plan, error) {
 	p := &plan{Title: "Purge " + what + " of " + group, Button: "Purge", Danger: true}
 	p.Calls, p.CLI = []call{{method: http.MethodPost, path: target, body: jsonBody(body)}}, []string{command(words...)}
 	body["dry_run"] = true
-	dry, err := read[struct {
-		Purged  int64 `json:"purged"`
-		Matched int64 `json:"matched"`
-	}](v, call{method: http.MethodPost, path: target, body: jsonBody(body)})
+	dry, err := read[api.PurgeResponse](v, call{method: http.MethodPost, path: target, body: jsonBody(body)})
 	if err != nil {
 		return nil, err
 	}
-	p.Ask = "This gives up " + plural(max(dry.Purged, dry.Matched), "dead letter", "dead letters") + " for good."
+	p.Ask = "This gives up " + plural(dry.Purged, "dead letter", "dead letters") + " for good."
 	p.Done = func([]*answer) done { return done{"Purged.", "groups/" + group + "/letters", "What is left"} }
 	return p, nil
 }
@@ -218,40 +213,22 @@ func planCancelRedrive(_ *visit, f url.Values) (*plan, error) {
 	}, nil
 }
 
-// job is a redrive as the API answers it.
-type job struct {
-	ID         string          `json:"id"`
-	Group      string          `json:"group"`
-	State      string          `json:"state"`
-	Matched    int64           `json:"matched"`
-	Redriven   int64           `json:"redriven"`
-	Succeeded  int64           `json:"succeeded"`
-	DiedAgain  int64           `json:"died_again"`
-	Skipped    int64           `json:"skipped"`
-	Filter     json.RawMessage `json:"filter"`
-	Rate       float64         `json:"rate"`
-	Ramp       bool            `json:"ramp"`
-	Error      string          `json:"error"`
-	CreatedAt  *api.Time       `json:"created_at"`
-	FinishedAt *api.Time       `json:"finished_at"`
-}
+// job is a redrive with what is drawn of it.
+type job struct{ api.Redrive }
 
 // Progress is how far a job is, in hundredths; Waiting what was redriven and is not settled since.
 func (j job) Progress() int {
 	if j.Matched == 0 {
 		return 100
 	}
-	return int(100 * (j.Redriven + j.Skipped) / j.Matched)
+	return 100 * (j.Redriven + j.Skipped) / j.Matched
 }
 
 // Waiting is how many came back and are not settled yet.
-func (j job) Waiting() int64 { return max(j.Redriven-j.Succeeded-j.DiedAgain, 0) }
-
-// Left is how many are still to come.
-func (j job) Left() int64 { return max(j.Matched-j.Redriven-j.Skipped, 0) }
+func (j job) Waiting() int { return max(j.Redriven-j.Succeeded-j.DiedAgain, 0) }
 
 // Part is a count of the job in thousandths of all, for a bar.
-func (j job) Part(n int64) int64 {
+func (j job) Part(n int) int {
 	if j.Matched == 0 {
 		return 0
 	}

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"sort"
 	"strings"
+
+	"github.com/holtmq/holt/client/api"
 )
 
 // Limits and measures of the graph, in its own units.
@@ -223,5 +225,17 @@ func (b *graphBuilder) edge(from, to string, perSecond float64, failing bool, ti
 
 func itoa(n int) string { return strings.ReplaceAll(strings.ReplaceAll(num(n), ",", ""), "−", "-") }
 
-// producers asks who publishes, if this server knows.
-func (v *visit) producers() []producer { return nil }
+// producers asks who publishes; without an answer the graph begins with the topics.
+func (v *visit) producers() (out []producer) {
+	t, err := read[api.Topology](v, get(nil, "topology"))
+	if err != nil {
+		return nil
+	}
+	for _, e := range t.Edges {
+		if e.Kind == "publishes" {
+			out = append(out, producer{strings.TrimPrefix(e.From, "client:"), strings.TrimPrefix(e.To, "topic:"), e.PerSecond})
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Rate > out[j].Rate })
+	return out
+}
