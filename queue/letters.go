@@ -23,7 +23,7 @@ func (b *Broker) OfGroup(name string, err error) error { return b.ofGroup(name, 
 // Redrives returns the jobs that deliver dead letters again, as far as they are noted.
 func (b *Broker) Redrives() *redrive.Jobs { return b.redrives }
 
-// Republish returns records on their way into topics that there are, all for one unit; no limit holds them back but that of space. Errors: ErrTopicNotFound,
+// Republish returns records on their way into topics that there are, all for one unit; no limit holds them back but that of space, and no schema. Errors: ErrTopicNotFound,
 // ErrPartitionNotFound, ErrStorageFull, ErrRequestTooLarge.
 func (b *Broker) Republish(records []TopicMessages) (share.Publication, error) {
 	if err := b.writable(); err != nil {
@@ -35,7 +35,7 @@ func (b *Broker) Republish(records []TopicMessages) (share.Publication, error) {
 		if err != nil {
 			return nil, err
 		}
-		items[i] = &topic.Item{Topic: t, Messages: r.Messages}
+		items[i] = &topic.Item{Topic: t, Messages: r.Messages, Exempt: true}
 	}
 	return topic.NewPublication(b.committer, items...)
 }

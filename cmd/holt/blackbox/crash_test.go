@@ -249,6 +249,11 @@ func verify(t *testing.T, h *bb.History) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	verifyEvents(t, events)
+}
+
+func verifyEvents(t *testing.T, events []bb.Event) {
+	t.Helper()
 	counts := map[string]int{}
 	for _, e := range events {
 		for _, it := range e.Items {
