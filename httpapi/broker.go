@@ -9,6 +9,7 @@ import (
 	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/tail"
 )
 
 // Broker is what the API needs of the queue; *queue.Broker is one. Every method may be called by any number of goroutines, blocks
@@ -60,6 +61,10 @@ type Records interface {
 	Publish(ctx context.Context, topic string, msgs []queue.Message, wait time.Duration) (places []queue.Place, created []string, err error)
 	Read(ctx context.Context, r queue.ReadRequest) (queue.ReadResult, error)
 	ReadOne(ctx context.Context, topic string, partition int, at queue.Offset) (queue.Record, error)
+	// ReadKey returns the newest record of a key of a compacted topic, and its partition.
+	ReadKey(ctx context.Context, topic string, key []byte) (r queue.Record, partition int, err error)
+	// Tail follows all partitions of a topic; the caller closes the stream.
+	Tail(ctx context.Context, req queue.TailRequest) (*tail.Stream, error)
 	// Scheduled returns up to limit delayed records from an id on ("" = the first), and the id to go on with; "" at the end.
 	Scheduled(ctx context.Context, topic, from string, limit int) (items []queue.ScheduledRecord, next string, err error)
 	CancelScheduled(ctx context.Context, topic, id string) error

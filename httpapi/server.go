@@ -29,6 +29,7 @@ type API struct {
 	ids     requestIDs
 	buffers sync.Pool    // of *[]byte: bodies and answers
 	batches sync.Pool    // of *batch
+	tails   atomic.Int64 // open ones
 	held    atomic.Int64 // bytes of large bodies under way, against cfg.MaxBodies
 	room    *queue.AnswerRoom
 	console *console.Console
@@ -135,6 +136,9 @@ func (a *API) table() []route {
 		{name: "POST /v1/topics/{topic}/records", handler: a.publish},
 		{name: "GET /v1/topics/{topic}/partitions/{partition}/records", handler: a.read},
 		{name: "GET /v1/topics/{topic}/partitions/{partition}/records/{offset}", handler: a.readOne},
+		{name: "GET /v1/topics/{topic}/keys/{key}", handler: a.keyOfPath},
+		{name: "GET /v1/topics/{topic}/key", handler: a.keyOfQuery},
+		{name: "GET /v1/topics/{topic}/tail", handler: a.tail},
 		{name: "GET /v1/topics/{topic}/scheduled", handler: a.listScheduled},
 		{name: "DELETE /v1/topics/{topic}/scheduled/{id}", handler: a.cancelScheduled},
 

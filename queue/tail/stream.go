@@ -14,10 +14,10 @@ import (
 
 // Limits of a stream.
 const (
-	MaxChunk      = 256       // records of one event
-	MaxChunkBytes = 256 << 10 // bytes of them; a larger record comes alone
-	MaxBehind     = 64 << 20  // bytes of a partition that a reader which had caught up may be behind before it is moved on
-	maxPassed     = 4 << 20   // bytes looked at for a key before the other partitions have their turn
+	MaxChunk      = 256      // records of one event
+	MaxChunkBytes = 64 << 10 // bytes of them; a larger record comes alone
+	MaxBehind     = 64 << 20 // bytes of a partition that a reader which had caught up may be behind before it is moved on
+	maxPassed     = 4 << 20  // bytes looked at for a key before the other partitions have their turn
 )
 
 // Config says what to follow.
