@@ -11,8 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/holtmq/holt/httpapi/trace"
 )
 
 // metrics are the server's, in a registry of their own.
@@ -25,7 +23,7 @@ type metrics struct {
 // requestBuckets are in seconds: answers that wait for a commit only are fast, long polls last up to a minute.
 var requestBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
-func newMetrics(b Broker, commits *Commits, tracer *trace.Tracer) (*metrics, error) {
+func newMetrics(b Broker, cfg *Config) (*metrics, error) {
 	info := b.Info()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "holt_build_info", Help: "1; the labels tell what runs.",
@@ -37,14 +35,17 @@ func newMetrics(b Broker, commits *Commits, tracer *trace.Tracer) (*metrics, err
 	}, []string{"route", "code"}), problems: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "holt_http_problems_total", Help: "Error answers since the server started, by their code.",
 	}, []string{"code"})}
-	sent := func() float64 { n, _ := tracer.Counts(); return float64(n) }
-	dropped := func() float64 { _, n := tracer.Counts(); return float64(n) }
+	sent := func() float64 { n, _ := cfg.Tracer.Counts(); return float64(n) }
+	dropped := func() float64 { _, n := cfg.Tracer.Counts(); return float64(n) }
 	all := []prometheus.Collector{
 		build, m.requests, m.problems, spanCounter("sent", "Spans that the collector took", sent), spanCounter("dropped", "Spans that were forgotten", dropped), newInfoCollector(b),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
-	if commits != nil {
-		all = append(all, commits.seconds, commits.records)
+	if cfg.Commits != nil {
+		all = append(all, cfg.Commits.seconds, cfg.Commits.records)
+	}
+	if cfg.DeadLetters != nil {
+		all = append(all, newRedriveCollector(cfg.DeadLetters))
 	}
 	registry := prometheus.NewRegistry()
 	for _, c := range all {

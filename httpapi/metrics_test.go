@@ -90,6 +90,27 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
+// Jobs of dead letters are counted by state, and their letters by what became of them.
+func TestRedriveMetrics(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.dead(`{"value":1}`, `{"value":2}`)
+		id := into[api.Redrive](h.post(letters+"/redrive", `{"all":true}`).is(202)).ID
+		h.get("/v1/redrives/" + id + "?wait=60s").is(200)
+		got := into[api.LeaseResponse](h.post("/v1/groups/g/lease", `{}`).is(200)).Records
+		h.post("/v1/groups/g/ack", `{"receipt":"`+got[0].Receipt+`"}`).is(200)
+		body := h.get("/metrics").is(200).body
+		for _, want := range []string{
+			`holt_redrive_jobs{state="running"} 0`, `holt_redrive_jobs{state="done"} 1`, `holt_redrive_jobs{state="failed"} 0`,
+			`holt_redrive_records{group="g",outcome="matched"} 2`, `holt_redrive_records{group="g",outcome="redriven"} 2`,
+			`holt_redrive_records{group="g",outcome="succeeded"} 1`, `holt_redrive_records{group="g",outcome="died_again"} 0`,
+		} {
+			if !strings.Contains(body, "\n"+want+"\n") {
+				t.Errorf("no line %s", want)
+			}
+		}
+	})
+}
+
 // A list that takes too long is left out, and the rest is shown.
 func TestScrapeTakesItsTime(t *testing.T) {
 	inBubble(t, func(h *house) {

@@ -18,8 +18,9 @@ import (
 func metricNames(t *testing.T) (names []string) {
 	commits := NewCommits()
 	inBubbleWith(t, queue.Config{ObserveCommit: commits.Observe}, Config{Commits: commits}, func(h *house) {
-		h.group(1)
 		h.spy.disk = true
+		h.dead(`{"value":1}`)
+		h.post(letters+"/redrive", `{"all":true}`).is(202)
 		h.get("/v1/topics/absent").is(404)
 		for _, m := range regexp.MustCompile(`(?m)^# TYPE (holt_\w+) `).FindAllStringSubmatch(h.get("/metrics").is(200).body, -1) {
 			names = append(names, m[1])

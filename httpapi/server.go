@@ -53,7 +53,7 @@ func New(b Broker, cfg Config) (*API, error) {
 			return nil, fmt.Errorf("trusted origin %q: %w", o, err)
 		}
 	}
-	m, err := newMetrics(b, cfg.Commits, cfg.Tracer)
+	m, err := newMetrics(b, &cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -59,6 +59,10 @@ func TestTraceContextIsCarried(t *testing.T) {
 		h.post("/v1/groups/g/nack", fmt.Sprintf(`{"receipt":%q,"error":"no"}`, again.Receipt)).is(200)
 		letter := into[api.ReadResponse](h.get("/v1/topics/g.dlq/partitions/0/records").is(200)).Records[0]
 		expect("dead letter", letter.Headers, testParent, "v=1,w=2")
+		h.post(letters+"/"+h.letters("").Items[0].ID+"/redrive", `{}`).is(200)
+		redriven := h.leaseOne("g")
+		expect("redrive", redriven.Headers, testParent, "v=1,w=2")
+		h.post("/v1/groups/g/ack", fmt.Sprintf(`{"receipt":%q}`, redriven.Receipt)).is(200)
 
 		for name, c := range map[string]struct {
 			body          string
