@@ -114,6 +114,7 @@ func (w *world) reopen(crash bool, down time.Duration) {
 	case crash:
 		w.st = old.Crash()
 	}
+	w.down = crash // nothing more is to be read of it
 	w.b.Stop()
 	synctest.Wait()
 	if !crash { // settles are taken to the end, then all is durable
@@ -141,12 +142,14 @@ func (w *world) reopen(crash bool, down time.Duration) {
 	w.st.SetFaults(w.faults)
 	time.Sleep(down)
 	w.open()
+	w.down = false
 	w.resume()
 	synctest.Wait()
 	w.happen(w.readLetters())
 	w.adopt()
 	w.adoptSchedules()
 	w.readLogs()
+	w.early = nil
 	w.check()
 	w.noDying()
 }

@@ -165,6 +165,10 @@ func (w *world) deliver(g *group, req *queue.LeaseRequest, d *queue.Delivery, to
 		return
 	}
 	r := win.at(int(d.Record.Offset))
+	if r == nil && w.broken() && (string(d.Record.Value) == cronBody || slices.Contains(win.part.topic.delayed, w.msgOf(&d.Record))) { // it fired, and was not read since
+		w.early = append(w.early, stray{g, win.part.topic, d.Partition, int(d.Record.Offset), d.ExpiresAt.UnixMilli(), d.ExpiresAt.UnixMilli() - w.now()})
+		return
+	}
 	if r == nil {
 		w.violated("I2 no phantom", "%s hands out %s/%d at %d, which is not there or before its start", g.name, d.Topic, d.Partition, d.Record.Offset)
 		return
@@ -220,6 +224,16 @@ func (w *world) haunted(win *win) {
 		if r := win.at(s.offset); s.group == win.group && s.topic == win.part.topic && s.index == win.part.index && r != nil {
 			given := state{phase: leased, hand: ghost, life: w.life - 1, deliveries: 1, at: s.until, length: s.length}
 			w.change(r, union(slices.Clone(r.states), given.resume(w.now())))
+		}
+	}
+}
+
+// given is called when a record appears that a lease may have handed out before anybody read it.
+func (w *world) given(win *win, offset int) {
+	for _, s := range w.early {
+		if r := win.at(offset); s.group == win.group && s.topic == win.part.topic && s.index == win.part.index && s.offset == offset && r != nil {
+			out := state{phase: leased, hand: ghost, life: w.life - 1, deliveries: 1, at: s.until, length: s.length}
+			w.change(r, union(slices.Clone(r.states), out.resume(w.now())))
 		}
 	}
 }

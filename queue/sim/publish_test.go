@@ -167,6 +167,7 @@ func (w *world) append(t *topic, at queue.Place, m *msg) {
 			for _, win := range g.wins {
 				if win.part == p {
 					win.sync()
+					w.given(win, int(at.Offset))
 				}
 			}
 		}

@@ -129,6 +129,9 @@ func report(t *testing.T, p program, err error, story string) {
 	invariant, _, _ := strings.Cut(err.Error(), ":")
 	small, shortest := p, err
 	end := time.Now().Add(15 * time.Second)
+	if os.Getenv("HOLT_SIM_SHRINK") == "0" {
+		end = time.Now()
+	}
 	shrink(p, func(q program) bool {
 		var again error
 		var how string

@@ -59,12 +59,14 @@ type world struct {
 	touched []*rec          // those with a before
 	unsure  map[string]bool // definitions with an unknown change
 	strays  []stray
+	early   []stray  // hand-outs of records that fired just before the broker died
 	late    []func() // letters of partitions that a group was being given
 
 	former   []*group // deleted ones whose parked leases have not ended
 	receipts map[string]struct{}
 	hands    int32
 
+	down     bool // the store was crashed
 	armed    bool // a fault may strike
 	reading  bool // reads fail
 	blurred  bool // reads failed in this step
@@ -314,6 +316,9 @@ func (w *world) heal() {
 }
 
 func (w *world) broken() bool {
+	if w.down {
+		return true
+	}
 	select {
 	case <-w.b.Dead():
 		return true

@@ -55,18 +55,24 @@ func TestCrashes(t *testing.T) {
 	setUp(c)
 
 	h := newHistory(t)
-	l := newLoad(s, h, seed)
-	l.topics = slices.DeleteFunc(slices.Sorted(maps.Keys(crashTopics)), func(t string) bool { return t == crashResults })
-	l.lanes, l.delays, l.results = crashLanes, true, crashResults
-	for _, g := range crashGroups {
-		l.groups = append(l.groups, g.name)
-	}
+	l := newMixedLoad(s, h, seed)
 	l.run(5, 12)
 	crashes(t, s, h, cycles, l.rand(9999))
 	l.finish()
 
 	settleDown(t, c, l)
 	verify(t, h)
+}
+
+// newMixedLoad is a load with key order, priorities, delays, ids and settles that publish.
+func newMixedLoad(s *server, h *bb.History, seed uint64) *load {
+	l := newLoad(s, h, seed)
+	l.topics = slices.DeleteFunc(slices.Sorted(maps.Keys(crashTopics)), func(t string) bool { return t == crashResults })
+	l.lanes, l.delays, l.results = crashLanes, true, crashResults
+	for _, g := range crashGroups {
+		l.groups = append(l.groups, g.name)
+	}
+	return l
 }
 
 // setUp makes the topics and the groups.

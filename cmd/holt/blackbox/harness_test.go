@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -143,6 +144,7 @@ type server struct {
 	dir   string
 	addr  string
 	flags []string
+	under []string // the command that runs the server, as strace does
 
 	logs tail
 
@@ -159,11 +161,17 @@ func newServer(t testing.TB, flags ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return newServerOn(t, dir, flags...)
+}
+
+// newServerOn starts a server on a directory that is there; it ends with the test.
+func newServerOn(t testing.TB, dir string, flags ...string) *server {
+	t.Helper()
 	s := &server{dir: dir, addr: "127.0.0.1:0", flags: flags}
 	t.Cleanup(func() {
 		s.kill()
 		s.showLogs(t)
-		os.RemoveAll(dir)
 	})
 	s.start(t)
 	return s
@@ -208,8 +216,9 @@ func (s *server) tryStart() error {
 }
 
 func (s *server) command(path string) (*exec.Cmd, io.ReadCloser, error) {
-	args := append([]string{"serve", "--data", s.dir, "--listen", s.addr}, s.flags...)
-	cmd := exec.Command(path, args...)
+	args := append(slices.Clone(s.under), path, "serve", "--data", s.dir, "--listen", s.addr)
+	args = append(args, s.flags...)
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = cleanEnv()
 	cmd.Stderr = &s.logs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -125,6 +125,28 @@ func NewHistory(w io.Writer) *History {
 	return &History{start: time.Now(), out: json.NewEncoder(w)}
 }
 
+// Cut returns what a witness at a moment of the run would know, on the same clock: what began later is not there, and what was under way has an unknown outcome.
+// Everything that was under way must have been recorded by now.
+func (h *History) Cut(w io.Writer, at time.Duration) *History {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	cut := &History{start: h.start, out: json.NewEncoder(w)}
+	for _, e := range h.events {
+		if e.Call >= at {
+			continue
+		}
+		if e.Ret > at && e.Op != Lease {
+			e.Out = Unknown
+			e.Items = append([]Item(nil), e.Items...)
+			for i := range e.Items {
+				e.Items[i].Out, e.Items[i].Code = Unknown, ""
+			}
+		}
+		cut.events = append(cut.events, e)
+	}
+	return cut
+}
+
 // Now is the time since the start of the run.
 func (h *History) Now() time.Duration { return time.Since(h.start) }
 

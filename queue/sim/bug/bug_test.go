@@ -1,0 +1,125 @@
+package bug
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// fault is one seeded bug: in file, instead of right stands wrong. Names are FAULTS' own.
+type fault struct {
+	name, file, right, wrong string
+}
+
+var faults = []fault{
+	{
+		"ack-not-persisted", "lease/settle.go",
+		"		w.journal.run(opAck, r.offset)\n		w.settle(s, Acked)\n		return res\n	}\n	w.leave(s, r)\n	w.adopt",
+		"		w.settle(s, Acked)\n		return res\n	}\n	w.leave(s, r)\n	w.adopt",
+	}, {
+		"receipt-not-checked", "queue/share/receipt.go",
+		"if subtle.ConstantTimeCompare(mac[:], raw[claimSize:]) != 1 {",
+		"if subtle.ConstantTimeCompare(mac[:], raw[claimSize:]) > 1 {",
+	}, {
+		"expiry-off-by-one", "lease/expire.go",
+		"switch why := w.fate(s, r.failures+1, now); {",
+		"switch why := w.fate(s, r.failures, now); {",
+	}, {
+		"expiry-not-counted", "lease/expire.go",
+		"	r.failures++\n	r.expiries++\n	r.state, r.last = Available, byExpiry",
+		"	r.expiries++\n	r.state, r.last = Available, byExpiry",
+	}, {
+		"letter-before-its-transaction", "queue/share/bury.go",
+		"return append(g.openLetters(to, buried, dest.Base), edit)\n	})\n",
+		"return g.openLetters(to, buried, dest.Base)\n	})\n	t = g.env.Committer.Enqueue(commit.Unit{edit})\n",
+	}, {
+		"ids-not-persisted", "queue/dedupe/table.go",
+		"out = append(out, j.Delta(delta))",
+		"_ = delta",
+	}, {
+		"offset-reused-after-restart", "queue/partition/partition.go",
+		"	p.next = end\n	if end > start {\n",
+		"	p.next = end\n	if end > start {\n		p.next = end - 1\n",
+	}, {
+		"lost-wake-up", "queue/share/group.go",
+		"	if w := g.byLog[p.ID]; w != nil {\n		g.lanes.add(w)\n		g.serve()\n	}\n",
+		"	if w := g.byLog[p.ID]; w != nil {\n		g.lanes.add(w)\n	}\n",
+	}, {
+		"retention-ignores-live-records", "queue/retain/need.go",
+		"	if t.Config.Retention.KeepUnsettled {\n		for _, g := range t.Readers {\n",
+		"	if t.Config.Retention.KeepUnsettled && t == nil {\n		for _, g := range t.Readers {\n",
+	}, {
+		"key-released-early", "lease/key.go",
+		"if h := x.head; h != 0 && x.busy == 0 && w.slab.rec(h).state == Available {\n",
+		"h := x.head\n		if h != 0 && w.slab.rec(h).state == Deferred {\n			h = w.slab.link(h).next\n		}\n		if h != 0 && x.busy == 0 && w.slab.rec(h).state == Available {\n",
+	}, {
+		"sync-off", "queue/commit/commit.go",
+		"	if t.g == nil || t.g.durable.Load() {\n		return nil\n	}\n	select {",
+		"	if t.g == nil || t.g.n > 0 {\n		return nil\n	}\n	select {",
+	}, {
+		"leases-forgotten-at-restart", "queue/share/group.go",
+		"w.machine.Resume(g.env.Clock.Now())",
+		"w.machine.Expire(1<<62, nil)",
+	},
+}
+
+// root is the module's directory.
+const root = "../../.."
+
+// seeded returns the file with the fault in it.
+func (f *fault) seeded(t *testing.T) string {
+	t.Helper()
+	src, err := os.ReadFile(filepath.Join(root, f.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(src), f.right); n != 1 {
+		t.Fatalf("%s: the piece that the fault takes the place of stands there %d times:\n%s", f.file, n, f.right)
+	}
+	return strings.Replace(string(src), f.right, f.wrong, 1)
+}
+
+// convicted matches what the simulation says of a broken invariant.
+var convicted = regexp.MustCompile(`seed \d+ \(HOLT_SIM_SEED=\d+\): (.*)`)
+
+func TestSeededBugsAreConvicted(t *testing.T) {
+	chosen := os.Getenv("HOLT_SIM_BUGS")
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			src := f.seeded(t)
+			if chosen != "1" && chosen != f.name {
+				t.Skip("the piece is there; HOLT_SIM_BUGS=1 runs the simulation with the fault")
+			}
+			dir := t.TempDir()
+			file := filepath.Join(dir, "seeded.go")
+			if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			path, err := filepath.Abs(filepath.Join(root, f.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: file}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := filepath.Join(dir, "overlay.json")
+			if err := os.WriteFile(list, overlay, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-vet=off", "-count=1", "-overlay", list, "-run", "TestSequential", "./queue/sim")
+			cmd.Dir = root
+			cmd.Env = append(os.Environ(), "HOLT_SIM_TIME=2m", "HOLT_SIM_SHRINK=0", "HOLT_SIM_OPERATIONS=")
+			out, err := cmd.CombinedOutput()
+			if found := convicted.FindSubmatch(out); err != nil && found != nil {
+				t.Logf("convicted: %.300s", found[1])
+				return
+			}
+			t.Errorf("not convicted (%v):\n%.3000s", err, out)
+		})
+	}
+}
