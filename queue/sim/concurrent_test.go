@@ -42,7 +42,7 @@ func TestConcurrent(t *testing.T) {
 	var all tally
 	runs := 0
 	began := time.Now()
-	seeds(t, budget(t, 0.25), func(seed uint64) bool {
+	seeds(t, until(budget(t, 0.25)), func(seed uint64) bool {
 		var n tally
 		var err error
 		inBubble(t, func() { n, err = live(seed) })

@@ -8,5 +8,6 @@
 // knows each record's state, or after a failed commit the few states it can be in. The concurrent one lets producers, members
 // and an operator run beside each other on a slow disk, and judges the history of their calls by intervals.
 //
-// Its tests run as long as HOLT_SIM_TIME says (a duration), from the seed HOLT_SIM_SEED if that is set. The package has no other code.
+// Its tests begin with the same seed each time (HOLT_SIM_FROM: another, or "random"; HOLT_SIM_SEED: that one alone) and run as long as HOLT_SIM_TIME says (a duration), or
+// until HOLT_SIM_OPERATIONS operations are done. sim/bug seeds faults that they must find. The package has no other code.
 package sim

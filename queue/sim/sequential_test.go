@@ -14,7 +14,7 @@ import (
 
 // Lengths of the runs, all tests together.
 const (
-	fullRun  = 24 * time.Second
+	fullRun  = 12 * time.Second
 	shortRun = 5 * time.Second
 )
 
@@ -33,28 +33,48 @@ func budget(t *testing.T, share float64) time.Duration {
 	return time.Duration(float64(d) * share)
 }
 
-// firstSeed returns the seed to begin with; given says that it was asked for, and is to be the only one.
+// firstSeed returns the seed to begin with: always the same, so that what is green stays green, unless HOLT_SIM_FROM says another ("random": any). given says that
+// HOLT_SIM_SEED asked for one, which is to be the only one.
 func firstSeed(t *testing.T) (seed uint64, given bool) {
-	s := os.Getenv("HOLT_SIM_SEED")
-	if s == "" {
+	name := "HOLT_SIM_FROM"
+	if os.Getenv("HOLT_SIM_SEED") != "" {
+		name, given = "HOLT_SIM_SEED", true
+	}
+	switch s := os.Getenv(name); s {
+	case "":
+		return 1, false
+	case "random":
 		return uint64(time.Now().UnixNano()) & 0xffffffffff, false
+	default:
+		seed, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return seed, given
 	}
-	seed, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		t.Fatalf("HOLT_SIM_SEED: %v", err)
-	}
-	return seed, true
 }
 
-// seeds runs f with seed after seed, on as many goroutines as there are cores, until the time is over or one fails.
-func seeds(t *testing.T, d time.Duration, f func(seed uint64) (failed bool)) {
+// wanted returns how many operations HOLT_SIM_OPERATIONS asks for, however long they take; 0 = as many as the time allows.
+func wanted(t *testing.T) int {
+	s := os.Getenv("HOLT_SIM_OPERATIONS")
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		t.Fatalf("HOLT_SIM_OPERATIONS: %q", s)
+	}
+	return n
+}
+
+// seeds runs f with seed after seed, on as many goroutines as there are cores, until it was enough or one fails.
+func seeds(t *testing.T, enough func() bool, f func(seed uint64) (failed bool)) {
 	first, given := firstSeed(t)
 	if given {
 		f(first)
 		return
 	}
 	fmt.Fprintf(os.Stderr, "%s: seeds from %d\n", t.Name(), first)
-	end := time.Now().Add(d)
 	var mu sync.Mutex
 	next, failed := first, false
 	var wg sync.WaitGroup
@@ -62,7 +82,7 @@ func seeds(t *testing.T, d time.Duration, f func(seed uint64) (failed bool)) {
 		wg.Go(func() {
 			for {
 				mu.Lock()
-				seed, stop := next, failed || time.Now().After(end)
+				seed, stop := next, failed || enough()
 				next++
 				mu.Unlock()
 				if stop {
@@ -82,6 +102,12 @@ func seeds(t *testing.T, d time.Duration, f func(seed uint64) (failed bool)) {
 	wg.Wait()
 }
 
+// until is over once a time has passed.
+func until(d time.Duration) (enough func() bool) {
+	end := time.Now().Add(d)
+	return func() bool { return time.Now().After(end) }
+}
+
 // inBubble runs f under fake time.
 func inBubble(t *testing.T, f func()) {
 	synctest.Test(t, func(*testing.T) { f() })
@@ -94,7 +120,15 @@ func TestSequential(t *testing.T) {
 	var all tally
 	runs := 0
 	began := time.Now()
-	seeds(t, budget(t, 0.75), func(seed uint64) bool {
+	enough := until(budget(t, 0.75))
+	if n := wanted(t); n > 0 {
+		enough = func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return all.operations() >= n
+		}
+	}
+	seeds(t, enough, func(seed uint64) bool {
 		p := newProgram(seed, stepsOfARun)
 		if s := os.Getenv("HOLT_SIM_STEPS"); s != "" {
 			steps, err := parseSteps(s)
