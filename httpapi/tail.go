@@ -15,7 +15,7 @@ import (
 const (
 	maxTails     = 1000             // streams at once; each holds a chunk of records at most
 	tailBeat     = 15 * time.Second // without an event
-	tailRetry    = "retry: 1000\n\n"
+	tailRetry    = "retry: 1000\n"
 	lastEventID  = "Last-Event-ID"
 	eventStream  = "text/event-stream"
 	maxPositions = 1000 // of one id: a topic has no more partitions
@@ -51,6 +51,8 @@ func (a *API) tail(x *exchange) error {
 	buf := a.buffer()
 	defer a.giveBack(buf)
 	w := &eventWriter{x: x, s: s, values: values, buf: append((*buf)[:0], tailRetry...)}
+	w.eventID(positions(s.Position())) // without data: a connection that breaks before the first event is resumed, too
+	w.buf = append(w.buf, '\n')
 	err = w.run()
 	*buf = w.buf
 	return x.sent(err)

@@ -70,3 +70,15 @@ type ReadResponse struct {
 	StartOffset int64    `json:"start_offset"`
 	EndOffset   int64    `json:"end_offset"`
 }
+
+// TailGap is the data of a tail's event "gap": the offsets [From, To) of a partition do not come.
+type TailGap struct {
+	Partition int   `json:"partition"`
+	From      int64 `json:"from"`
+	To        int64 `json:"to"`
+}
+
+// TailEnd is the data of a tail's event "end".
+type TailEnd struct {
+	Reason string `json:"reason"` // topic_deleted, shutting_down, corrupt
+}

@@ -23,6 +23,7 @@ const (
 // readFlags are the flags of holt read.
 type readFlags struct {
 	from       string
+	key        string
 	partitions []int
 	max        int
 	follow     bool
@@ -34,13 +35,21 @@ func (a *app) newReadCommand() *cobra.Command {
 		Use:   "read TOPIC",
 		Short: "Read a topic's records; nothing is leased or counted",
 		Long: "Read a topic's records, all partitions merged by time, up to where they end now. With -f it goes on with what is\n" +
-			"published later.",
+			"published later. With --key it is the\n" +
+			"newest record of a key, of a compacted topic.",
 		Example: "  holt read emails --from 2026-01-02T15:04:05Z\n" +
 			"  holt read emails -f --from latest\n" +
-			"  holt read emails --partition 0 --from 17 -n 1",
+			"  holt read emails --partition 0 --from 17 -n 1\n" +
+			"  holt read prices --key EURUSD",
 		Args:              takes(1, 1),
 		ValidArgsFunction: a.completeTopics(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("key") {
+				if cmd.Flags().Changed("from") || cmd.Flags().Changed("partition") || r.follow {
+					return usagef("--key: the newest record of a key has no place to begin, and no end to follow")
+				}
+				return a.readKey(cmd.Context(), args[0], r.key)
+			}
 			if r.max < 0 {
 				return usagef("--max %d: at least 0", r.max)
 			}
@@ -51,9 +60,20 @@ func (a *app) newReadCommand() *cobra.Command {
 	f.StringVar(&r.from, "from", "earliest", "earliest, latest, a time, or an offset")
 	f.IntSliceVarP(&r.partitions, "partition", "p", nil, "only this partition; several times for several")
 	f.IntVarP(&r.max, "max", "n", 0, "records to read, 0 = all")
+	f.StringVarP(&r.key, "key", "k", "", "only the newest record of this key")
 	f.BoolVarP(&r.follow, "follow", "f", false, "go on with what is published later")
 	_ = cmd.RegisterFlagCompletionFunc("from", fixedCompletion("earliest", "latest"))
 	return cmd
+}
+
+// readKey prints the newest record of a key.
+func (a *app) readKey(ctx context.Context, topic, key string) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	rec, err := c.ReadKey(ctx, topic, []byte(key))
+	return a.printRecords(func(yield func(*client.Record, error) bool) { yield(rec, err) }, 0)
 }
 
 func (a *app) read(ctx context.Context, topic string, r *readFlags) error {

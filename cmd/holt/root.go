@@ -89,7 +89,7 @@ func (a *app) newRootCommand() *cobra.Command {
 	root.AddCommand(
 		a.newServeCommand(), a.newConfigCommand(), a.newDoctorCommand(),
 		a.newTopicCommand(), a.newGroupCommand(),
-		a.newPublishCommand(), a.newReadCommand(),
+		a.newPublishCommand(), a.newReadCommand(), a.newTailCommand(),
 		a.newLeaseCommand(), a.newAckCommand(), a.newNackCommand(), a.newReleaseCommand(), a.newRejectCommand(),
 		a.newExtendCommand(), a.newWorkCommand(), a.newConsumeCommand(), a.newScheduleCommand(),
 		a.newDeadLettersCommand(), a.newRedriveCommand(),
