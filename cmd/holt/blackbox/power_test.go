@@ -36,7 +36,7 @@ func faults(t *testing.T, usual int, tools ...string) int {
 	return n
 }
 
-func command(t *testing.T, name string, args ...string) {
+func mustRun(t *testing.T, name string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
@@ -55,8 +55,8 @@ func TestPowerCuts(t *testing.T) {
 			}
 			t.Cleanup(func() { os.RemoveAll(dir) })
 			img := filepath.Join(dir, "disk")
-			command(t, "truncate", "-s", "1500M", img)
-			command(t, "mkfs."+fs.name, "-q", img)
+			mustRun(t, "truncate", "-s", "1500M", img)
+			mustRun(t, "mkfs."+fs.name, "-q", img)
 			s := newServerOn(t, filepath.Join(mounted(t, img, fs.options), "data"), "--min-free", "16MiB")
 			setUp(newClient(t, s))
 			h := newHistory(t)
@@ -67,7 +67,7 @@ func TestPowerCuts(t *testing.T) {
 				pause(time.Duration(300+l.rand(5000+i).IntN(1200)) * ms)
 				s.signal(syscall.SIGSTOP)
 				at = append(at, h.Now())
-				command(t, "cp", "--sparse=always", img, fmt.Sprint(img, i))
+				mustRun(t, "cp", "--sparse=always", img, fmt.Sprint(img, i))
 				s.signal(syscall.SIGCONT)
 			}
 			l.finish()
@@ -85,7 +85,7 @@ func mounted(t *testing.T, img, options string) string {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	command(t, "mount", "-o", options, img, dir)
+	mustRun(t, "mount", "-o", options, img, dir)
 	t.Cleanup(func() { exec.Command("umount", "-l", dir).Run() })
 	return dir
 }
