@@ -15,6 +15,7 @@ import (
 
 // memberCall is what the bodies of members' calls have, each its own part of it.
 type memberCall struct {
+	most    int64    // of max
 	given   []string // fields that are there and not null
 	poll    queue.PollRequest
 	owned   bool // not absent
@@ -29,7 +30,10 @@ func (x *exchange) memberCall(fields ...string) (c memberCall, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.poll.Max = defaultRead
+	c.poll.Max, c.most = defaultRead, x.api.limits.MaxRead
+	if x.acceptsBatches() {
+		c.poll.Max, c.most = ordered.MaxBatched, ordered.MaxBatched
+	}
 	s := newScanner(body)
 	s.object(func(name []byte) bool {
 		if !slices.Contains(fields, string(name)) {
@@ -54,7 +58,7 @@ func (c *memberCall) field(s *scanner, limits *queue.Limits, name string) {
 	case "epoch":
 		c.poll.Epoch = s.int(1, math.MaxInt64)
 	case "max":
-		c.poll.Max = int(s.int(1, limits.MaxRead))
+		c.poll.Max = int(s.int(1, c.most))
 	case "max_bytes":
 		c.poll.MaxBytes = s.int(0, limits.MaxBytes)
 	case "wait":

@@ -22,9 +22,13 @@ func (l *Limits) Join(req ordered.JoinRequest) error {
 
 // Poll refuses a request over a limit, or that names a partition twice. Errors: ErrInvalidRequest.
 func (l *Limits) Poll(req ordered.PollRequest) error {
+	most := l.MaxRead
+	if req.Batches {
+		most = ordered.MaxBatched
+	}
 	switch {
-	case req.Max < 1 || int64(req.Max) > l.MaxRead:
-		return fmt.Errorf("%w: max is %d: it must be 1 to %d", ErrInvalidRequest, req.Max, l.MaxRead)
+	case req.Max < 1 || int64(req.Max) > most:
+		return fmt.Errorf("%w: max is %d: it must be 1 to %d", ErrInvalidRequest, req.Max, most)
 	case req.MaxBytes < 0 || req.MaxBytes > l.MaxBytes:
 		return fmt.Errorf("%w: max_bytes is %d: it must be 0 to %d", ErrInvalidRequest, req.MaxBytes, l.MaxBytes)
 	case req.Wait < 0 || req.Wait > l.MaxWait:

@@ -14,6 +14,7 @@ import (
 // Limits of a poll.
 const (
 	MaxRecords = 10_000          // max
+	MaxBatched = 1_000_000       // max, when whole batches are asked for: they cost what their bytes cost
 	MaxBytes   = 16 << 20        // max_bytes; 0 = that
 	MaxOwned   = 10_000          // partitions named in a call
 	revokeWait = 1 * time.Second // how long a poll of a member waits that has something to give up: the answer that said so may be lost

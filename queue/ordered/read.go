@@ -136,9 +136,9 @@ func (w *want) take(ctx context.Context, req *PollRequest, q quota, h *harvest) 
 	taken, bytes, full := 0, int64(0), false
 	place := w.pos.place()
 	chunk := int(min(readChunk, max(q.bytes, 1)))
-	err := w.pos.part.Scan(ctx, w.from, chunk, func(r *record.Reader) error {
+	err := w.pos.part.Stream(ctx, w.from, w.end, chunk, func(r *record.Reader) error {
 		size := int64(r.Size())
-		if r.Offset() >= w.end || taken >= q.count || h.count > 0 && bytes+size > q.bytes {
+		if taken >= q.count || h.count > 0 && bytes+size > q.bytes {
 			full = true
 			return partition.Stop()
 		}
