@@ -23,7 +23,7 @@ var floors = []struct {
 	{"httpapi/console", "pages for operators: what it does goes through the API above it, handed in"},
 	{"httpapi/trace", "trace contexts and spans know nothing of what they trace"},
 	{"dlq", "what operators do with dead letters, over the queue's own primitives"},
-	{"queue/sim", "the whole broker under faults"},
+	{"queue/sim queue/sim/bug", "the whole broker under faults; and faults put into it"},
 	{"queue", "the facade: what its sub-packages do, for callers above"},
 	{"queue/redrive", "what jobs over dead letters are to do and have done"},
 	{"queue/admit", "refuses what is over a limit, whatever it is about"},
