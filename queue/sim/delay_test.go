@@ -269,7 +269,7 @@ func (w *world) backlog(t *topic) (most span) {
 		var n span
 		for _, win := range g.wins {
 			if win.part.topic == t {
-				c := win.counts(w.now())
+				c := win.counts(w.now(), 0)
 				n.lo += c.lag.lo
 				n.hi += c.lag.hi
 			}
