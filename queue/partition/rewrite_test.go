@@ -160,3 +160,19 @@ func TestGapsSurviveARestart(t *testing.T) {
 		t.Error("something is left of nothing")
 	}
 }
+
+func FuzzGaps(f *testing.F) {
+	f.Add(gap{base: 10, last: 19, kept: 3, freed: 1000}.append(nil))
+	f.Add(gap{base: 0, last: 0}.append(gap{base: 1, last: 5}.append(nil)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var s gaps
+		if err := s.Replay(b); err != nil && !errors.Is(err, store.ErrCorrupt) {
+			t.Fatal(err)
+		}
+		for i := range s.all {
+			if i > 0 && s.all[i-1].last >= s.all[i].base {
+				t.Fatal("gaps overlap")
+			}
+		}
+	})
+}
