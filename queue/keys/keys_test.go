@@ -212,4 +212,3 @@ func FuzzState(f *testing.F) {
 		}
 	})
 }
-

@@ -78,13 +78,27 @@ func (s *gaps) within(from, to record.Offset) (i, j int) {
 	return i, j
 }
 
-// before returns the bytes that went from a range so far.
-func (s *gaps) before(base, last record.Offset) (freed int64) {
+// straddled tells whether a gap reaches out of [base, last]: it was put together with others.
+func (s *gaps) straddled(base, last record.Offset) bool {
 	i, j := s.within(base, last)
-	for _, g := range s.all[i:j] {
-		freed += g.freed
+	return i < j && (s.all[i].base < base || s.all[j-1].last > last)
+}
+
+// grown returns the gap to put when a rewrite leaves so many records of [base, last] and frees bytes; missing were there before. It covers the gaps that it
+// straddles.
+func (s *gaps) grown(base, last record.Offset, missing, kept, freed int64) gap {
+	took := int64(last-base) + 1 - missing - kept
+	g := gap{base: base, last: last, freed: freed}
+	i, j := s.within(base, last)
+	gone := int64(0)
+	for _, old := range s.all[i:j] {
+		g.base, g.last = min(g.base, old.base), max(g.last, old.last)
+		g.freed += old.freed
+		gone += old.missing()
 	}
-	return freed
+	g.kept = max(0, g.span()-gone-took)
+	g.freed = max(0, g.freed)
+	return g
 }
 
 // put sets what is known of a range. Ranges of nothing that touch become one.
@@ -93,7 +107,7 @@ func (s *gaps) put(g gap) {
 	for _, old := range s.all[i:j] {
 		s.missing -= old.missing()
 		s.freed -= old.freed
-		g.base, g.last = min(g.base, old.base), max(g.last, old.last) // only ever equal or inside: edges are those of batches
+		g.base, g.last = min(g.base, old.base), max(g.last, old.last) // equal or inside: see grown
 	}
 	if g.kept == 0 && i > 0 && s.all[i-1].kept == 0 && s.all[i-1].last+1 == g.base {
 		i--

@@ -24,13 +24,16 @@ type Rewriting struct {
 // Rewrite lets records go from the middle of the partition and returns when that is durable; false if the partition is dropped or begins behind the
 // first of the batches. One call at a time, and none beside Retain: the caller's duty. Errors: the commit's.
 func (p *Partition) Rewrite(ctx context.Context, c *commit.Committer, r Rewriting) (bool, error) {
+	missing, err := p.missingFor(ctx, r.Batch.Base, r.Batch.Last)
+	if err != nil {
+		return false, err
+	}
 	p.mu.Lock()
 	if start, end := p.Bounds(); p.dropped || r.Edge < start || r.Batch.Last >= end {
 		p.mu.Unlock()
 		return false, nil
 	}
-	g := gap{base: r.Batch.Base, last: r.Batch.Last, kept: r.Kept}
-	g.freed = max(0, p.gaps.before(g.base, g.last)+r.Was-int64(len(r.Batch.Bytes)))
+	g := p.gaps.grown(r.Batch.Base, r.Batch.Last, missing, r.Kept, r.Was-int64(len(r.Batch.Bytes)))
 	entries := append(p.gaps.entries(g), r.Entries...)
 	t := c.Enqueue(commit.Unit{{Log: p.ID, Rewrite: &r.Batch, Entries: entries, Notes: r.Notes}})
 	p.mu.Unlock()
@@ -40,6 +43,23 @@ func (p *Partition) Rewrite(ctx context.Context, c *commit.Committer, r Rewritin
 	}
 	p.cache.cut(p.ID, r.Batch.Last)
 	return true, nil
+}
+
+// missingFor returns how many records of [base, last] are missing already. Only where gaps were put together does it read.
+func (p *Partition) missingFor(ctx context.Context, base, last record.Offset) (n int64, err error) {
+	p.mu.Lock()
+	straddled := p.gaps.straddled(base, last)
+	if !straddled {
+		i, j := p.gaps.within(base, last)
+		for _, g := range p.gaps.all[i:j] {
+			n += g.missing()
+		}
+	}
+	p.mu.Unlock()
+	if straddled {
+		return p.Missing(ctx, base, last+1)
+	}
+	return n, nil
 }
 
 // Write enqueues entries and notes of a journal on the partition's log; false, and nothing is written, if it is dropped.

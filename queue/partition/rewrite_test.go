@@ -111,6 +111,33 @@ func TestRewriteRefusesWhatIsGone(t *testing.T) {
 	}
 }
 
+// What is counted stays right when gaps were put together and their ranges are rewritten again.
+func TestGapsPutTogetherCountRight(t *testing.T) {
+	p, c := part(t, DefaultCacheBytes)
+	for i := range 40 {
+		appendTo(t, p, c, time.UnixMilli(int64(i)), "a", "b", "c", "d")
+	}
+	for base := record.Offset(0); base < 160; base += 8 {
+		thinOut(t, p, c, base, base+3, func(at record.Offset) bool { return at%4 != 1 })
+	}
+	p.mu.Lock()
+	p.gaps.thin()
+	p.mu.Unlock()
+	thinOut(t, p, c, 4, 7, func(at record.Offset) bool { return at == 5 })  // between two that are one now
+	thinOut(t, p, c, 8, 11, func(at record.Offset) bool { return at == 8 }) // one of them again
+	want := int64(20 + 3 + 2)
+	if got, err := p.Missing(t.Context(), 0, 160); err != nil || got != want {
+		t.Errorf("%d are missing, %v; want %d", got, err, want)
+	}
+	n := int64(0)
+	if err := p.Scan(t.Context(), 0, 0, func(*record.Reader) error { n++; return nil }); err != nil || n != 160-want {
+		t.Errorf("%d records are there, %v", n, err)
+	}
+	if p.gaps.missing != want {
+		t.Errorf("the sum is %d", p.gaps.missing)
+	}
+}
+
 // Gaps, their deltas and their checkpoint agree, however the ranges come, and stay bounded.
 func TestGapsSurviveARestart(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
