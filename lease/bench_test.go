@@ -142,6 +142,7 @@ func BenchmarkMemory(t *testing.B) {
 		{"leased", nil, 1_000_000, false},
 		{"leased-own-key", func(i int) uint64 { return uint64(i) + 1 }, 1_000_000, false},
 		{"behind-one-key", func(int) uint64 { return 1 }, 1_000_000, true},
+		{"two-of-a-key", func(i int) uint64 { return uint64(i)/2 + 1 }, 1_000_000, true},
 	} {
 		t.Run(c.name, func(t *testing.B) {
 			for range t.N {

@@ -84,7 +84,7 @@ func (w *Window) Bury(at Offset) bool {
 	if s == 0 {
 		return false
 	}
-	hold := w.holding() && w.slab.queueOf(s) != 0
+	hold := w.holding() && w.slab.keyed(s)
 	op := opBury
 	if hold {
 		op = opHold
@@ -108,6 +108,9 @@ func (w *Window) bury(s uint32, hold bool) {
 	w.slab.setDies(s, 0)
 	w.slab.push(&w.held, s)
 	q := w.slab.queueOf(s)
+	if q == 0 { // the only one of its key: the next one will meet it
+		return
+	}
 	if !w.holding() { // replayed under a later configuration
 		w.unqueue(s, q)
 	}

@@ -90,7 +90,7 @@ func (w *Window) next(c *call, dst []Handout) ([]Handout, halt) {
 		Deadline: r.at,
 		Size:     r.size,
 		Redriven: r.redriven(),
-		Again:    r.deliveries > 1 || r.redriven() || r.offset < w.shown || w.gate == gateOrder && w.slab.queueOf(s) != 0,
+		Again:    r.deliveries > 1 || r.redriven() || r.offset < w.shown || w.gate == gateOrder && w.slab.keyed(s),
 	})
 	return dst, c.full(dst)
 }

@@ -1,6 +1,7 @@
 package lease
 
-// queue is the unresolved records of one key, and the dead ones that hold it, in offset order. At most one of its records is in reach of
+// queue is the unresolved records of one key, and the dead ones that hold it, in offset order; a record that is the only one of its key needs none: it goes like one without
+// a key. At most one of its records is in reach of
 // Lease, the representative: the only one that may go (gateOrder), or the best of those that may (gateLimit).
 type queue struct {
 	key        uint64
@@ -16,18 +17,23 @@ type queue struct {
 type queues struct {
 	all   []queue // 0 is none; a free one has its successor in the free list as head
 	free  uint32
-	byKey table
+	byKey table // numbers of queues, and with the bit alone slots
 }
 
-// join appends a record to the queue of its key.
+// join appends a record to those of its key.
 func (w *Window) join(s uint32, key uint64) {
 	q := w.queues.byKey.get(key)
-	if q == 0 {
-		q = w.newQueue(key)
+	switch {
+	case q == 0:
+		*w.slab.link(s) = aloneLink(key)
+		w.queues.byKey.put(key, alone|s)
+		return
+	case q&alone != 0:
+		q = w.accompany(q&^alone, key)
 	}
 	w.queues.all[q].refs++
 	l := w.slab.link(s)
-	l.queue = q
+	*l = link{queue: q}
 	if w.slab.rec(s).state == Settled && !w.holding() {
 		return // remembered, but in nobody's way
 	}
@@ -37,6 +43,27 @@ func (w *Window) join(s uint32, key uint64) {
 		after = w.before(x, q, at)
 	}
 	w.linkAfter(x, after, s)
+}
+
+// accompany makes the queue of a key for the record that was its only one, and gives its number.
+func (w *Window) accompany(s uint32, key uint64) uint32 {
+	q := w.newQueue(key)
+	w.queues.byKey.replace(key, q)
+	*w.slab.link(s) = link{queue: q}
+	x, r := &w.queues.all[q], w.slab.rec(s)
+	x.refs = 1
+	if r.state != Settled || w.holding() {
+		w.linkAfter(x, 0, s)
+	}
+	if r.state == Settled || w.gate == gateNone {
+		return q
+	}
+	if r.state == Available { // as it was without a queue
+		w.counts.Ready--
+		w.unready(r)
+	}
+	w.enterKey(s, r, q)
+	return q
 }
 
 // linkAfter puts a record into its queue behind another one; 0 = in front.
@@ -72,6 +99,7 @@ func (w *Window) before(x *queue, q uint32, at Offset) uint32 {
 // holding says whether dead records hold their keys.
 func (w *Window) holding() bool { return w.cfg.HoldDead && w.gate == gateOrder }
 
+// newQueue takes a queue that nobody finds yet.
 func (w *Window) newQueue(key uint64) uint32 {
 	qs := &w.queues
 	q := qs.free
@@ -85,14 +113,18 @@ func (w *Window) newQueue(key uint64) uint32 {
 		q = uint32(len(qs.all) - 1)
 	}
 	qs.all[q] = queue{key: key}
-	qs.byKey.put(key, q)
 	return q
 }
 
-// part takes a record out of the queue of its key, which goes with its last record.
+// part takes a record out of those of its key, whose queue goes with its last record.
 func (w *Window) part(s uint32) {
+	if !w.slab.keyed(s) {
+		return
+	}
 	q := w.slab.queueOf(s)
 	if q == 0 {
+		w.queues.byKey.remove(w.slab.link(s).aloneKey())
+		*w.slab.link(s) = link{}
 		return
 	}
 	w.unqueue(s, q)
@@ -210,9 +242,15 @@ func (w *Window) free(s uint32) {
 	w.forget(s, r)
 }
 
-func (w *Window) keyOf(s uint32) uint64 {
-	if q := w.slab.queueOf(s); q != 0 {
-		return w.queues.all[q].key
+func (w *Window) keyOf(s uint32) uint64 { return w.slab.keyOf(s, w.queues.all) }
+
+// keyOf gives the key of a record; 0 = it has none.
+func (b *slab) keyOf(s uint32, all []queue) uint64 {
+	switch q := b.queueOf(s); {
+	case q != 0:
+		return all[q].key
+	case b.keyed(s):
+		return b.link(s).aloneKey()
 	}
 	return 0
 }

@@ -240,3 +240,37 @@ func TestMemory(t *testing.T) {
 		t.Errorf("start %d", w.Start())
 	}
 }
+
+// TestMemoryOfUnresolvedRecords holds what a record takes to its limit, also where the tables have just grown; what is settled or not yet offered takes nothing.
+func TestMemoryOfUnresolvedRecords(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector's memory would be measured")
+	}
+	const limit = 100.0 // bytes
+	own := func(i int) uint64 { return uint64(i) + 1 }
+	for _, n := range []int{200_000, 270_000, 400_000} {
+		for _, c := range []struct {
+			what string
+			key  func(int) uint64
+			held bool
+		}{
+			{"leased", nil, false},
+			{"leased with a key of its own", own, false},
+			{"available with a key of its own", own, true},
+			{"waiting behind its key", func(int) uint64 { return 1 }, true},
+		} {
+			if got := memory(n, c.key, c.held); got > limit {
+				t.Errorf("%d records, %s: %.1f bytes each, at most %.0f", n, c.what, got, limit)
+			}
+		}
+	}
+	before := heapBytes()
+	b := newBench(lease.Config{}, 1, nil)
+	for n := 0; n < 400_000; {
+		n += b.cycle(512, nil)
+	}
+	if got := int64(heapBytes() - before); got > 256<<10 {
+		t.Errorf("400,000 settled records behind an unresolved one took %d bytes", got)
+	}
+	b.cycle(1, nil) // it is alive until here
+}

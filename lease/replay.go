@@ -172,7 +172,7 @@ func (w *Window) replayDead(d *decoder, op byte) {
 	s := w.replayFind(d, at, Dying)
 	switch {
 	case s == 0:
-	case op == opHold && w.slab.queueOf(s) == 0:
+	case op == opHold && !w.slab.keyed(s):
 		d.fail("a record without a key holds it")
 	default:
 		w.bury(s, op == opHold)

@@ -65,7 +65,12 @@ func (w *Window) clear() {
 	w.slab = slab{}
 	w.byOffset = table{keyOf: func(s uint32) uint64 { return uint64(w.slab.rec(s).offset) }}
 	w.queues = queues{}
-	w.queues.byKey.keyOf = func(q uint32) uint64 { return w.queues.all[q].key }
+	w.queues.byKey.keyOf = func(q uint32) uint64 {
+		if q&alone != 0 {
+			return w.slab.link(q &^ alone).aloneKey()
+		}
+		return w.queues.all[q].key
+	}
 	w.first, w.last, w.held, w.back, w.hint = 0, 0, chain{}, chain{}, 0
 	for c := range w.ready {
 		w.ready[c], w.nReady[c] = w.ready[c].emptied(), 0
@@ -322,17 +327,13 @@ func (r *record) bucket() int { return min(max(r.attempt(), 1), histogram) - 1 }
 
 // rebuild lays everything derived out anew: after a change of configuration, or when most of the memory is unused.
 func (w *Window) rebuild() {
-	old, keys := w.slab, w.queues
+	old, keys := w.slab, w.queues.all
 	all := w.inOrder()
 	w.clear()
 	for next, more := all.next(); more; next, more = all.next() {
 		r := *old.rec(next)
 		r.flags, r.next, r.prev = r.flags&isBack, 0, 0
-		key := uint64(0)
-		if q := old.queueOf(next); q != 0 {
-			key = keys.all[q].key
-		}
-		w.insert(r, key, old.dies(next))
+		w.insert(r, old.keyOf(next, keys), old.dies(next))
 		w.members.unref(r.member) // insert counted it again
 	}
 }
