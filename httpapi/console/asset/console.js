@@ -77,7 +77,7 @@
 
   // --- keys
   document.addEventListener("keydown", e => {
-    const typing = e.target.matches("input,textarea,select");
+    const typing = e.target instanceof Element && e.target.matches("input,textarea,select");
     if (e.key === "Escape" && e.target.id === "q") { e.target.blur(); return; }
     if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === "/") { e.preventDefault(); const q = $("#q"); q.focus(); q.select(); }

@@ -19,8 +19,13 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long anything in the browser may take; nothing waits so long unless the machine is busy.
-const patience = 60 * time.Second
+// patience is how long anything in the browser may take; nothing waits so long unless the machine is busy. HOLT_BROWSER_PATIENCE changes it.
+var patience = func() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("HOLT_BROWSER_PATIENCE")); err == nil {
+		return d
+	}
+	return 60 * time.Second
+}()
 
 // tab is a page of a browser of its own, with what went wrong in it.
 type tab struct {
@@ -208,5 +213,6 @@ func (b *tab) press(sel, text string) {
 // fill sets a field, as typing does.
 func (b *tab) fill(sel, text string) {
 	b.t.Helper()
+	b.holds(`!document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`) // else nobody listens yet
 	b.holds(fmt.Sprintf(`(() => { const e = document.querySelector(%q); if (!e) return false; e.value = %q; e.dispatchEvent(new Event("input", {bubbles: true})); return true; })()`, sel, text))
 }

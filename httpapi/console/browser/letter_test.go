@@ -25,7 +25,7 @@ func TestNewcomersPath(t *testing.T) {
 	b.see("#errors", "ParseError")
 	clicks := 0
 	click := func(sel, text string) { b.press(sel, text); clicks++ }
-	click("#errors a", value[string](b, `document.querySelector("#errors a").innerText.trim()`))
+	click("#errors td a", value[string](b, `document.querySelector("#errors td a").innerText.trim()`))
 	b.see("#picked", "orders/")
 	click("#picked a", value[string](b, `[...document.querySelectorAll("#picked td a")].find(a => a.innerText.includes("orders/")).innerText.trim()`))
 	b.see("#error", `total "12,50" is not a number`)
