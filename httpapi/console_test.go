@@ -32,6 +32,7 @@ func (h *house) fill() {
 	h.put("/v1/topics/empty", `{}`).is(201)
 	h.put("/v1/groups/g", `{"topics":["t"],"max_attempts":2,"backoff":{"steps":["1h"]}}`).is(201)
 	h.put("/v1/groups/idle", `{"topics":["t"],"paused":true}`).is(201)
+	joined := into[api.JoinResponse](h.post("/v1/groups/readers/join", `{"topics":["t"]}`).is(200))
 	for i, p := range polyglots {
 		body := string(jsonText(h.t, api.NewRecord{
 			Key: new(p), Headers: map[string]string{"x": strings.Map(func(r rune) rune {
@@ -47,6 +48,8 @@ func (h *house) fill() {
 	h.publish("t", `{"value":12345678901234567890.1234567890}`).is(200)
 	h.publish("t", `{"value_base64":"/wD+"}`).is(200)
 	h.publish("t", `{"key":"gone","tombstone":true}`).is(200)
+	commit := api.CommitRequest{Member: joined.Member, Epoch: joined.Epoch, Offsets: []api.CommittedOffset{{Place: api.Place{Topic: "t"}, Offset: 1, Metadata: polyglots[0]}}}
+	h.post("/v1/groups/readers/commit", string(jsonText(h.t, commit))).is(200)
 	for i, p := range polyglots {
 		got := into[api.LeaseResponse](h.post("/v1/groups/g/lease", string(jsonText(h.t, api.LeaseRequest{Max: 1, Member: p})))).Records
 		if len(got) == 0 {

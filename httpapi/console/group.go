@@ -4,7 +4,6 @@ import (
 	"sort"
 	"time"
 
-	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
 )
 
@@ -33,14 +32,9 @@ type bar struct {
 // groupPage is a share group.
 type groupPage struct {
 	G        *groupView
-	Group    api.Group
 	Ribbons  []ribbonView
 	Attempts []attemptBar
-	Config   string
-	Ordered  bool
-	Offsets  []orderedRow
 	Members  []memberRow
-	Chart    string
 }
 
 type attemptBar struct {
@@ -65,14 +59,21 @@ func (v *visit) groupPage(name, title, on string, data any) *page {
 // groupTabs are the pages of a group.
 func (v *visit) groupTabs(g *groupView, on string) []tab {
 	base := "groups/" + g.Name
-	tabs := []tab{{"Window", base, -1, on == "group"}}
-	if string(g.Kind) != "ordered" {
-		tabs = append(tabs,
-			tab{"Leases", base + "/leases", g.Totals.Leased, on == "leases"},
-			tab{"Records", base + "/records", g.Totals.Lag, on == "records"},
-			tab{"Dead letters", base + "/letters", g.Totals.DeadLetters, on == "letters"})
+	if string(g.Kind) == "ordered" {
+		return nil
 	}
-	return tabs
+	return []tab{
+		{"Window", base, -1, on == "group"}, {"Leases", base + "/leases", g.Totals.Leased, on == "leases"},
+		{"Records", base + "/records", g.Totals.Lag, on == "records"}, {"Dead letters", base + "/letters", g.Totals.DeadLetters, on == "letters"},
+	}
+}
+
+// Page is the link of one of a group's pages; an ordered group has but one.
+func (g groupView) Page(page string) string {
+	if string(g.Kind) == "ordered" {
+		return "groups/" + g.Name
+	}
+	return "groups/" + g.Name + "/" + page
 }
 
 // groupView finds a group in the snapshot; one made since is looked up.
@@ -103,9 +104,9 @@ func showGroup(v *visit) error {
 	if err != nil {
 		return err
 	}
-	d := groupPage{G: g, Ordered: string(g.Kind) == "ordered"}
-	if d.Ordered {
-		return v.showOrdered(g, d)
+	d := groupPage{G: g}
+	if string(g.Kind) == "ordered" {
+		return v.showOrdered(g)
 	}
 	ribbons, err := v.c.cfg.Source.Ribbon(v.r.Context(), name, cells)
 	if err != nil {

@@ -202,10 +202,10 @@ func (b *graphBuilder) node(column int, kind, name, text, link string) {
 // after draws what follows a group: its workers, and its dead letters.
 func (b *graphBuilder) after(_, _, column int, g groupView) {
 	if n := len(g.Members); n > 0 || g.Waiters > 0 {
-		b.node(column, "worker", g.Name, plural(max(n, 1), "worker", "workers")+", "+plural(g.Totals.Leased, "lease", "leases"), "groups/"+g.Name+"/leases")
+		b.node(column, "worker", g.Name, plural(max(n, 1), "worker", "workers")+", "+plural(g.Totals.Leased, "lease", "leases"), g.Page("leases"))
 	}
 	if g.Totals.DeadLetters > 0 || known(g.Dying) > 0 {
-		b.node(column, "dead", g.Name, plural(g.Totals.DeadLetters, "dead letter", "dead letters"), "groups/"+g.Name+"/letters")
+		b.node(column, "dead", g.Name, plural(g.Totals.DeadLetters, "dead letter", "dead letters"), g.Page("letters"))
 	}
 }
 

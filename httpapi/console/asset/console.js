@@ -56,7 +56,7 @@
   // --- dialogs
   function openDialog() { const d = $("#dialog"); if (d && !d.open) d.showModal(); const first = $("[autofocus],textarea,input:not([type=hidden]),button.primary", d); if (first) first.focus(); }
   document.addEventListener("htmx:afterSwap", e => { if (e.target.id === "dialog-body") openDialog(); });
-  document.addEventListener("holt:changed", () => setTimeout(refresh, 50));
+  document.addEventListener("holt:changed", () => { $$("#picked input:checked").forEach(c => { c.checked = false; }); setTimeout(refresh, 50); });
   document.addEventListener("click", e => {
     const t = e.target.closest("[data-close],[data-copy],[data-all],#pause,#theme,[data-stop],[data-pick]");
     if (!t) { if (e.target.id === "dialog") e.target.close(); return; }

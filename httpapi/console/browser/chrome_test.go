@@ -204,15 +204,23 @@ func (b *tab) see(sel, text string) {
 	b.holds(fmt.Sprintf(`[...document.querySelectorAll(%q)].some(e => e.innerText.includes(%q))`, sel, text))
 }
 
+// settled waits until htmx has finished with the page: before that nobody listens to new elements.
+func (b *tab) settled() {
+	b.t.Helper()
+	b.holds(`document.readyState === "complete" && !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`)
+}
+
 // press clicks the first button or link with this text in an element.
 func (b *tab) press(sel, text string) {
 	b.t.Helper()
+	b.see(sel, text)
+	b.settled()
 	b.holds(fmt.Sprintf(`(() => { const e = [...document.querySelectorAll(%q)].find(e => e.matches("a,button") && e.innerText.trim() === %q && e.checkVisibility()); if (e) e.click(); return !!e; })()`, sel, text))
 }
 
 // fill sets a field, as typing does.
 func (b *tab) fill(sel, text string) {
 	b.t.Helper()
-	b.holds(`!document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`) // else nobody listens yet
+	b.settled()
 	b.holds(fmt.Sprintf(`(() => { const e = document.querySelector(%q); if (!e) return false; e.value = %q; e.dispatchEvent(new Event("input", {bubbles: true})); return true; })()`, sel, text))
 }

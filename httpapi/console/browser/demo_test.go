@@ -155,7 +155,21 @@ func (d *demo) run(ctx context.Context) {
 			})
 		}
 	}
+	for i := range 2 {
+		all.Go(func() { d.follow(ctx, fmt.Sprintf("exporter-%d", i+1)) })
+	}
 	all.Wait()
+}
+
+// follow reads orders as a member of an ordered group.
+func (d *demo) follow(ctx context.Context, member string) {
+	_ = d.Consume(ctx, "audit-export", func(ctx context.Context, _ *client.Record) error {
+		select {
+		case <-ctx.Done():
+		case <-time.After(12 * time.Millisecond):
+		}
+		return nil
+	}, client.FromTopics("orders", "audit-log"), client.StaticMember(member))
 }
 
 // work leases and settles as one worker.

@@ -91,6 +91,20 @@ var shots = []shot{
 	{name: "group-phone", path: "groups/mailer", width: 390, high: 844},
 	{name: "leases", path: "groups/thumbnails/leases"},
 	{name: "records", path: "groups/mailer/records?state=deferred"},
+	{name: "letters", path: "groups/mailer/letters"},
+	{name: "letter", path: "groups/mailer/letters", do: func(b *tab) {
+		b.holds(`(() => { const a = [...document.querySelectorAll("#picked tbody tr")].find(r => r.innerText.includes("TemplateError")) || document.querySelector("#picked tbody tr"); if (a) a.querySelector("td a").click(); return !!a; })()`)
+		b.holds(`!!document.querySelector("#fix textarea")`)
+	}},
+	{name: "redrive", path: "groups/billing/letters", do: func(b *tab) {
+		b.press("#picked button", "Redrive…")
+		b.see("#dialog", "This redrives")
+		b.fill(`#dialog input[name="rate"]`, "2")
+		b.press("#dialog button", "Redrive")
+		b.press("#dialog a", "Watch it")
+		b.holds(`(() => { const v = document.querySelectorAll("#progress .tile .v")[2]; return !!v && Number(v.innerText) > 3; })()`)
+	}},
+	{name: "ordered", path: "groups/audit-export"},
 	{name: "topology", path: "topology"},
 	{name: "history", path: "history?span=1h"},
 	{name: "schedules", path: "schedules"},
