@@ -372,6 +372,7 @@ func (w *world) adopt() {
 	for _, name := range groupNames {
 		w.adoptGroup(name)
 	}
+	w.adoptSchedules()
 	clear(w.unsure)
 	w.strays = nil
 	for _, note := range w.late {

@@ -147,7 +147,6 @@ func (w *world) reopen(crash bool, down time.Duration) {
 	synctest.Wait()
 	w.happen(w.readLetters())
 	w.adopt()
-	w.adoptSchedules()
 	w.readLogs()
 	w.early = nil
 	w.check()

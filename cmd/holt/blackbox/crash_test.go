@@ -17,10 +17,10 @@ import (
 const (
 	// seedVariable repeats a run's choices; the interleaving is the machine's.
 	seedVariable = "HOLT_BLACKBOX_SEED"
-	// cyclesVariable changes the number of crashes of a full run.
+	// cyclesVariable changes the number of crashes of a run; CI makes 40.
 	cyclesVariable = "HOLT_BLACKBOX_CYCLES"
-	fullCycles     = 40
-	shortCycles    = 6
+	usualCycles    = 8
+	shortCycles    = 4
 	drainWithin    = 2 * time.Minute
 )
 
@@ -135,7 +135,7 @@ func runCycles(t *testing.T) int {
 	if testing.Short() {
 		return shortCycles
 	}
-	return fullCycles
+	return usualCycles
 }
 
 // crashes kills and starts the server at random moments, some of them shortly
