@@ -248,7 +248,7 @@ func TestMemoryOfUnresolvedRecords(t *testing.T) {
 	}
 	const limit = 100.0 // bytes
 	own := func(i int) uint64 { return uint64(i) + 1 }
-	for _, n := range []int{200_000, 270_000, 400_000} {
+	for _, n := range []int{201_000, 270_000} { // the tables have just grown
 		for _, c := range []struct {
 			what string
 			key  func(int) uint64
