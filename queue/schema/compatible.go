@@ -57,7 +57,7 @@ func orAny(s *Schema) *Schema {
 
 // within returns nil if it can be proved that every value of a is one of b, else where and why not.
 func within(a, b *Schema) error {
-	p := &prover{left: maxProof, proved: map[string]bool{}}
+	p := &prover{left: maxProof, proved: map[string]bool{}, compilers: map[*document]*compiler{}}
 	if err := p.within([]node{a.doc.root}, b.doc.root, ""); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -76,6 +77,21 @@ func TestCompatible(t *testing.T) {
 		if full := Compatible(Full, was, now); (full == nil) != (tt.backward == "" && tt.forward == "") {
 			t.Errorf("%s, full: %v", tt.name, full)
 		}
+	}
+}
+
+// A comparison ends soon, whatever is compared, and says when it gave up.
+func TestCompatibleIsBounded(t *testing.T) {
+	choice := func(number string) string {
+		var all []string
+		for i := range 150 {
+			all = append(all, fmt.Sprintf(`{"type":"object","properties":{"k":{"const":%d},"a":{"anyOf":[{"type":"%s"},{"type":"string"}]}},"required":["k"]}`, i, number))
+		}
+		return `{"anyOf":[` + strings.Join(all, ",") + `]}`
+	}
+	err := Compatible(Backward, compile(t, choice("integer")), compile(t, choice("number")))
+	if !errors.Is(err, ErrIncompatible) || !errors.Is(err, errTooComplex) {
+		t.Errorf("%v", err)
 	}
 }
 

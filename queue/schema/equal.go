@@ -5,21 +5,31 @@ import (
 	"slices"
 )
 
-// same tells whether two schemas are written the same, annotations and the order of names aside: $ref by what it names. seen are the pairs under way.
-func same(a, b node, seen map[[2]string]bool) bool {
-	pair := [2]string{a.ptr, b.ptr}
-	if seen[pair] {
-		return true
-	}
-	seen[pair] = true
-	ok := sameSchema(a, b, seen)
-	if !ok {
-		delete(seen, pair)
-	}
-	return ok
+// likeness compares schemas by their words.
+type likeness struct {
+	left *int // steps; without any nothing is alike
+	seen map[[2]string]bool
 }
 
-func sameSchema(a, b node, seen map[[2]string]bool) bool {
+func (p *prover) likeness() *likeness {
+	return &likeness{left: &p.left, seen: map[[2]string]bool{}}
+}
+
+// same tells whether two schemas are written the same, annotations and the order of names aside: $ref by what it names. A pair under way counts as the same; one
+// difference is the end.
+func (l *likeness) same(a, b node) bool {
+	pair := [2]string{a.ptr, b.ptr}
+	if l.seen[pair] {
+		return true
+	}
+	if *l.left--; *l.left < 0 {
+		return false
+	}
+	l.seen[pair] = true
+	return l.schema(a, b)
+}
+
+func (l *likeness) schema(a, b node) bool {
 	x, xIsBool := plainBool(a)
 	y, yIsBool := plainBool(b)
 	if xIsBool || yIsBool {
@@ -30,7 +40,7 @@ func sameSchema(a, b node, seen map[[2]string]bool) bool {
 		return false
 	}
 	for _, keyword := range words {
-		if !sameKeyword(a, b, keyword, seen) {
+		if !l.keyword(a, b, keyword) {
 			return false
 		}
 	}
@@ -52,22 +62,22 @@ func (n node) assertions() []string {
 	})
 }
 
-// sameKeyword compares a keyword that both schemas have.
-func sameKeyword(a, b node, keyword string, seen map[[2]string]bool) bool {
+// keyword compares a keyword that both schemas have.
+func (l *likeness) keyword(a, b node, keyword string) bool {
 	switch keywords[keyword] {
 	case isSchema:
 		x, _ := a.child(keyword)
 		y, _ := b.child(keyword)
-		return same(x, y, seen)
+		return l.same(x, y)
 	case isSchemas:
-		return slices.EqualFunc(a.list(keyword), b.list(keyword), func(x, y node) bool { return same(x, y, seen) })
+		return slices.EqualFunc(a.list(keyword), b.list(keyword), l.same)
 	case isNamed:
 		x, y := a.named(keyword), b.named(keyword)
 		if !slices.Equal(sorted(x), sorted(y)) {
 			return false
 		}
 		for name := range x {
-			if !same(x[name], y[name], seen) {
+			if !l.same(x[name], y[name]) {
 				return false
 			}
 		}
@@ -75,7 +85,7 @@ func sameKeyword(a, b node, keyword string, seen map[[2]string]bool) bool {
 	case isRef:
 		x, _ := a.ref()
 		y, _ := b.ref()
-		return same(x, y, seen)
+		return l.same(x, y)
 	default:
 		return equal(a.object()[keyword], b.object()[keyword])
 	}

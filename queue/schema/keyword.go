@@ -2,6 +2,7 @@ package schema
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +54,8 @@ type node struct {
 type document struct {
 	root node
 	at   map[string]node
+
+	patterns map[string]*regexp.Regexp // of patternProperties
 }
 
 func (n node) object() map[string]any {

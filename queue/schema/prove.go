@@ -5,10 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// maxProof bounds the comparisons of one proof.
-const maxProof = 50_000
+// maxProof bounds the steps of one proof, each of which compares two schemas at most at their top.
+const maxProof = 200_000
+
+// compileCost is how many steps it counts as that a schema is compiled to check values by it.
+const compileCost = 100
 
 // prover shows that every value that satisfies some schemas satisfies another one. It goes by the words of the schemas, never by examples: what
 // it shows is so; what it cannot show may be so all the same.
@@ -18,6 +23,8 @@ type prover struct {
 	left   int
 	proved map[string]bool
 	trail  []string // keys of proved, in the order they came
+
+	compilers map[*document]*compiler
 }
 
 // unproved says where a proof ends, as a place in values ("/lines/*/price"), and why.
@@ -39,7 +46,7 @@ var errTooComplex = errors.New("the schemas are too complex to compare")
 
 // within shows that values of all of a are values of b.
 func (p *prover) within(a []node, b node, at string) error {
-	if p.left--; p.left < 0 {
+	if p.left -= 1 + len(a); p.left < 0 {
 		return errTooComplex
 	}
 	key := pairKey(a, b)
@@ -99,19 +106,19 @@ func (p *prover) show(a []node, b node, at string) error {
 		return nil // nothing satisfies a
 	}
 	for _, n := range a {
-		if n.doc == b.doc && n.ptr == b.ptr || same(n, b, map[[2]string]bool{}) {
+		if n.doc == b.doc && n.ptr == b.ptr || p.likeness().same(n, b) {
 			return nil
 		}
 	}
 	if values, ok := finite(a); ok {
-		return everyOne(values, b, at)
+		return p.everyOne(values, b, at)
 	}
 	err := p.conjuncts(a, b, at)
 	if err == nil || errors.Is(err, errTooComplex) {
 		return err
 	}
-	if p.branches(a, b, at) == nil {
-		return nil
+	if chosen := p.branches(a, b, at); chosen == nil || errors.Is(chosen, errTooComplex) {
+		return chosen
 	}
 	return err
 }
@@ -155,8 +162,8 @@ func (p *prover) branches(a []node, b node, at string) error {
 					break
 				}
 			}
-			if err == nil {
-				return nil
+			if err == nil || errors.Is(err, errTooComplex) {
+				return err
 			}
 		}
 	}
@@ -204,13 +211,55 @@ func finite(a []node) (values []any, ok bool) {
 	return out, true
 }
 
+// compiler compiles schemas of one document for one checker.
+type compiler struct {
+	check *checker
+	from  *jsonschema.Compiler
+	made  map[string]*jsonschema.Schema // by pointer
+}
+
+// compiled returns the schema of a node, and what checks by it.
+func (p *prover) compiled(n node) (*checker, error) {
+	c := p.compilers[n.doc]
+	if c == nil {
+		check, from, err := newCompiler(n.doc)
+		if err != nil {
+			return nil, err
+		}
+		c = &compiler{check, from, map[string]*jsonschema.Schema{}}
+		p.compilers[n.doc] = c
+	}
+	s := c.made[n.ptr]
+	if s == nil {
+		p.left -= compileCost
+		var err error
+		if s, err = c.from.Compile(where + "#" + strings.ReplaceAll(n.ptr, "%", "%25")); err != nil {
+			return nil, err
+		}
+		c.made[n.ptr] = s
+	}
+	c.check.compiled = s
+	return c.check, nil
+}
+
 // everyOne shows that values satisfy b, by checking them.
-func everyOne(values []any, b node, at string) error {
-	c, err := newChecker(b.doc, b.ptr)
+func (p *prover) everyOne(values []any, b node, at string) error {
+	for _, v := range values { // what is seen at once
+		if p.left--; p.left < 0 {
+			return errTooComplex
+		}
+		if want, ok := b.object()["const"]; ok && !equal(v, want) || typeOf(v)&types([]node{b}) == 0 {
+			return no(at, "%s is allowed on one side only", short(fmt.Sprint(v)))
+		}
+	}
+	c, err := p.compiled(b)
 	if err != nil {
 		return no(at, "%v", err)
 	}
 	for _, v := range values {
+		if p.left--; p.left < 0 {
+			return errTooComplex
+		}
 		if err := c.check(v, MaxBytes*stepsPerByte); err != nil {
 			return no(at, "%s is allowed on one side only", short(fmt.Sprint(v)))
 		}

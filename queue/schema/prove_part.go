@@ -66,7 +66,7 @@ func (p *prover) alike(a []node, b node, at string, words ...string) error {
 		for _, k := range words {
 			_, x := n.object()[k]
 			_, y := b.object()[k]
-			if x != y || x && !sameKeyword(n, b, k, map[[2]string]bool{}) {
+			if x != y || x && !p.likeness().keyword(n, b, k) {
 				return no(at, "%s differs, and is compared word by word only", k)
 			}
 		}
@@ -140,7 +140,7 @@ func (n node) property(name string) (out []node) {
 	}
 	patterns := n.named("patternProperties")
 	for _, re := range sorted(patterns) {
-		if matches(re, name) {
+		if n.doc.matches(re, name) {
 			out, known = append(out, patterns[re]), true
 		}
 	}
@@ -176,7 +176,7 @@ func (p *prover) patterns(a []node, b node, at string) error {
 			if c, ok := n.named("patternProperties")[re]; ok && p.within([]node{c}, all[re], at+"/*") == nil {
 				return nil
 			}
-			return p.anyNamed(n, func(name string) bool { return matches(re, name) }, func(string) bool { return true }, all[re], at)
+			return p.anyNamed(n, func(name string) bool { return b.doc.matches(re, name) }, func(string) bool { return true }, all[re], at)
 		})
 		if err != nil {
 			return err
@@ -194,7 +194,7 @@ func (p *prover) additional(a []node, b node, at string) error {
 			return false
 		}
 		for re := range patterns {
-			if matches(re, name) {
+			if b.doc.matches(re, name) {
 				return false
 			}
 		}

@@ -46,7 +46,7 @@ func Compile(text []byte) (*Schema, error) {
 		return nil, invalid("%v", err)
 	}
 	s := &Schema{text: compact.Bytes(), doc: doc, checkers: make(chan *checker, runtime.GOMAXPROCS(0))}
-	c, err := s.checker()
+	c, err := newChecker(doc)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (s *Schema) checker() (*checker, error) {
 	case c := <-s.checkers:
 		return c, nil
 	default:
-		return newChecker(s.doc, "")
+		return newChecker(s.doc)
 	}
 }
 
@@ -97,12 +97,30 @@ type checker struct {
 // errTooCostly ends a check, as a panic: the validator has no other way out.
 var errTooCostly = errors.New("checking it takes too many steps")
 
-// where names the document to the validator; nothing is ever fetched from there.
-const where = "holt:///schema.json"
+// Names of the document for the validator: with steps counted, and as it was written. Nothing is ever fetched from there.
+const (
+	where   = "holt:///schema.json"
+	written = "holt:///written.json"
+)
 
-// newChecker compiles the schema at a pointer of a vetted document.
-func newChecker(doc *document, ptr string) (*checker, error) {
-	c := &checker{dearest: 1}
+// newChecker compiles a vetted document.
+func newChecker(doc *document) (*checker, error) {
+	c, jc, err := newCompiler(doc)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := jc.Compile(written); err != nil {
+		return nil, invalid("%s", reason(err))
+	}
+	if c.compiled, err = jc.Compile(where); err != nil {
+		return nil, invalid("%s", reason(err))
+	}
+	return c, nil
+}
+
+// newCompiler makes a checker and what compiles any schema of the document for it.
+func newCompiler(doc *document) (*checker, *jsonschema.Compiler, error) {
+	c := &checker{dearest: 1, left: 1 << 30} // a schema is checked, too
 	jc := jsonschema.NewCompiler()
 	jc.DefaultDraft(jsonschema.Draft2020)
 	jc.AssertFormat()
@@ -112,23 +130,13 @@ func newChecker(doc *document, ptr string) (*checker, error) {
 		jc.RegisterFormat(&jsonschema.Format{Name: stepName(unique), Validate: func(v any) error { return c.step(v, unique) }})
 	}
 	// What the standard asks of the schema itself is asked of it as it was written.
-	if err := jc.AddResource("holt:///written.json", doc.root.val); err != nil {
-		return nil, invalid("%v", err)
+	if err := jc.AddResource(written, doc.root.val); err != nil {
+		return nil, nil, invalid("%v", err)
 	}
 	if err := jc.AddResource(where, c.counted(doc.root)); err != nil {
-		return nil, invalid("%v", err)
+		return nil, nil, invalid("%v", err)
 	}
-	c.left = 1 << 30 // a schema is checked, too
-	if ptr == "" {
-		if _, err := jc.Compile("holt:///written.json"); err != nil {
-			return nil, invalid("%s", reason(err))
-		}
-	}
-	var err error
-	if c.compiled, err = jc.Compile(where + "#" + strings.ReplaceAll(ptr, "%", "%25")); err != nil {
-		return nil, invalid("%s", reason(err))
-	}
-	return c, nil
+	return c, jc, nil
 }
 
 func stepName(unique bool) string {

@@ -28,7 +28,7 @@ func vet(text []byte) (*document, error) {
 	if err != nil {
 		return nil, invalid("%v", err)
 	}
-	doc := &document{at: map[string]node{}}
+	doc := &document{at: map[string]node{}, patterns: map[string]*regexp.Regexp{}}
 	doc.root = node{doc: doc, val: v}
 	steps := 0
 	if err := doc.collect(doc.root, &steps); err != nil {
@@ -84,6 +84,11 @@ func (n node) checkKeyword(keyword string, steps *int) error {
 			if err := addSteps(n.ptr, name, steps); err != nil {
 				return err
 			}
+			re, err := regexp.Compile(name)
+			if err != nil {
+				return invalid("at %q: %v", n.ptr, err)
+			}
+			n.doc.patterns[name] = re
 		}
 	}
 	return nil
@@ -175,8 +180,5 @@ func (d *document) checkCycles() error {
 	return nil
 }
 
-// matches tells whether a vetted pattern is found in a name.
-func matches(pattern, name string) bool {
-	re, err := regexp.Compile(pattern)
-	return err == nil && re.MatchString(name)
-}
+// matches tells whether a pattern of the document is found in a name.
+func (d *document) matches(pattern, name string) bool { return d.patterns[pattern].MatchString(name) }
