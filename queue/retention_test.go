@@ -105,7 +105,7 @@ func TestOpenLettersOutliveRetention(t *testing.T) {
 }
 
 // What everybody has settled behind a stuck record goes by age; the record itself, and what another group needs, stays.
-func TestRetentionBehindAStuckRecord(t *testing.T) {
+func TestScenario59RetentionBehindAStuckRecord(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.retention("t", func(c *queue.TopicConfig) { c.Retention.Age = time.Minute })
 		h.group("g", []string{"t"}, nil)
@@ -153,7 +153,7 @@ func TestRetentionBehindAStuckRecord(t *testing.T) {
 	})
 }
 
-func TestRetentionByBytesBehindAStuckRecord(t *testing.T) {
+func TestScenario59RetentionByBytesBehindAStuckRecord(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.retention("t", func(c *queue.TopicConfig) { c.Retention.Bytes = 2 << 20 })
 		h.group("g", []string{"t"}, nil)
@@ -206,7 +206,7 @@ func TestRetentionGoesRoundOpenLetters(t *testing.T) {
 }
 
 // A reset goes back to what is there: it never makes a record come again that retention is taking.
-func TestResetIntoAHole(t *testing.T) {
+func TestScenario58ResetIntoAHole(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.retention("t", func(c *queue.TopicConfig) { c.Retention.Age = time.Minute })
 		h.group("g", []string{"t"}, nil)
