@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -239,11 +241,14 @@ func numberedFiles(dir, ext string) ([]numbered, error) {
 		if err != nil {
 			return nil, fmt.Errorf("file %s: %w", n.Name(), err)
 		}
+		size := int64(0) // of a file that the engine at work removed since: its number was given all the same
 		fi, err := n.Info()
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
+		} else if err == nil {
+			size = fi.Size()
 		}
-		out = append(out, numbered{filepath.Join(dir, n.Name()), number, fi.Size()})
+		out = append(out, numbered{filepath.Join(dir, n.Name()), number, size})
 	}
 	sort.Slice(out, func(i, k int) bool { return out[i].number < out[k].number })
 	return out, nil
