@@ -170,6 +170,9 @@ type Process interface {
 	Health() store.Health
 	// Backup streams a copy of the store.
 	Backup(ctx context.Context, w io.Writer) (store.Backup, error)
+	// AddHistory keeps a sample for a day, without waiting; History returns those from a time (Unix seconds) on.
+	AddHistory(s queue.HistorySample)
+	History(since int64) []queue.HistorySample
 	// Stopping is closed when shutdown begins.
 	Stopping() <-chan struct{}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/cron"
+	"github.com/holtmq/holt/queue/history"
 	"github.com/holtmq/holt/queue/ordered"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/redrive"
@@ -44,6 +45,7 @@ type Broker struct {
 	catalog   *catalog.Catalog
 	system    *system.Log
 	redrives  *redrive.Jobs
+	history   *history.Ring
 	env       *share.Env
 	streams   *ordered.Env
 
@@ -98,6 +100,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	b.system = system.New(b.committer) // what it keeps is said before restore
 	b.traffic = traffic.Keep(b.system, b.committer)
 	b.redrives = redrive.Keep(b.system, b.committer)
+	b.history = history.Keep(b.system, b.committer)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.openings = &topic.Env{
 		Store: st, Cache: partition.NewCache(cfg.CacheBytes), Committer: b.committer, Logger: b.log,

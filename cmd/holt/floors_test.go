@@ -33,6 +33,7 @@ var floors = []struct {
 	{"queue/wait queue/catalog", "waiting and definitions know nothing of groups at work"},
 	{"queue/keys queue/tail", "an index of a partition's keys, and a reader of all partitions: each for one topic"},
 	{"queue/dedupe queue/schedule", "ids and due times, journaled beside the records"},
+	{"queue/history", "samples of how the server was, on its own log"},
 	{"queue/traffic", "who talks to whom, on the server's own log"},
 	{"queue/system", "the server's own journals, on a log without records"},
 	{"queue/partition", "offsets, timestamps, reading"},
@@ -58,7 +59,7 @@ var allowed = map[string]string{
 
 	"httpapi/trace": "go.opentelemetry.io/proto/otlp google.golang.org/protobuf",
 
-	"queue": "", "queue/admit": "", "queue/redrive": "", "queue/share": "", "queue/ordered": "", "queue/ordered/roster": "", "queue/ordered/assign": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/keys": "", "queue/retain": "", "queue/tail": "", "queue/commit": "",
+	"queue": "", "queue/history": "", "queue/admit": "", "queue/redrive": "", "queue/share": "", "queue/ordered": "", "queue/ordered/roster": "", "queue/ordered/assign": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/keys": "", "queue/retain": "", "queue/tail": "", "queue/commit": "",
 	"queue/schema": "github.com/santhosh-tekuri/jsonschema golang.org/x/text",
 	"queue/store":  "", "queue/store/memory": "", "queue/store/badger": "github.com/dgraph-io google.golang.org/protobuf golang.org/x/sys",
 	"queue/record": "github.com/klauspost/compress github.com/pierrec/lz4",

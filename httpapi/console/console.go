@@ -23,6 +23,9 @@ type Source interface {
 	Groups(ctx context.Context, after string, limit int) ([]queue.GroupInfo, error)
 	// Ribbon shows the window of each partition of a share group in so many cells.
 	Ribbon(ctx context.Context, group string, cells int) ([]queue.GroupRibbon, error)
+	// AddHistory keeps a sample for a day; History returns those from a time (Unix seconds) on.
+	AddHistory(s queue.HistorySample)
+	History(since int64) []queue.HistorySample
 	Health() store.Health
 	Info() queue.Info
 }

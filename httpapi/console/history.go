@@ -1,29 +1,34 @@
 package console
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/history"
 )
 
-// Limits of the history.
+// Limits of the history; the ring itself is queue/history's.
 const (
-	historySpan   = 24 * time.Hour
 	historyPoints = 720 // of a chart: what is more is thinned out, the highest of each stretch stays
-	historyNamed  = 64  // groups, and topics, of one sample: those with the most to do
+	historyNamed  = 32  // groups, and topics, of one sample: those with the most to do
+	historyName   = 44  // bytes of a name: 64 of them and the totals are within history.MaxSample
+	quietFor      = 5 * time.Minute
 )
 
-// sample is what a moment leaves behind.
+// sample is what a moment leaves behind, as it is stored: a version, the totals, and then, twice, a count and that many names (behind their lengths) with
+// their values: groups (lag, out, failing, dead letters) and topics (in, bytes, lag, size). Numbers are float32, little endian.
 type sample struct {
-	at     int64 // Unix seconds
-	total  [historyTotals]float32
-	groups []namedSample
-	topics []namedSample
+	at    int64 // Unix seconds
+	bytes []byte
 }
 
 // The places of a sample's totals.
@@ -41,52 +46,117 @@ const (
 	historyTotals
 )
 
-// namedSample is the same of one group (lag, out, failing, dead letters) or topic (in, bytes, records of each partition not kept).
-type namedSample struct {
-	name   string
-	values [4]float32
-}
-
-// ring holds the samples of the last 24 hours, the oldest first.
-type ring struct {
-	mu      sync.Mutex
-	samples []sample
-}
-
-func (r *ring) add(s sample) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.samples = append(r.samples, s)
-	old := s.at - int64(historySpan.Seconds())
-	for len(r.samples) > 0 && (r.samples[0].at < old || len(r.samples) > int(historySpan/sampleEvery)) {
-		r.samples = r.samples[1:]
-	}
-}
-
-// since returns the samples from a time on. They are not changed any more.
-func (r *ring) since(at int64) []sample {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	i := len(r.samples)
-	for i > 0 && r.samples[i-1].at >= at {
-		i--
-	}
-	return r.samples[i:len(r.samples):len(r.samples)]
-}
+const (
+	sampleVersion = 1
+	namedValues   = 4
+	valuesBytes   = 4 * namedValues
+)
 
 // sampleOf makes a sample of a snapshot.
 func sampleOf(s *snapshot) sample {
 	t := s.total
-	out := sample{at: s.at.Unix(), total: [historyTotals]float32{
-		sampleIn: float32(t.In), sampleOut: float32(t.Out), sampleFailed: float32(t.Failed), sampleDied: float32(t.Dying), sampleBacklog: float32(t.Backlog),
-		sampleLeased: float32(t.Leased), sampleDeferred: float32(t.Deferred), sampleLetters: float32(t.Letters),
-		sampleCommit: float32(s.slow.Seconds() * 1000), sampleDisk: float32(s.health.Used),
-	}}
-	for _, g := range s.byTrouble()[:min(len(s.groups), historyNamed)] {
-		out.groups = append(out.groups, namedSample{g.Name, [4]float32{float32(g.Totals.Lag), float32(known(g.Acking)), float32(known(g.Failing)), float32(g.Totals.DeadLetters)}})
+	totals := [historyTotals]float64{
+		sampleIn: t.In, sampleOut: t.Out, sampleFailed: t.Failed, sampleDied: t.Dying, sampleBacklog: float64(t.Backlog),
+		sampleLeased: float64(t.Leased), sampleDeferred: float64(t.Deferred), sampleLetters: float64(t.Letters),
+		sampleCommit: s.slow.Seconds() * 1000, sampleDisk: float64(s.health.Used),
 	}
-	for _, t := range s.topics[:min(len(s.topics), historyNamed)] {
-		out.topics = append(out.topics, namedSample{t.Name, [4]float32{float32(known(t.In)), float32(known(t.Bytes)), float32(t.Lag), float32(t.Size)}})
+	b := appendFloats([]byte{sampleVersion}, totals[:]...)
+	groups := s.byTrouble()
+	groups = groups[:min(len(groups), historyNamed)]
+	b = append(b, byte(len(groups)))
+	for i := range groups {
+		g := &groups[i]
+		b = appendNamed(b, g.Name, float64(g.Totals.Lag), known(g.Acking), known(g.Failing), float64(g.Totals.DeadLetters))
+	}
+	topics := slices.Clone(s.topics)
+	slices.SortStableFunc(topics, func(x, y topicView) int { return cmp.Compare(known(y.In), known(x.In)) })
+	topics = topics[:min(len(topics), historyNamed)]
+	b = append(b, byte(len(topics)))
+	for i := range topics {
+		t := &topics[i]
+		b = appendNamed(b, t.Name, known(t.In), known(t.Bytes), float64(t.Lag), float64(t.Size))
+	}
+	return sample{s.at.Unix(), b}
+}
+
+func appendNamed(b []byte, name string, values ...float64) []byte {
+	name = name[:min(len(name), historyName)]
+	b = append(append(b, byte(len(name))), name...)
+	return appendFloats(b, values...)
+}
+
+func appendFloats(b []byte, values ...float64) []byte {
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))
+	}
+	return b
+}
+
+func floatAt(b []byte, i int) (float64, bool) {
+	if len(b) < 4*i+4 {
+		return 0, false
+	}
+	return float64(math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))), true
+}
+
+// total returns one of the totals; false if the sample is none of this version.
+func (s sample) total(i int) (float64, bool) {
+	if len(s.bytes) == 0 || s.bytes[0] != sampleVersion {
+		return 0, false
+	}
+	return floatAt(s.bytes[1:], i)
+}
+
+// named returns a value of a group (list 0) or topic (list 1), if the sample has it.
+func (s sample) named(list int, name string, i int) (float64, bool) {
+	b := s.bytes
+	if len(b) < 1+4*historyTotals || b[0] != sampleVersion {
+		return 0, false
+	}
+	b = b[1+4*historyTotals:]
+	name = name[:min(len(name), historyName)]
+	for at := 0; at <= list && len(b) > 0; at++ {
+		n := int(b[0])
+		b = b[1:]
+		for ; n > 0; n-- {
+			if len(b) == 0 || len(b) < 1+int(b[0])+valuesBytes {
+				return 0, false
+			}
+			end := 1 + int(b[0])
+			if at == list && string(b[1:end]) == name {
+				return floatAt(b[end:], i)
+			}
+			b = b[end+valuesBytes:]
+		}
+	}
+	return 0, false
+}
+
+// recorder adds samples to the ring. While nothing changes it adds one in quietFor only, and the last one unchanged before a change.
+type recorder struct {
+	source  Source
+	last    sample // added
+	skipped sample // as the last one
+}
+
+func (r *recorder) add(s sample) {
+	if bytes.Equal(s.bytes, r.last.bytes) && s.at-r.last.at < int64(quietFor/time.Second) {
+		r.skipped = s
+		return
+	}
+	if r.skipped.at > r.last.at {
+		r.source.AddHistory(queue.HistorySample{At: r.skipped.at, Bytes: r.skipped.bytes})
+	}
+	r.last = s
+	r.source.AddHistory(queue.HistorySample{At: s.at, Bytes: s.bytes})
+}
+
+// since reads the samples from a time on.
+func since(source Source, at int64) []sample {
+	stored := source.History(at)
+	out := make([]sample, len(stored))
+	for i, s := range stored {
+		out[i] = sample{s.At, s.Bytes}
 	}
 	return out
 }
@@ -106,28 +176,20 @@ type chartSeries struct {
 // line is one line of a chart: where its values are.
 type line struct {
 	name, color string
-	of          func(s *sample) (float32, bool)
+	of          func(s sample) (float64, bool)
 }
 
 func total(name, color string, i int) line {
-	return line{name, color, func(s *sample) (float32, bool) { return s.total[i], true }}
+	return line{name, color, func(s sample) (float64, bool) { return s.total(i) }}
 }
 
-func named(list func(s *sample) []namedSample, who, name, color string, i int) line {
-	return line{name, color, func(s *sample) (float32, bool) {
-		for _, n := range list(s) {
-			if n.name == who {
-				return n.values[i], true
-			}
-		}
-		return 0, false
-	}}
+func named(list int, who, name, color string, i int) line {
+	return line{name, color, func(s sample) (float64, bool) { return s.named(list, who, i) }}
 }
 
 // lines are the lines of a chart by its name.
 func lines(series, group, topic string) []line {
-	groups := func(s *sample) []namedSample { return s.groups }
-	topics := func(s *sample) []namedSample { return s.topics }
+	const groups, topics = 0, 1
 	switch series {
 	case "rates":
 		return []line{total("in", "leased", sampleIn), total("out", "available", sampleOut), total("failing", "deferred", sampleFailed), total("dying", "dead", sampleDied)}
@@ -164,7 +226,7 @@ func historyData(v *visit) error {
 	if ls == nil {
 		return badf("there is no series %q", clip(q.Get("series"), 40))
 	}
-	body := jsonBody(chart(v.c.sampler.ring.since(v.now.Add(-span).Unix()), ls))
+	body := jsonBody(chart(since(v.c.cfg.Source, v.now.Add(-span).Unix()), ls))
 	h := v.w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
@@ -177,10 +239,10 @@ func historyData(v *visit) error {
 
 func spanOf(text string) (time.Duration, error) {
 	if text == "" {
-		return historySpan, nil
+		return history.Span, nil
 	}
 	d, err := api.ParseDuration(text)
-	if err != nil || d < time.Minute || d > historySpan {
+	if err != nil || d < time.Minute || d > history.Span {
 		return 0, badf("span must be from 1m to 24h, not %q", clip(text, 20))
 	}
 	return d, nil
@@ -196,7 +258,7 @@ func chart(samples []sample, ls []line) chartData {
 	last := int64(0)
 	for low := 0; low < len(samples); low += stretch {
 		part := samples[low:min(low+stretch, len(samples))]
-		if last > 0 && part[0].at-last > int64(6*sampleEvery.Seconds())*int64(stretch) {
+		if last > 0 && part[0].at-last > int64((quietFor+time.Minute)/time.Second)*int64(stretch) {
 			out.Times = append(out.Times, last+1)
 			for i := range out.Series {
 				out.Series[i].Values = append(out.Series[i].Values, nil)
@@ -214,8 +276,8 @@ func chart(samples []sample, ls []line) chartData {
 func highest(part []sample, l line) *float64 {
 	most := math.Inf(-1)
 	for i := range part {
-		if f, ok := l.of(&part[i]); ok {
-			most = max(most, float64(f))
+		if f, ok := l.of(part[i]); ok {
+			most = max(most, f)
 		}
 	}
 	if math.IsInf(most, -1) {
@@ -274,11 +336,16 @@ func showHistory(v *visit) error {
 }
 
 // died is how many records became dead letters within the last hour, as far back as the samples go.
-func (r *ring) died(now time.Time) (n int64, over time.Duration) {
-	samples := r.since(now.Add(-time.Hour).Unix())
+func died(source Source, now time.Time) (n int64, over time.Duration) {
+	samples := since(source, now.Add(-time.Hour).Unix())
 	sum := 0.0
-	for i := range samples {
-		sum += float64(samples[i].total[sampleDied]) * sampleEvery.Seconds()
+	for i, s := range samples {
+		perSecond, _ := s.total(sampleDied)
+		span := history.Every.Seconds()
+		if i > 0 {
+			span = min(float64(s.at-samples[i-1].at), 60)
+		}
+		sum += perSecond * span
 	}
 	if len(samples) > 0 {
 		over = now.Sub(time.Unix(samples[0].at, 0))

@@ -45,7 +45,7 @@ func showOverview(v *visit) error {
 			d.Slow = trimFloat(float64(s.slow.Microseconds())/1000, 2) + " ms"
 		}
 	}
-	if n, over := v.c.sampler.ring.died(v.now); over > 0 {
+	if n, over := died(v.c.cfg.Source, v.now); over > 0 {
 		d.Deaths = num(n) + " in " + age(min(over.Round(time.Minute), time.Hour))
 		if over < time.Minute {
 			d.Deaths = num(n) + " in 1 m"

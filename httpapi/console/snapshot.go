@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/history"
 	"github.com/holtmq/holt/queue/store"
 )
 
@@ -81,7 +82,6 @@ type sampler struct {
 	last   *snapshot
 	counts []counts // the newest last
 	stale  bool     // somebody changed something
-	ring   ring
 	heat   heat
 }
 
@@ -334,7 +334,8 @@ func (s *snapshot) group(name string) *groupView {
 
 // run takes a snapshot every ten seconds, so that rates have something to compare with, until ctx is done.
 func (s *sampler) run(ctx context.Context) error {
-	tick := time.NewTicker(sampleEvery)
+	rec := &recorder{source: s.source}
+	tick := time.NewTicker(history.Every)
 	defer tick.Stop()
 	for {
 		select {
@@ -346,12 +347,9 @@ func (s *sampler) run(ctx context.Context) error {
 				return err
 			}
 			if err == nil && snap.measured {
-				s.ring.add(sampleOf(snap))
+				rec.add(sampleOf(snap))
 				s.heat.note(snap)
 			}
 		}
 	}
 }
-
-// sampleEvery is how far apart the samples of the history are.
-const sampleEvery = 10 * time.Second
