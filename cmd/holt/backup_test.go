@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/httpapi"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/store/badger"
@@ -28,7 +29,8 @@ func serveDir(t *testing.T, dir string) (address string, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := httpapi.New(b, httpapi.Config{Log: quiet})
+	letters := dlq.New(b, quiet)
+	api, err := httpapi.New(b, httpapi.Config{Log: quiet, DeadLetters: letters})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +38,7 @@ func serveDir(t *testing.T, dir string) (address string, stop func()) {
 	return s.URL, func() {
 		b.Stop()
 		s.Close()
+		letters.Close()
 		if err := errors.Join(b.Close(), st.Close()); err != nil {
 			t.Error(err)
 		}

@@ -147,7 +147,11 @@ func (c *checker) index(e Event) {
 	case Publish:
 		c.requests = append(c.requests, e)
 		for _, it := range e.Items {
-			c.published[it.Record] = publication{it, e.Call, e.Ret, e.Out}
+			p := publication{it, e.Call, e.Ret, e.Out}
+			if first, again := c.published[it.Record]; again { // with its id, after an unknown answer: the first call may be the one that counted
+				p.call = first.call
+			}
+			c.published[it.Record] = p
 		}
 	case Lease:
 		for _, it := range e.Items {

@@ -105,7 +105,7 @@ func (c *checker) checkDelays() {
 			if p.Delay == 0 || !stored {
 				continue
 			}
-			if due := e.Call + p.Delay; time.Duration(it.Timestamp)+clockSlack < due {
+			if due := c.published[p.Record].call + p.Delay; time.Duration(it.Timestamp)+clockSlack < due {
 				c.report("I15", "", p.Record, "at %s, appended at %v, due at %v at the earliest", at(it), time.Duration(it.Timestamp), due)
 			}
 		}

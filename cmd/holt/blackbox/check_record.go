@@ -78,7 +78,8 @@ func (c *checker) checkLog() {
 }
 
 // checkCallOrder requires that what was answered before another call began is
-// before it in the log, and that a request keeps its order.
+// before it in the log, and that a request keeps its order. What was called
+// before with the same id has its place from then.
 func (c *checker) checkCallOrder() {
 	answered := slices.Clone(c.requests)
 	slices.SortStableFunc(answered, func(a, b Event) int { return int(a.Ret - b.Ret) })
@@ -96,10 +97,10 @@ func (c *checker) checkCallOrder() {
 				continue
 			}
 			p := partition{it.Topic, it.Partition}
-			if above, ok := high[p]; ok && it.Offset <= above {
+			if above, ok := high[p]; ok && it.Offset <= above && c.published[it.Record].call == e.Call {
 				c.report("I12", "", it.Record, "at %s, offset %d was answered before its call", at(it), above)
 			}
-			if above, ok := within[p]; ok && it.Offset <= above {
+			if above, ok := within[p]; ok && it.Offset <= above && c.published[it.Record].call == e.Call {
 				c.report("I12", "", it.Record, "at %s, after offset %d of the same request", at(it), above)
 			}
 			within[p] = it.Offset
