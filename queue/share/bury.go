@@ -242,9 +242,6 @@ func (g *Group) origin(w *window, d lease.Death, h history) letter.Origin {
 			o.ErrorType, o.Fingerprint = last.Error.Type, last.Error.Fingerprint
 		}
 		o.History = h.encode(maxLetterHistory)
-		if d.Reason == lease.ReasonRejected && (last.Outcome != outcomeRejected || last.Delivery != d.Delivery) {
-			o.Member = "" // an operator rejected it by its place
-		}
 	}
 	o.Fingerprint = letter.Fingerprint(o.Fingerprint, o.ErrorType, o.Error)
 	return o
