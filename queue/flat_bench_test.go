@@ -112,3 +112,45 @@ func BenchmarkFlatGroups(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFlatExtend moves the deadline of one lease before a backlog.
+func BenchmarkFlatExtend(b *testing.B) {
+	overBacklogs(b, func(b *testing.B, br *queue.Broker) {
+		ds, _, err := br.Lease(context.Background(), "g", queue.LeaseRequest{Max: 1})
+		if err != nil || len(ds) != 1 {
+			b.Fatal(len(ds), err)
+		}
+		b.ResetTimer()
+		for range b.N {
+			if _, err := br.Settle(context.Background(), "g", []queue.Action{{Receipt: ds[0].Receipt, Verb: queue.Extend}}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkFlatDetail asks for a group's detail before a backlog of which a thousand records are leased.
+func BenchmarkFlatDetail(b *testing.B) {
+	overBacklogs(b, func(b *testing.B, br *queue.Broker) {
+		if ds, _, err := br.Lease(context.Background(), "g", queue.LeaseRequest{Max: 1000, Length: time.Hour}); err != nil || len(ds) == 0 {
+			b.Fatal(len(ds), err)
+		}
+		b.ResetTimer()
+		for range b.N {
+			if info, err := br.Group(context.Background(), "g"); err != nil || info.Totals.Leased == 0 {
+				b.Fatal(info, err)
+			}
+		}
+	})
+}
+
+func overBacklogs(b *testing.B, run func(b *testing.B, br *queue.Broker)) {
+	for _, backlog := range []int{1_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint("records=", backlog), func(b *testing.B) {
+			br := openBench(b, "memory", 1)
+			fill(b, br, backlog)
+			b.ReportAllocs()
+			run(b, br)
+		})
+	}
+}
