@@ -64,7 +64,7 @@ type Broker struct {
 	readership atomic.Pointer[readership]
 
 	copying   chan struct{} // one slot: held by the backup under way
-	positions chan struct{} // one slot: held while starts of logs and groups are moved
+	positions chan struct{} // one slot: held while starts of logs and groups are moved, and groups attached
 
 	stop     chan struct{} // closed by Stop
 	stopOnce sync.Once

@@ -30,6 +30,11 @@ func (b *Broker) group(name string) (*share.Group, error) {
 // PutGroup creates a group or changes it: edit gets what is, or the defaults, and returns what is to be. Errors:
 // ErrInvalidName, ErrInvalidConfig, ErrKindMismatch, ErrTopicNotFound, ErrPrecondition, edit's.
 func (b *Broker) PutGroup(ctx context.Context, name string, cond Condition, edit func(old GroupChange, exists bool) (GroupChange, error)) (info GroupInfo, created bool, err error) {
+	give, err := b.takePositions(ctx) // nothing goes between the attachment and its window
+	if err != nil {
+		return info, false, err
+	}
+	defer give()
 	unlock, err := b.catalog.Lock(ctx)
 	if err != nil {
 		return info, false, err

@@ -83,6 +83,11 @@ func attachedTo(def *catalog.Group, topics []string) bool {
 
 // groupFor makes the group, of a kind, or attaches topics to it, as far as a lease or a join may.
 func (b *Broker) groupFor(ctx context.Context, name string, kind Kind, topics []string) (created []string, err error) {
+	give, err := b.takePositions(ctx) // nothing goes between the attachment and its window
+	if err != nil {
+		return nil, err
+	}
+	defer give()
 	unlock, err := b.catalog.Lock(ctx)
 	if err != nil {
 		return nil, err

@@ -38,11 +38,17 @@ func (r retention) Retained(name string) (retain.Topic, bool) {
 		Config: t.Def.Config, Partitions: t.Partitions,
 		Index: func(p *partition.Partition) *keys.Index { return r.b.indexes.of(p) },
 	}
-	for _, g := range r.b.readers(t.Def.ID) {
-		out.Readers = append(out.Readers, g)
+	out.Readers = func() (all []retain.Reader) {
+		for _, g := range r.b.readers(t.Def.ID) {
+			all = append(all, g)
+		}
+		return all
 	}
-	for _, g := range r.b.allGroups() {
-		out.Holders = append(out.Holders, g)
+	out.Holders = func() (all []retain.Holder) {
+		for _, g := range r.b.allGroups() {
+			all = append(all, g)
+		}
+		return all
 	}
 	return out, true
 }

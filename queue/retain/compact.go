@@ -176,6 +176,9 @@ func (c *compaction) step(ctx context.Context, at record.Offset) (record.Offset,
 	if at >= c.end {
 		return at, nil
 	}
+	if c.t.Index(c.p) != c.ix { // the topic is compacted no more
+		return at, keys.ErrGone
+	}
 	batches, err := c.p.Stored(ctx, at, readBytes)
 	if err != nil {
 		return at, err

@@ -48,6 +48,9 @@ func (k *Keeper) hollow(ctx context.Context, t *Topic, p *partition.Partition, p
 	if err == nil {
 		err = h.flush(ctx)
 	}
+	if err != nil || k.Host.Low() { // not all was done
+		pc.print = 0
+	}
 	return err
 }
 
@@ -192,7 +195,7 @@ func (k *Keeper) replaceWith(ctx context.Context, t *Topic, p *partition.Partiti
 		if err != nil || !ok {
 			return err
 		}
-		for _, g := range t.Readers {
+		for _, g := range t.Readers() {
 			g.Lost(p, b.Base, b.Last+1, stays)
 		}
 		return nil

@@ -20,11 +20,11 @@ type need []lease.Range
 func needOf(t *Topic, p *partition.Partition, from, to record.Offset) need {
 	var all []lease.Range
 	if t.Config.Retention.KeepUnsettled {
-		for _, g := range t.Readers {
+		for _, g := range t.Readers() {
 			all = g.Unsettled(p, from, to, maxRanges, all)
 		}
 	}
-	for _, h := range t.Holders {
+	for _, h := range t.Holders() {
 		for _, at := range h.OpenLettersOn(p) {
 			if at >= from && at < to {
 				all = append(all, lease.Range{From: lease.Offset(at), To: lease.Offset(at) + 1})

@@ -46,8 +46,8 @@ type Holder interface {
 type Topic struct {
 	Config     catalog.TopicConfig
 	Partitions []*partition.Partition
-	Readers    []Reader
-	Holders    []Holder
+	Readers    func() []Reader // as of now: asked for with the turn held
+	Holders    func() []Holder
 	Index      func(*partition.Partition) *keys.Index // of a compacted topic; nil if it is not there
 }
 
@@ -168,13 +168,13 @@ func (k *Keeper) trim(ctx context.Context, t *Topic, p *partition.Partition, age
 	}
 	defer give()
 	if t.Config.Retention.KeepUnsettled {
-		for _, g := range t.Readers {
+		for _, g := range t.Readers() {
 			if at, holds := g.Needs(p); holds {
 				to = min(to, at)
 			}
 		}
 	}
-	for _, h := range t.Holders {
+	for _, h := range t.Holders() {
 		if open := h.OpenLettersOn(p); len(open) > 0 {
 			to = min(to, open[0])
 		}
@@ -188,10 +188,10 @@ func (k *Keeper) advance(ctx context.Context, t *Topic, p *partition.Partition, 
 		return nil
 	}
 	p.Retain(k.Committer, to)
-	for _, g := range t.Readers {
+	for _, g := range t.Readers() {
 		g.Trimmed(p)
 	}
-	for _, h := range t.Holders {
+	for _, h := range t.Holders() {
 		h.LettersTrimmed(p)
 	}
 	k.Logger.Debug("records are over their retention", "topic", p.Topic, "partition", p.Index, "start_offset", to)
