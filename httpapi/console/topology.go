@@ -196,7 +196,7 @@ func (b *graphBuilder) node(column int, kind, name, text, link string) {
 	case "dead":
 		label, text = text, ""
 	}
-	b.g.Nodes = append(b.g.Nodes, graphNode{x, y, kind, clip(label, 27), text, link})
+	b.g.Nodes = append(b.g.Nodes, graphNode{x, y, kind, clip(label, 25), text, link})
 }
 
 // after draws what follows a group: its workers, and its dead letters.

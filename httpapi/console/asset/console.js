@@ -125,7 +125,7 @@
       el.classList.remove("empty");
       const axis = { stroke: css("--text-3"), grid: { stroke: css("--line"), width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
       const opts = {
-        width: el.clientWidth, height: 160, cursor: { y: false }, padding: [8, 8, 0, 0],
+        width: el.clientWidth, height: 160, cursor: { y: false }, padding: [8, 26, 0, 0],
         scales: { y: { range: (u, lo, hi) => [0, hi > 0 ? hi * 1.08 : 1] } },
         axes: [{ ...axis, space: 64, values: (u, ts, i, space, step) => ts.map(t => clock(t, step < 60)) }, { ...axis, size: 52, values: (u, vs) => vs.map(short) }],
         series: [{ label: "at", value: (u, v) => v == null ? "–" : clock(v, true) }].concat(data.series.map(s => ({ label: s.name, stroke: css("--" + s.color), width: 1.5, fill: data.series.length === 1 ? css("--" + s.color) + "22" : undefined, points: { show: false }, value: (u, v) => short(v) }))),
