@@ -1,0 +1,117 @@
+package letter
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/holtmq/holt/queue/record"
+)
+
+func TestFingerprintsPutEqualErrorsTogether(t *testing.T) {
+	for name, same := range map[string][]string{
+		"timeout after <n>":                {"timeout after 30s", "timeout after 250ms", "timeout after 7"},
+		"customer <…> of shard <n> failed": {`customer "anna" of shard 7 failed`, `customer 'ben' of shard 12 failed`, "customer `x y` of shard 0 failed"},
+		"dial tcp <n>: refused":            {"dial tcp 10.0.0.1:5432: refused", "dial tcp 192.168.1.77:80: refused"},
+		"order <id> is gone":               {"order 3f2a11ee-77aa-4bcd-9e00-123456789abc is gone", "order a81f is gone", "order deadbeefdeadbeefdead is gone"},
+		"at <n> no row":                    {"at 2026-01-02 no row", "at   17\n no row"},
+		"can't reach it":                   {"can't reach it"},
+		"décès <n>":                        {"décès 4", "décès 44"},
+		"":                                 {"", " "},
+	} {
+		for _, message := range same {
+			if got := Fingerprint("", "", message); got != name {
+				t.Errorf("%q: %q, want %q", message, got, name)
+			}
+		}
+	}
+	if got := Fingerprint("mine", "Type", "message 1"); got != "mine" {
+		t.Errorf("given: %q", got)
+	}
+	if got := Fingerprint("", "Type", "message 1"); got != "Type: message <n>" {
+		t.Errorf("typed: %q", got)
+	}
+	if got := Fingerprint("", "Type", ""); got != "Type" {
+		t.Errorf("without a message: %q", got)
+	}
+}
+
+func FuzzFingerprint(f *testing.F) {
+	f.Add("", "T", "customer 'x' 17")
+	f.Add(strings.Repeat("語", 200), "", "")
+	f.Fuzz(func(t *testing.T, given, kind, message string) {
+		got := Fingerprint(given, kind, message)
+		if len(got) > maxFingerprint {
+			t.Fatalf("%d bytes", len(got))
+		}
+		if utf8.ValidString(given) && utf8.ValidString(kind) && utf8.ValidString(message) && !utf8.ValidString(got) {
+			t.Fatalf("%q is cut within a character", got)
+		}
+		if Fingerprint(given, kind, message) != got {
+			t.Fatal("it differs from call to call")
+		}
+	})
+}
+
+func TestFiltersChoose(t *testing.T) {
+	at := time.UnixMilli(1_700_000_000_000)
+	key := []byte(strings.Repeat("k", MaxKey+10))
+	i := InfoOf(key, Origin{Topic: "jobs", Reason: Rejected, Error: "no such thing 7", At: at})
+	if i.Fingerprint != "no such thing <n>" || len(i.Key) != MaxKey {
+		t.Fatalf("%+v", i)
+	}
+	for name, c := range map[string]struct {
+		f    Filter
+		want bool
+	}{
+		"all": {Filter{}, true}, "state": {Filter{State: Open}, true}, "other state": {Filter{State: Purged}, false},
+		"reason": {Filter{Reason: Rejected}, true}, "other reason": {Filter{Reason: TTL}, false},
+		"error": {Filter{Error: "such"}, true}, "other error": {Filter{Error: "Such"}, false},
+		"topic": {Filter{Topic: "jobs"}, true}, "other topic": {Filter{Topic: "job"}, false},
+		"key": {Filter{Key: key}, true}, "other key": {Filter{Key: []byte("k")}, false}, "empty key": {Filter{Key: []byte{}}, false},
+		"since": {Filter{Since: at}, true}, "later": {Filter{Since: at.Add(time.Millisecond)}, false},
+		"until": {Filter{Until: at}, false}, "earlier": {Filter{Until: at.Add(time.Millisecond)}, true},
+		"fingerprint": {Filter{Fingerprint: "no such thing <n>"}, true}, "other fingerprint": {Filter{Fingerprint: "no"}, false},
+	} {
+		if got := c.f.Match(Open, &i); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestLettersGiveTheRecordBack(t *testing.T) {
+	at := time.UnixMilli(1_700_000_000_000).UTC()
+	r := record.Record{Key: []byte("k"), Value: []byte("v"), Headers: []record.Header{{Name: "trace", Value: []byte("1")}, {Name: "holt-ttl", Value: []byte("12345678")}}}
+	o := Origin{Group: "g", Topic: "t", Partition: 3, Offset: 9, Attempts: 2, Reason: MaxAttempts, Error: "e", Member: "w", FirstAt: at, At: at.Add(time.Second),
+		ErrorType: "T", Fingerprint: "f", History: []byte("[]")}
+	l := Wrap(r, o)
+	got := OriginOf(l)
+	if got.Group != o.Group || got.Offset != o.Offset || !got.At.Equal(o.At) || got.Fingerprint != "f" || string(got.History) != "[]" || got.Partition != 3 {
+		t.Errorf("%+v", got)
+	}
+	b := Body(l)
+	if string(b.Key) != "k" || string(b.Value) != "v" || len(b.Headers) != 1 || b.Headers[0].Name != "trace" {
+		t.Errorf("%+v", b)
+	}
+	if o := OriginOf(record.Record{Headers: []record.Header{{Name: HeaderPartition, Value: []byte("x")}, {Name: HeaderAt, Value: []byte("y")}}}); o.Partition != 0 || !o.At.IsZero() {
+		t.Errorf("of what is no letter: %+v", o)
+	}
+}
+
+func TestSummariesCount(t *testing.T) {
+	s := NewSummary(ByKey)
+	for n, key := range []string{"a", "b", "a", "-"} {
+		i := InfoOf([]byte(key), Origin{At: time.UnixMilli(int64(100 - n))})
+		if key == "-" {
+			i.Key, i.HasKey = KeyOf(nil)
+		}
+		if _, newest := s.Add(&i); newest != (n != 2) {
+			t.Errorf("letter %d is the newest of its key: %v", n, newest)
+		}
+	}
+	b := s.Buckets()
+	if len(b) != 3 || b[0].Value != "a" || b[0].Count != 2 || b[0].FirstAt != 98 || b[0].LastAt != 100 || !b[1].Missing {
+		t.Errorf("%+v", b)
+	}
+}
