@@ -120,17 +120,23 @@ func (g *Group) row(l *Letters, e *entry) LetterRow {
 func (g *Group) FindLetters(ctx context.Context, f letter.Filter, from LetterMark, limit int) (rows []LetterRow, next *LetterMark, total int, err error) {
 	if f.All() { // counts are kept
 		total = g.countLetters(f.State)
-	} else {
-		err = g.eachLetter(ctx, LetterMark{}, func(_ *Letters, e *entry) bool {
-			if f.Match(e.state, e.info) {
-				total++
-			}
-			return true
-		})
-	}
-	if err == nil {
 		rows, next, err = g.PageLetters(ctx, f, from, limit)
+		return rows, next, total, err
 	}
+	err = g.eachLetter(ctx, LetterMark{}, func(l *Letters, e *entry) bool {
+		if !f.Match(e.state, e.info) {
+			return true
+		}
+		total++
+		switch mark := (LetterMark{l.part.ID, e.letter}); {
+		case next != nil, mark.Log < from.Log, mark.Log == from.Log && mark.At < from.At:
+		case len(rows) == limit:
+			next = &mark
+		default:
+			rows = append(rows, g.row(l, e))
+		}
+		return true
+	})
 	return rows, next, total, err
 }
 
