@@ -50,9 +50,9 @@ var faults = []fault{
 		"	if w := g.byLog[p.ID]; w != nil {\n		g.lanes.add(w)\n		g.serve()\n	}\n",
 		"	if w := g.byLog[p.ID]; w != nil {\n		g.lanes.add(w)\n	}\n",
 	}, {
-		"retention-ignores-live-records", "queue/retain/need.go",
-		"	if t.Config.Retention.KeepUnsettled {\n		for _, g := range t.Readers {\n",
-		"	if t.Config.Retention.KeepUnsettled && t == nil {\n		for _, g := range t.Readers {\n",
+		"retention-ignores-live-records", "queue/retain/retain.go",
+		"			if at, holds := g.Needs(p); holds {\n				to = min(to, at)\n",
+		"			if at, holds := g.Needs(p); holds && at < 0 {\n				to = min(to, at)\n",
 	}, {
 		"key-released-early", "lease/key.go",
 		"if h := x.head; h != 0 && x.busy == 0 && w.slab.rec(h).state == Available {\n",
