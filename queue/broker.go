@@ -14,6 +14,7 @@ import (
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/cron"
 	"github.com/holtmq/holt/queue/history"
+	"github.com/holtmq/holt/queue/keys"
 	"github.com/holtmq/holt/queue/ordered"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/redrive"
@@ -52,8 +53,8 @@ type Broker struct {
 	topics   *topic.Set
 	openings *topic.Env // what topics are opened with
 	cron     *cron.Runner
-	indexes  indexes  // of compacted topics
-	tails    tail.Hub // of topics that are followed
+	indexes  *keys.Set // of compacted topics
+	tails    tail.Hub  // of topics that are followed
 
 	mu      sync.RWMutex // guards the maps
 	groups  map[string]*share.Group
@@ -97,6 +98,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(), groups: map[string]*share.Group{}, ordered: map[string]*ordered.Group{}, positions: make(chan struct{}, 1), copying: make(chan struct{}, 1),
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
+	b.indexes = keys.NewSet(b.committer, b.log)
 	b.system = system.New(b.committer) // what it keeps is said before restore
 	b.traffic = traffic.Keep(b.system, b.committer)
 	b.redrives = redrive.Keep(b.system, b.committer)
@@ -192,7 +194,7 @@ func (b *Broker) Close() error {
 	}
 	b.cron.Close()
 	b.background.Wait()
-	b.closeIndexes()
+	b.indexes.Close()
 	b.system.Close()
 	b.committer.Close()
 	b.work.Wait()

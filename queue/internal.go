@@ -53,7 +53,7 @@ func (b *Broker) closeTopic(t *topic.Topic) {
 		g.LoseLetters(t.Logs())
 	}
 	b.mu.RUnlock()
-	b.endIndexes(t)
+	b.indexes.End(t.Partitions)
 	b.tails.Changed(t.Def.Name)
 	b.work.Go(func() { b.drop(t) })
 }

@@ -54,7 +54,7 @@ func (b *Broker) restore(ctx context.Context) error {
 			return err
 		}
 	}
-	b.startIndexes()
+	b.indexes.Start()
 	b.startRetention()
 	return b.dropDeleted(ctx)
 }
@@ -99,7 +99,7 @@ func (b *Broker) replayPartition(ctx context.Context, t *topic.Topic, p *partiti
 	shared, streams := was.shared.On(t, p), was.ordered.On(t, p)
 	var ix *keys.Index
 	if t.Def.Config.Cleanup == catalog.CleanupCompact {
-		ix = b.index(p)
+		ix = b.indexes.Make(p)
 	}
 	journals, lost, err := t.Replay(ctx, p, func(name store.Journal) journal.Machine {
 		if name == keys.Journal && ix != nil {

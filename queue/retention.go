@@ -36,7 +36,7 @@ func (r retention) Retained(name string) (retain.Topic, bool) {
 	}
 	out := retain.Topic{
 		Config: t.Def.Config, Partitions: t.Partitions,
-		Index: func(p *partition.Partition) *keys.Index { return r.b.indexes.of(p) },
+		Index: func(p *partition.Partition) *keys.Index { return r.b.indexes.Of(p) },
 	}
 	out.Readers = func() (all []retain.Reader) {
 		for _, g := range r.b.readers(t.Def.ID) {

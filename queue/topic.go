@@ -69,7 +69,7 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 		return nil, false, err
 	}
 	b.topics.Put(t)
-	b.keepIndexes(t)
+	b.indexes.Keep(t.Partitions, t.Def.Config.Cleanup == catalog.CleanupCompact)
 	b.tails.Changed(name)
 	if old != nil {
 		for _, g := range b.readers(t.Def.ID) {

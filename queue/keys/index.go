@@ -69,9 +69,6 @@ func (ix *Index) Close() {
 	})
 }
 
-// Forget returns what a unit does to forget the index of a partition.
-func Forget() []store.Entry { return []store.Entry{{Journal: Journal, Kind: store.Forget}} }
-
 // run catches up whenever the partition has grown.
 func (ix *Index) run() {
 	ctx, cancel := context.WithCancel(context.Background())
