@@ -8,6 +8,9 @@
 // A settle and new records can be one commit ([Client.SettleAndPublish], [Record.Publish] in a handler of
 // [Client.Work]): a pipeline of such steps has each effect once.
 //
+// Ordered groups are read with [Client.Consume]: each partition in order, committed after processing. [Client.Join], [Client.Poll] and
+// [Client.CommitOffsets] are what it is made of.
+//
 // Every error answer is an [*Error], and errors.Is compares it with the sentinel of its code ([ErrLeaseLost],
 // [ErrTopicNotFound], …). An error that is [ErrUnknown] says that the call may or may not have been applied: repeat
 // it with the same record ids or receipts. Any other error means that nothing was applied.

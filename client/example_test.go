@@ -104,3 +104,19 @@ func ExampleRecord_Publish() {
 }
 
 func send(context.Context, email) error { return nil }
+
+func ExampleClient_Consume() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	c, err := client.New(client.DefaultServer)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = c.Consume(ctx, "billing", func(ctx context.Context, r *client.Record) error {
+		fmt.Printf("%s/%d/%d: %s\n", r.Topic, r.Partition, r.Offset, r.Value)
+		return nil // committed, together with what else this poll brought
+	}, client.FromTopics("orders"), client.StaticMember("reader-1"), client.AtOnce(4))
+	if err != nil {
+		log.Fatal(err)
+	}
+}
