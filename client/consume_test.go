@@ -254,12 +254,12 @@ func TestConsumeJoinsAgainWhenItIsFenced(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(30 * time.Second)
-		if !errors.Is(cause, ErrFenced) {
-			t.Errorf("the handler's context ended with %v", cause)
-		}
 		s.want("read", s.seen(), "m:t/0:a m:t/0:b")
 		if err := end(); err != nil {
 			t.Error(err)
+		}
+		if !errors.Is(cause, ErrFenced) {
+			t.Errorf("the handler's context ended with %v", cause)
 		}
 		if g, err := s.c.Group(s.t.Context(), "g"); err != nil || len(g.Members) != 1 { // a static member does not leave
 			t.Errorf("%+v, %v", g.Members, err)
