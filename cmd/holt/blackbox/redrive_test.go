@@ -7,7 +7,7 @@ import (
 )
 
 // redriveLetters is how many letters TestRedriveSurvivesKills redrives; HOLT_TEST_LETTERS asks for others, as 100000.
-const redriveLetters = 4000
+const redriveLetters = 2000
 
 type job struct {
 	ID                                    string
