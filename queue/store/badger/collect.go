@@ -35,10 +35,15 @@ func (s *Store) stage() stage {
 	return s.work.stage
 }
 
-func (s *Store) setStage(x stage) {
+// collected takes note of a turn: a file's space came back, or there is none to be had for now.
+func (s *Store) collected(next stage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.work.stage = x
+	s.work.stage = next
+	if next == waiting {
+		s.work.owed = 0
+	}
+	s.work.owed = max(0, s.work.owed-s.cfg.valueFile)
 }
 
 // due says whether a collection is worth its work, for it rewrites the whole tree of keys, and whether there is space for it.
@@ -87,11 +92,11 @@ func (s *Store) compact(now stage) error {
 	}
 	switch err := s.db.RunValueLogGC(0.5); {
 	case err == nil:
-		s.setStage(emptying)
+		s.collected(emptying)
 	case errors.Is(err, badgerdb.ErrNoRewrite), errors.Is(err, badgerdb.ErrRejected): // no file, or the store closes
-		s.setStage(waiting)
+		s.collected(waiting)
 	default:
-		s.setStage(waiting)
+		s.collected(waiting)
 		return err
 	}
 	return nil
@@ -122,7 +127,7 @@ func (s *Store) flushTable() error {
 	}
 	s.publish(nil)
 	s.mu.Lock()
-	s.work.freed, s.work.stage = 0, flushed
+	s.work.owed, s.work.freed, s.work.stage = s.work.owed+s.work.freed, 0, flushed
 	s.mu.Unlock()
 	return nil
 }

@@ -40,7 +40,8 @@ const (
 // work is the janitor's list. Store.mu guards it.
 type work struct {
 	todo  map[garbage]*progress
-	freed int64 // bytes of values deleted since the last collection
+	freed int64 // bytes of values deleted since the last collection began
+	owed  int64 // bytes deleted before that whose space is not back, about
 	stage stage
 	worth chan struct{} // one slot: a collection is due
 }
@@ -97,7 +98,7 @@ func (s *Store) janitor() {
 }
 
 // collector collects as configured, at once when much is deleted, and turn after turn as long as that gives space back. So that commits have the disk, it rests
-// three times as long as a turn took; if that is too slow for what is deleted meanwhile, as long. It ends when the store closes or dies.
+// between turns, the less the more is owed. It ends when the store closes or dies.
 func (s *Store) collector() {
 	next := time.NewTimer(s.cfg.CollectEvery)
 	defer next.Stop()
@@ -124,10 +125,14 @@ func (s *Store) collector() {
 func (s *Store) rest(took time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.work.freed > 4*s.cfg.valueFile {
+	switch owed := s.work.owed + s.work.freed; {
+	case owed > 3*s.cfg.valueFile:
+		return 0
+	case owed > 2*s.cfg.valueFile:
 		return took
+	default:
+		return 3 * took
 	}
-	return 3 * took
 }
 
 func (s *Store) reclaimed(err error) {
