@@ -164,7 +164,8 @@ func (l *load) publisher(name string, rng *rand.Rand) {
 		for tries := 0; withID && r.sent && r.out == bb.Unknown && tries < 200; tries++ { // with ids nothing happens twice
 			again := l.post("/v1/topics/"+topic+"/records", obj{"records": records})
 			if again.sent && again.out != bb.Fail {
-				again.call, r = r.call, again
+				again.call = r.call
+				r = again
 			}
 		}
 		l.recordPublish(name, topic, items, r)
