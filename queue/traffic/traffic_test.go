@@ -39,6 +39,13 @@ func run(t *testing.T, st *memory.Store, living func(Kind) map[uint64]bool, fn f
 	work.Wait()
 }
 
+// size is how many clients are remembered.
+func (t *Table) size() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.total
+}
+
 func always(Kind) map[uint64]bool { return map[uint64]bool{1: true, 2: true} }
 
 func names(all []Seen) (out []string) {
@@ -83,8 +90,8 @@ func TestSeenSurvivesRestartsForADay(t *testing.T) {
 			if got := names(table.Clients(Works, 1)); len(got) != 1 || got[0] != "late" {
 				t.Errorf("a day later: %v", got)
 			}
-			if table.total != 1 {
-				t.Errorf("%d are remembered", table.total)
+			if n := table.size(); n != 1 {
+				t.Errorf("%d are remembered", n)
 			}
 		})
 	})
@@ -106,12 +113,12 @@ func TestNamesAreBounded(t *testing.T) {
 					table.Saw(Works, id+100, fmt.Sprint(i), 1)
 				}
 			}
-			if table.total > MaxTotal+2*MaxTotal/MaxNames {
-				t.Errorf("%d clients are remembered", table.total)
+			if n := table.size(); n > MaxTotal+2*MaxTotal/MaxNames {
+				t.Errorf("%d clients are remembered", n)
 			}
 			time.Sleep(2 * time.Minute) // groups are gone
-			if got := len(table.Clients(Works, 100)); got != 0 || table.total != MaxNames+1 {
-				t.Errorf("of a group that is gone %d clients, of all %d", got, table.total)
+			if got, n := len(table.Clients(Works, 100)), table.size(); got != 0 || n != MaxNames+1 {
+				t.Errorf("of a group that is gone %d clients, of all %d", got, n)
 			}
 		})
 		run(t, st.Crash(), gone, func(table *Table) {
