@@ -185,8 +185,8 @@ func TestActions(t *testing.T) {
 	b.press(".head button", "Reset…")
 	b.see("#dialog", "come again")
 	b.fill(`#dialog input[name="to"]`, "nonsense")
-	b.see("#dialog .note.warn", "")
-	b.press("#dialog button", "Cancel")
+	b.see("#dialog .note.warn", "say where")
+	b.press("#dialog menu a", "Cancel")
 	b.holds(`!document.getElementById("dialog").open`)
 }
 
