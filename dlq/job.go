@@ -28,14 +28,22 @@ type Job struct {
 // MaxRate is the highest rate of a job that is held.
 const MaxRate = 1e6
 
+// Validate tells what no job can be made with. Errors: queue.ErrInvalidRequest.
+func (p *Plan) Validate() error {
+	switch {
+	case p.Rate < 0 || p.Rate > MaxRate:
+		return fmt.Errorf("%w: rate is %g: it must be 0 (no limit) to %g per second", queue.ErrInvalidRequest, p.Rate, float64(MaxRate))
+	case p.StopOnRedeath < 0 || p.StopOnRedeath > 1:
+		return fmt.Errorf("%w: stop_on_redeath is %g: it is a share, from 0 to 1", queue.ErrInvalidRequest, p.StopOnRedeath)
+	}
+	return nil
+}
+
 // Start makes a job of the chosen letters, which it has from then on whatever happens, and sets it to work. It returns once the job is on stable storage. Errors: those of Preview,
 // queue.ErrRateLimited (too many jobs), queue.ErrShuttingDown, queue.ErrUnknown.
 func (s *Service) Start(ctx context.Context, group string, c Choice, p Plan) (Job, error) {
-	switch {
-	case p.Rate < 0 || p.Rate > MaxRate:
-		return Job{}, fmt.Errorf("%w: rate is %g: it must be 0 (no limit) to %g per second", queue.ErrInvalidRequest, p.Rate, float64(MaxRate))
-	case p.StopOnRedeath < 0 || p.StopOnRedeath > 1:
-		return Job{}, fmt.Errorf("%w: stop_on_redeath is %g: it is a share, from 0 to 1", queue.ErrInvalidRequest, p.StopOnRedeath)
+	if err := p.Validate(); err != nil {
+		return Job{}, err
 	}
 	if err := s.broker.Ready(); err != nil {
 		return Job{}, err

@@ -87,7 +87,7 @@ func letterTime(to *time.Time, text string) *fault {
 
 // letterList names the list that a query's filters choose, for its cursors.
 func (x *exchange) letterList(group string) string {
-	q := url.Values{}
+	q := url.Values{"state": {letter.Open.String()}} // said or not
 	for _, name := range letterFilters {
 		if x.query.Has(name) {
 			q.Set(name, x.query.Get(name))

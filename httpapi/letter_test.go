@@ -96,6 +96,7 @@ func TestLettersAreFilteredAndPaged(t *testing.T) {
 		if len(page.Items) != 3 || page.Total != 4 || page.NextCursor == "" {
 			t.Fatalf("%+v", page)
 		}
+		h.get(letters + "?state=open&cursor=" + page.NextCursor).is(200)
 		if rest := h.letters("?limit=3&cursor=" + page.NextCursor); len(rest.Items) != 1 || rest.NextCursor != "" {
 			t.Errorf("%+v", rest)
 		}
@@ -152,8 +153,9 @@ func TestOneLetterIsRedriven(t *testing.T) {
 func TestLettersAreRedrivenByAJob(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.dead(`{"value":1}`, `{"value":2}`, `{"value":3}`)
-		for _, bad := range []string{``, `{}`, `{"all":false}`, `{"state":"open"}`, `{"all":true,"rate":-1}`, `{"all":true,"to":"x"}`, `{"all":true,"stop_on_redeath":2}`, `{"ids":"x"}`, `{"all":true,"limit":0}`, `{"all":true,"x":1}`} {
+		for _, bad := range []string{``, `{}`, `{"ramp":true}`, `{"all":false}`, `{"state":"open"}`, `{"all":true,"rate":-1}`, `{"all":true,"to":"x"}`, `{"all":true,"stop_on_redeath":2}`, `{"ids":"x"}`, `{"all":true,"limit":0}`, `{"all":true,"x":1}`} {
 			h.post(letters+"/redrive", bad).problem(400, api.InvalidRequest)
+			h.post(letters+"/redrive", strings.Replace(bad, "{", `{"dry_run":true,`, 1)).problem(400, api.InvalidRequest)
 		}
 		dry := into[api.RedrivePreview](h.post(letters+"/redrive", `{"all":true,"dry_run":true}`).is(200))
 		if dry.Matched != 3 || len(dry.Samples) != 3 {

@@ -155,6 +155,9 @@ func (a *API) redriveLetters(x *exchange) error {
 		x.header().Set("Location", "/v1/redrives/"+j.ID)
 		return x.json(http.StatusAccepted, wireJob(&j))
 	}
+	if err := c.plan.Validate(); err != nil {
+		return err
+	}
 	p, err := a.cfg.DeadLetters.Preview(x.ctx(), group, c.choice)
 	if err != nil {
 		return err
