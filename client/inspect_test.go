@@ -22,6 +22,10 @@ func TestPaths(t *testing.T) {
 			[]string{"GET /v1/topics/t/scheduled?limit=1000", "GET /v1/topics/t/scheduled?cursor=next&limit=1000"}},
 		{"cancel", func(t *testing.T, c *Client) error { return c.CancelScheduled(t.Context(), "t", "7f") },
 			[]string{"DELETE /v1/topics/t/scheduled/7f"}},
+		{"run now", func(t *testing.T, c *Client) error {
+			_, err := c.RunScheduled(t.Context(), "t", "7f")
+			return err
+		}, []string{"POST /v1/topics/t/scheduled/7f/run"}},
 		{"schedules", func(t *testing.T, c *Client) error { return drain(c.Schedules(t.Context())) },
 			[]string{"GET /v1/schedules?limit=1000", "GET /v1/schedules?cursor=next&limit=1000"}},
 		{"schedule", func(t *testing.T, c *Client) error {

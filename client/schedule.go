@@ -24,6 +24,14 @@ func (c *Client) CancelScheduled(ctx context.Context, topic, id string) error {
 	return c.delete(ctx, path("topics", topic, "scheduled", id), false)
 }
 
+// RunScheduled appends a record now that is not due yet, by the id that its publish answered, and returns where it went.
+// One that is unknown, was appended or cancelled is ErrRecordNotFound: after no answer, too, if the call had been heard.
+func (c *Client) RunScheduled(ctx context.Context, topic, id string) (api.Published, error) {
+	var out api.Published
+	err := c.post(ctx, path("topics", topic, "scheduled", id, "run"), struct{}{}, &out)
+	return out, err
+}
+
 // Schedule is a recurring schedule and the version of it.
 type Schedule struct {
 	api.Schedule

@@ -239,9 +239,14 @@ func TestConsoleCurlWorks(t *testing.T) {
 	for i := range 6 {
 		w.house(t).publish("t", fmt.Sprintf(`{"partition":0,"key":"it's %d","value":{"n":%d}}`, i, i)).is(200)
 	}
-	tried := map[string]bool{"scheduled.cancel": true, "redrive.cancel": true} // of these the ids are known only then; TestConsoleCancels has them
+	var later []string
+	for range 2 {
+		later = append(later, into[api.PublishResponse](w.house(t).publish("t", `{"partition":0,"value":1,"delay":"1h"}`).is(200)).Records[0].Scheduled.ID)
+	}
+	tried := map[string]bool{"redrive.cancel": true} // its id is known only then; TestConsoleCancels has it
 	for _, step := range []struct{ action, form string }{
 		{"topic.publish", `topic=t&value={"it's": [1, "$HOME", 12345678901234567890]}&as=json&key=a'b&headers=x: y&partition=1`},
+		{"scheduled.run", "topic=t&id=" + later[0]}, {"scheduled.cancel", "topic=t&id=" + later[1]},
 		{"group.pause", "group=g"}, {"group.resume", "group=g"},
 		{"letter.redrive", "group=h&id=" + letters[0].ID + `&edit=1&as=json&value={"it's":"fixed"}&delay=1m`}, {"letter.purge", "group=h&id=" + letters[1].ID},
 		{"letters.redrive", "group=h&fingerprint=" + url.QueryEscape(letters[2].Fingerprint) + "&limit=1&rate=10&ramp=true&stop_on_redeath=0.5"}, {"letters.redrive", "group=h&id=" + letters[3].ID},

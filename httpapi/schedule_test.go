@@ -44,6 +44,10 @@ func TestScheduledRecords(t *testing.T) {
 		}
 		h.call("DELETE", path+"/"+ids[0]+"?force=true", "").problem(400, api.InvalidRequest)
 		h.call("DELETE", "/v1/topics/absent/scheduled/0", "").problem(404, api.TopicNotFound)
+		h.post(path+"/"+ids[1]+"/run", "").problem(404, api.RecordNotFound)
+		h.post("/v1/topics/absent/scheduled/0/run", "").problem(404, api.TopicNotFound)
+		h.post(path+"/"+ids[0]+"/run?force=true", "").problem(400, api.InvalidRequest)
+		h.post(path+"/"+ids[0]+"/run", `{"at":"now"}`).problem(400, api.InvalidRequest)
 		h.get("/v1/topics/absent/scheduled").problem(404, api.TopicNotFound)
 		if got := into[api.ScheduledList](h.get(path)).Items; len(got) != 2 || got[0].ID != ids[0] || got[1].ID != ids[2] {
 			t.Errorf("after a cancellation: %+v", got)
@@ -53,6 +57,31 @@ func TestScheduledRecords(t *testing.T) {
 			t.Errorf("when they were due: %+v, %d records", got, h.ends("t"))
 		}
 		h.call("DELETE", path+"/"+ids[0], "").problem(404, api.RecordNotFound)
+	})
+}
+
+func TestScheduledRunsNow(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.put("/v1/topics/t", `{"partitions":2,"dedupe_window":"1h"}`).is(201)
+		path := "/v1/topics/t/scheduled/"
+		r := into[api.PublishResponse](h.publish("t", `{"records":[{"value":{"n" : 1},"delay":"1h","key":"k","headers":{"a":"b"},"partition":1,"id":"own"},{"text":"x","delay":"1h"}]}`).is(200)).Records
+		now := time.Now().UTC().Format(api.TimeFormat)
+		a := h.post(path+r[0].Scheduled.ID+"/run", "").is(200)
+		if want := fmt.Sprintf(`{"partition":1,"offset":0,"timestamp":%q}`+"\n", now); a.body != want {
+			t.Errorf("run: %s, want %s", a.body, want)
+		}
+		if got := h.get("/v1/topics/t/partitions/1/records/0").is(200).body; !strings.Contains(got, `"key":"k","headers":{"a":"b"},"value":{"n" : 1}`) {
+			t.Errorf("its record: %s", got)
+		}
+		h.post(path+r[0].Scheduled.ID+"/run", "{}").problem(404, api.RecordNotFound)
+		h.call("DELETE", path+r[0].Scheduled.ID, "").problem(404, api.RecordNotFound)
+		if again := into[api.PublishResponse](h.publish("t", `{"value":2,"id":"own"}`).is(200)).Records[0]; !again.Duplicate || again.Partition != 1 {
+			t.Errorf("its id afterwards: %+v", again)
+		}
+		time.Sleep(2 * time.Hour)
+		if h.ends("t") != 2 {
+			t.Errorf("%d records, 2 were published", h.ends("t"))
+		}
 	})
 }
 

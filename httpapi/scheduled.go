@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
 )
 
@@ -83,19 +84,39 @@ func (e *encoder) destination(priority, partition *int) {
 
 // cancelScheduled takes a delayed record back.
 func (a *API) cancelScheduled(x *exchange) error {
-	topic, err := x.name("topic")
+	topic, id, err := x.scheduled()
 	if err != nil {
-		return err
-	}
-	id, err := x.param("id")
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
 		return err
 	}
 	if err := a.broker.CancelScheduled(x.ctx(), topic, id); err != nil {
 		return err
 	}
 	return x.noContent()
+}
+
+// runScheduled appends a delayed record now.
+func (a *API) runScheduled(x *exchange) error {
+	topic, id, err := x.scheduled()
+	if err != nil {
+		return err
+	}
+	if err := x.noFields(); err != nil {
+		return err
+	}
+	at, err := a.broker.RunScheduled(x.ctx(), topic, id)
+	if err != nil {
+		return err
+	}
+	return x.json(http.StatusOK, api.Published{Partition: at.Partition, Offset: int64(at.Offset), Timestamp: api.Time(at.Timestamp)})
+}
+
+// scheduled reads which delayed record a path names.
+func (x *exchange) scheduled() (topic, id string, err error) {
+	if topic, err = x.name("topic"); err != nil {
+		return "", "", err
+	}
+	if id, err = x.param("id"); err != nil {
+		return "", "", err
+	}
+	return topic, id, x.params()
 }

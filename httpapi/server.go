@@ -141,6 +141,7 @@ func (a *API) table() []route {
 		{name: "GET /v1/topics/{topic}/tail", handler: a.tail},
 		{name: "GET /v1/topics/{topic}/scheduled", handler: a.listScheduled},
 		{name: "DELETE /v1/topics/{topic}/scheduled/{id}", handler: a.cancelScheduled},
+		{name: "POST /v1/topics/{topic}/scheduled/{id}/run", handler: a.runScheduled},
 
 		{name: "GET /v1/schedules", handler: a.listSchedules},
 		{name: "PUT /v1/schedules/{schedule}", handler: a.putSchedule},

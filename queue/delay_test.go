@@ -3,6 +3,8 @@ package queue_test
 import (
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,6 +111,97 @@ func TestManyDelayedRecordsFireOnceInOrderOfTime(t *testing.T) {
 				h.t.Fatalf("%s came twice", v)
 			}
 			seen[v] = true
+		}
+	})
+}
+
+func TestRunScheduledAppendsOnceWhateverComesBetween(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 2)
+		began := time.Now()
+		places := h.publishMsgs("t",
+			queue.Message{Value: []byte("first"), Delay: time.Hour, ID: "own", Partition: new(1), TTL: time.Hour},
+			queue.Message{Value: []byte("second"), Delay: time.Hour},
+			queue.Message{Value: []byte("third"), Delay: time.Minute},
+		)
+		run := func(id string) (queue.Place, error) { return h.RunScheduled(h.t.Context(), "t", id) }
+		at, err := run("own")
+		if err != nil || at.Scheduled != "" || at.Partition != 1 || !at.Timestamp.Equal(began) {
+			h.t.Fatalf("run by its own id: %+v, %v", at, err)
+		}
+		for _, id := range []string{"own", places[0].Scheduled, "s-99", ""} {
+			if _, err := run(id); !errors.Is(err, queue.ErrRecordNotFound) {
+				h.t.Fatalf("run %q again: %v", id, err)
+			}
+		}
+		if err := h.CancelScheduled(h.t.Context(), "t", places[0].Scheduled); !errors.Is(err, queue.ErrRecordNotFound) {
+			h.t.Fatalf("cancelled after it ran: %v", err)
+		}
+		if again := h.publishMsgs("t", queue.Message{ID: "own"})[0]; !again.Duplicate || again.Offset != at.Offset || again.Partition != 1 {
+			h.t.Fatalf("its id after the append: %+v", again)
+		}
+		h.restart()
+		if _, err := run(places[1].Scheduled); err != nil {
+			h.t.Fatal(err)
+		}
+		if _, err := h.RunScheduled(h.t.Context(), "none", "s-0"); !errors.Is(err, queue.ErrTopicNotFound) {
+			h.t.Fatalf("of no topic: %v", err)
+		}
+		h.restart()
+		time.Sleep(2 * time.Hour) // all of them would be due
+		if list, _, _ := h.Scheduled(h.t.Context(), "t", "", 10); len(list) != 0 || len(h.all("t")) != 3 {
+			h.t.Fatalf("%d scheduled, stored %v", len(list), h.all("t"))
+		}
+	})
+}
+
+// Runs, cancellations and the firing itself want the same records in the same moment: each is appended once or cancelled once.
+func TestRunScheduledRacesWithCancelAndFiring(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		const n = 60
+		msgs := make([]queue.Message, n)
+		for i := range msgs {
+			msgs[i] = queue.Message{Value: fmt.Append(nil, i), Delay: time.Second}
+		}
+		places := h.publishMsgs("t", msgs...)
+		var ran, cancelled atomic.Int64
+		var all sync.WaitGroup
+		for i, p := range places {
+			for kind := range 3 {
+				all.Go(func() {
+					time.Sleep(time.Second - time.Millisecond*time.Duration(i%2))
+					err := error(nil)
+					count := &ran
+					if kind == 0 {
+						count, err = &cancelled, h.CancelScheduled(h.t.Context(), "t", p.Scheduled)
+					} else {
+						_, err = h.RunScheduled(h.t.Context(), "t", p.Scheduled)
+					}
+					if err == nil {
+						count.Add(1)
+					} else if !errors.Is(err, queue.ErrRecordNotFound) {
+						h.t.Errorf("%s: %v", p.Scheduled, err)
+					}
+				})
+			}
+		}
+		all.Wait()
+		time.Sleep(time.Minute)
+		stored, seen := h.all("t"), map[string]bool{}
+		for _, v := range stored {
+			if seen[v] {
+				h.t.Errorf("%s is stored twice", v)
+			}
+			seen[v] = true
+		}
+		if len(stored)+int(cancelled.Load()) != n || int(ran.Load()) > len(stored) {
+			h.t.Errorf("%d stored, %d cancelled, %d ran of %d", len(stored), cancelled.Load(), ran.Load(), n)
+		}
+		before := len(stored)
+		h.restart()
+		if time.Sleep(time.Minute); len(h.all("t")) != before {
+			h.t.Errorf("%d stored after a restart, %d before", len(h.all("t")), before)
 		}
 	})
 }

@@ -1,6 +1,9 @@
 package queue
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // Scheduled returns up to limit delayed records of a topic from an id on ("" = the first), in the order in which they were published, and the id to go on
 // with; "" at the end. Errors: ErrTopicNotFound, ErrInvalidRequest, ErrCorrupt.
@@ -23,4 +26,24 @@ func (b *Broker) CancelScheduled(ctx context.Context, name, id string) error {
 		return err
 	}
 	return b.durable(ctx)
+}
+
+// RunScheduled appends a delayed record now, by the id its publish was answered with, or else by its own, and returns where it went once that is on stable storage.
+// Errors: ErrTopicNotFound, ErrRecordNotFound (unknown, fired or cancelled), ErrCorrupt, ErrShuttingDown, ErrUnavailable, ErrUnknown.
+func (b *Broker) RunScheduled(ctx context.Context, name, id string) (Place, error) {
+	if err := b.Ready(); err != nil {
+		return Place{}, err
+	}
+	t, err := b.topics.Get(name)
+	if err != nil {
+		return Place{}, err
+	}
+	place, ticket, err := t.Delayed.Run(ctx, t, id)
+	if err != nil {
+		return Place{}, err
+	}
+	if err := b.committed(b.committer.Wait(ctx, ticket)); err != nil {
+		return Place{}, fmt.Errorf("run %s of %s: %w", id, name, err)
+	}
+	return place, nil
 }

@@ -2,7 +2,7 @@ package api
 
 // ScheduledRecord is a record that waits for its time: an item of GET /v1/topics/{topic}/scheduled.
 type ScheduledRecord struct {
-	ID            string            `json:"id"` // cancels it
+	ID            string            `json:"id"` // cancels it, or runs it now
 	DeliverAt     Time              `json:"deliver_at"`
 	Key           *string           `json:"key,omitempty"`
 	KeyBase64     *string           `json:"key_base64,omitempty"`

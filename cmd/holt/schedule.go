@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -83,6 +84,31 @@ func (a *app) newTopicCancel() *cobra.Command {
 				a.say("cancelled %s", id)
 			}
 			return nil
+		},
+	}
+}
+
+func (a *app) newTopicRun() *cobra.Command {
+	return &cobra.Command{
+		Use: "run TOPIC ID…", Short: "Append records now that are not due yet", Args: takes(2, -1),
+		ValidArgsFunction: a.completeTopics(false),
+		Example:           "  holt topic scheduled emails -o name | xargs holt topic run emails",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			p := a.newPrinter("TOPIC", "PARTITION", "OFFSET", "NOTE")
+			for _, id := range args[1:] {
+				at, err := c.RunScheduled(cmd.Context(), args[0], id)
+				if err != nil {
+					return errors.Join(p.end(), fmt.Errorf("%s: %w", id, err))
+				}
+				if err := p.add(placeRow(args[0], at)); err != nil {
+					return err
+				}
+			}
+			return p.end()
 		},
 	}
 }

@@ -28,7 +28,7 @@ var topicSettings = []setting{
 func (a *app) newTopicCommand() *cobra.Command {
 	return newNoun("topic", "List, show, create, edit and delete topics; look at what is scheduled",
 		a.newTopicLs(), a.newTopicShow(), a.newTopicCreate(), a.newTopicEdit(), a.newTopicRm(),
-		a.newTopicScheduled(), a.newTopicCancel())
+		a.newTopicScheduled(), a.newTopicRun(), a.newTopicCancel())
 }
 
 func (a *app) newTopicLs() *cobra.Command {

@@ -17,6 +17,7 @@ var actions = map[string]action{
 	"schedule.delete":  planScheduleDelete,
 	"schedule.put":     planSchedulePut,
 	"scheduled.cancel": planCancelScheduled,
+	"scheduled.run":    planRunScheduled,
 	"topic.create":     planTopicCreate,
 	"topic.config":     planTopicConfig,
 	"topic.delete":     planTopicDelete,

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -118,6 +119,23 @@ func planCancelScheduled(_ *visit, f url.Values) (*plan, error) {
 		Title: "Cancel scheduled record " + clip(id, 40), Button: "Cancel it", Danger: true, Ask: "This takes back 1 record: it is never delivered.",
 		Calls: []call{{method: http.MethodDelete, path: apiPath("topics", topic, "scheduled", id)}}, CLI: []string{command("topic", "cancel", topic, id)},
 		Done: func([]*answer) done { return done{Text: "Cancelled."} },
+	}, nil
+}
+
+// planRunScheduled appends a delayed record now.
+func planRunScheduled(_ *visit, f url.Values) (*plan, error) {
+	topic, id := f.Get("topic"), f.Get("id")
+	return &plan{
+		Title: "Run scheduled record " + clip(id, 40) + " now", Button: "Run now", Notes: []string{"It is appended to " + topic + " now, once, and does not come again at its time."},
+		Calls: []call{{method: http.MethodPost, path: apiPath("topics", topic, "scheduled", id, "run")}}, CLI: []string{command("topic", "run", topic, id)},
+		Done: func(answers []*answer) done {
+			var at api.Published
+			if json.Unmarshal(answers[0].body.Bytes(), &at) != nil {
+				return done{Text: "Appended."}
+			}
+			place := plainInt(at.Partition) + "/" + strconv.FormatInt(at.Offset, 10)
+			return done{"Appended at " + topic + "/" + place + ".", "topics/" + topic + "/messages/" + place, "Open the record"}
+		},
 	}, nil
 }
 

@@ -166,14 +166,19 @@ func (d *Delayed) read(t *Topic, items []schedule.Item) *Item {
 		if size += r.Size(); size > fireBytes && len(it.Messages) > 0 {
 			break
 		}
-		m := messageOf(r)
-		if m.Partition != nil && *m.Partition >= len(t.Partitions) || m.Priority != nil && *m.Priority >= len(t.Lanes) {
-			m.Partition, m.Priority = nil, nil // cannot be: topics only grow
-		}
-		it.Messages = append(it.Messages, m)
+		it.Messages = append(it.Messages, d.message(t, r))
 		it.fired = append(it.fired, item.Offset)
 	}
 	return it
+}
+
+// message is what is appended for a delayed record.
+func (d *Delayed) message(t *Topic, r record.Record) Message {
+	m := messageOf(r)
+	if m.Partition != nil && *m.Partition >= len(t.Partitions) || m.Priority != nil && *m.Priority >= len(t.Lanes) {
+		m.Partition, m.Priority = nil, nil // cannot be: topics only grow
+	}
+	return m
 }
 
 func (d *Delayed) postpone(offsets []record.Offset) {
@@ -276,13 +281,8 @@ func scheduledOffset(id string) (record.Offset, error) {
 // fired or cancelled).
 func (d *Delayed) Cancel(id string) error {
 	d.items.Lock()
-	item, ok := d.items.ByID(id)
-	if at, err := scheduledOffset(id); err == nil {
-		if given, is := d.items.Get(at); is {
-			item, ok = given, true
-		}
-	}
-	if !ok || d.closed {
+	item, ok := d.find(id)
+	if !ok {
 		d.items.Unlock()
 		return fmt.Errorf("topic %s, scheduled %q: %w", d.part.Topic, id, ErrRecordNotFound)
 	}
