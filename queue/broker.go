@@ -13,9 +13,9 @@ import (
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/cron"
+	"github.com/holtmq/holt/queue/group"
 	"github.com/holtmq/holt/queue/history"
 	"github.com/holtmq/holt/queue/keys"
-	"github.com/holtmq/holt/queue/ordered"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/redrive"
 	"github.com/holtmq/holt/queue/share"
@@ -47,8 +47,6 @@ type Broker struct {
 	system    *system.Log
 	redrives  *redrive.Jobs
 	history   *history.Ring
-	env       *share.Env
-	streams   *ordered.Env
 
 	topics   *topic.Set
 	openings *topic.Env // what topics are opened with
@@ -56,13 +54,8 @@ type Broker struct {
 	indexes  *keys.Set // of compacted topics
 	tails    tail.Hub  // of topics that are followed
 
-	mu      sync.RWMutex // guards the maps
-	groups  map[string]*share.Group
-	ordered map[string]*ordered.Group
-
-	changes    atomic.Uint64 // of which groups there are and what they read, counted once they are made
-	traffic    *traffic.Table
-	readership atomic.Pointer[readership]
+	groups  *group.Set // at work
+	traffic *traffic.Table
 
 	copying   chan struct{} // one slot: held by the backup under way
 	positions chan struct{} // one slot: held while starts of logs and groups are moved, and groups attached
@@ -95,7 +88,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	}
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, store: st,
-		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(), groups: map[string]*share.Group{}, ordered: map[string]*ordered.Group{}, positions: make(chan struct{}, 1), copying: make(chan struct{}, 1),
+		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(), positions: make(chan struct{}, 1), copying: make(chan struct{}, 1),
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
 	b.indexes = keys.NewSet(b.committer, b.log)
@@ -113,14 +106,14 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.env = &share.Env{
+	shared := &share.Env{
 		Committer: b.committer, Clock: share.NewClock(), Receipts: share.NewReceipts(key, uint32(st.Health().Opens)),
 		Logger: b.log, Waiting: new(atomic.Int64), Stop: b.stop, Letters: b.letters, Edited: b.edited, Spent: b.spent,
 	}
-	b.streams = b.orderedEnv()
 	if b.catalog, err = catalog.Open(ctx, st.Meta()); err != nil {
 		return nil, err
 	}
+	b.groups = group.NewSet(b.catalog, b.topics, shared, b.orderedEnv(shared), b.log)
 	if err := b.restore(ctx); err != nil {
 		return nil, err
 	}
@@ -177,18 +170,7 @@ func (b *Broker) Stopping() <-chan struct{} { return b.stop }
 func (b *Broker) Close() error {
 	b.Stop()
 	b.cancel()
-	b.mu.RLock()
-	groups := make([]*share.Group, 0, len(b.groups))
-	for _, g := range b.groups {
-		groups = append(groups, g)
-	}
-	for _, g := range b.ordered {
-		g.Close()
-	}
-	b.mu.RUnlock()
-	for _, g := range groups {
-		g.Close()
-	}
+	b.groups.Close()
 	for _, t := range b.topics.All() {
 		t.Delayed.Close()
 	}
@@ -227,14 +209,7 @@ func (b *Broker) Info() Info {
 }
 
 // Running returns how many leases run.
-func (b *Broker) Running() (n int) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	for _, g := range b.groups {
-		n += g.Running("")
-	}
-	return n
-}
+func (b *Broker) Running() int { return b.groups.Running() }
 
 // Health returns what the store knows of itself.
 func (b *Broker) Health() store.Health { return b.store.Health() }

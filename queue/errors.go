@@ -6,6 +6,7 @@ import (
 
 	"github.com/holtmq/holt/queue/admit"
 	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/group"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/topic"
@@ -25,18 +26,18 @@ var (
 	ErrInvalidRequest    = topic.ErrInvalidRequest
 	ErrCannotShrink      = catalog.ErrCannotShrink
 	ErrKindMismatch      = catalog.ErrKindMismatch
-	ErrTopicInUse        = errors.New("the topic is in use")
-	ErrGroupInUse        = errors.New("the group is in use")
+	ErrTopicInUse        = catalog.ErrTopicInUse
+	ErrGroupInUse        = catalog.ErrGroupInUse
 	ErrPrecondition      = catalog.ErrPrecondition
 	ErrLeaseLost         = share.ErrLeaseLost
 	ErrAlreadySettled    = share.ErrAlreadySettled
 	ErrInvalidReceipt    = share.ErrInvalidReceipt
 	ErrRecordTooLarge    = admit.ErrRecordTooLarge
 	ErrRequestTooLarge   = topic.ErrRequestTooLarge
-	ErrBacklogFull       = errors.New("the topic's backlog is full")
+	ErrBacklogFull       = group.ErrBacklogFull
 	ErrRateLimited       = topic.ErrRateLimited
 	ErrStorageFull       = errors.New("the storage is full")
-	ErrShuttingDown      = errors.New("the server is shutting down")
+	ErrShuttingDown      = group.ErrShuttingDown
 	ErrUnavailable       = errors.New("not available for the moment")
 	ErrUnknown           = store.ErrUnknown
 	ErrCorrupt           = store.ErrCorrupt

@@ -4,28 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/holtmq/holt/queue/admit"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/share"
-	"github.com/holtmq/holt/queue/store"
-	"github.com/holtmq/holt/queue/topic"
 )
-
-// group returns a share group. Errors: ErrGroupNotFound, ErrKindMismatch.
-func (b *Broker) group(name string) (*share.Group, error) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if g := b.groups[name]; g != nil {
-		return g, nil
-	}
-	if b.ordered[name] != nil {
-		return nil, fmt.Errorf("group %s is of kind ordered, and this is a call for share groups: %w", name, ErrKindMismatch)
-	}
-	return nil, fmt.Errorf("group %s: %w", name, ErrGroupNotFound)
-}
 
 // PutGroup creates a group or changes it: edit gets what is, or the defaults, and returns what is to be. Errors:
 // ErrInvalidName, ErrInvalidConfig, ErrKindMismatch, ErrTopicNotFound, ErrPrecondition, edit's.
@@ -43,7 +27,7 @@ func (b *Broker) PutGroup(ctx context.Context, name string, cond Condition, edit
 	if created, err = b.putGroup(ctx, name, cond, edit); err != nil {
 		return info, false, err
 	}
-	info, err = b.groupInfo(ctx, name)
+	info, err = b.groups.Info(ctx, name)
 	return info, created, err
 }
 
@@ -72,93 +56,15 @@ func (b *Broker) putGroup(ctx context.Context, name string, cond Condition, edit
 		return false, fmt.Errorf("group %s: %w", name, err)
 	}
 	def.Kind, def.Config = change.Kind, change.Config
-	gone, added, err := b.attach(&def, change.Topics)
-	if err != nil {
-		return false, fmt.Errorf("group %s: %w", name, err)
-	}
-	apply := b.applyShare
-	if def.Kind == catalog.KindOrdered {
-		apply = b.applyOrdered
-	}
-	err = apply(ctx, name, gone, added, func() (*catalog.Group, error) { return b.catalog.PutGroup(ctx, def) })
-	if err != nil {
+	if err := b.groups.Apply(ctx, def, change.Topics); err != nil {
 		return false, err
 	}
 	return !exists, b.durable(ctx)
 }
 
-// applyShare stores a share group's definition with put and brings it to life, or to what the definition says now.
-func (b *Broker) applyShare(ctx context.Context, name string, gone, added []catalog.Attachment, put func() (*catalog.Group, error)) error {
-	defer b.changes.Add(1)
-	var parts []share.Part
-	for _, a := range added {
-		t, err := b.topics.Get(a.Topic)
-		if err != nil {
-			return err
-		}
-		more, err := share.NewParts(ctx, t, a)
-		if err != nil {
-			return err
-		}
-		parts = append(parts, more...)
-	}
-	stored, err := put()
-	if err != nil {
-		return err
-	}
-	g, err := b.group(name)
-	if err != nil {
-		g = share.NewGroup(b.env, stored, parts, nil, nil)
-		b.mu.Lock()
-		b.groups[name] = g
-		b.mu.Unlock()
-		return nil
-	}
-	g.Detach(stored, b.logsOf(gone), false)
-	g.Configure(stored)
-	g.Attach(stored, parts)
-	return nil
-}
-
-// attach changes a definition to a list of topics, and returns which attachments go and which are new.
-func (b *Broker) attach(def *catalog.Group, names []string) (gone, added []catalog.Attachment, err error) {
-	topics := make([]*topic.Topic, len(names))
-	for i, name := range names {
-		if topics[i], err = b.topics.Get(name); err != nil {
-			return nil, nil, err
-		}
-	}
-	gone, added = topic.Attachments(def, topics)
-	return gone, added, nil
-}
-
-// logsOf returns the logs of attachments' topics.
-func (b *Broker) logsOf(as []catalog.Attachment) []store.LogID {
-	var out []store.LogID
-	for _, a := range as {
-		if t, err := b.topics.Get(a.Topic); err == nil && t.Def.ID == a.ID {
-			out = append(out, t.Logs()...)
-		}
-	}
-	return out
-}
-
-// detach takes a topic that is being deleted off a group; the catalog's turn is held.
-func (b *Broker) detach(ctx context.Context, g *share.Group, t *topic.Topic) error {
-	def := *g.Definition()
-	def.Topics = slices.DeleteFunc(slices.Clone(def.Topics), func(a catalog.Attachment) bool { return a.ID == t.Def.ID })
-	stored, err := b.catalog.PutGroup(ctx, def)
-	if err != nil {
-		return err
-	}
-	g.Detach(stored, t.Logs(), true)
-	b.changes.Add(1)
-	return nil
-}
-
 // Group describes a group. Errors: ErrGroupNotFound.
 func (b *Broker) Group(ctx context.Context, name string) (GroupInfo, error) {
-	info, err := b.groupInfo(ctx, name)
+	info, err := b.groups.Info(ctx, name)
 	if err != nil {
 		return info, err
 	}
@@ -169,7 +75,7 @@ func (b *Broker) Group(ctx context.Context, name string) (GroupInfo, error) {
 func (b *Broker) Groups(ctx context.Context, after string, limit int) ([]GroupInfo, error) {
 	var out []GroupInfo
 	for _, def := range b.catalog.Groups(after, limit) {
-		info, err := b.groupInfo(ctx, def.Name)
+		info, err := b.groups.Info(ctx, def.Name)
 		if errors.Is(err, ErrGroupNotFound) {
 			continue
 		} else if err != nil {
@@ -178,43 +84,6 @@ func (b *Broker) Groups(ctx context.Context, after string, limit int) ([]GroupIn
 		out = append(out, info)
 	}
 	return out, b.durable(ctx)
-}
-
-func (b *Broker) groupInfo(ctx context.Context, name string) (GroupInfo, error) {
-	g, err := b.group(name)
-	if errors.Is(err, ErrKindMismatch) {
-		return b.orderedInfo(ctx, name)
-	} else if err != nil {
-		return GroupInfo{}, err
-	}
-	def := g.Definition()
-	info := GroupInfo{
-		Name: def.Name, Kind: def.Kind, Topics: def.Names(), Config: def.Config, CreatedAt: def.CreatedAt,
-		Tag: def.Tag(), Partitions: []GroupPartition{}, Members: []GroupMember{},
-	}
-	for _, p := range g.Progress() {
-		oldest, err := p.OldestUnsettled(ctx)
-		if err != nil && ctx.Err() != nil {
-			return info, err
-		} else if err != nil { // a damaged record hides nothing else
-			b.log.Error("the oldest unsettled record cannot be read", "group", def.Name, "topic", p.Partition.Topic, "partition", p.Partition.Index, "error", err)
-		}
-		next, _ := p.OldestAvailable(ctx) // what cannot be read was told just now
-		info.Partitions = append(info.Partitions, GroupPartition{
-			Topic: p.Partition.Topic, Partition: p.Partition.Index, Start: p.Start, End: p.End, LogEnd: p.LogEnd,
-			Lag: p.Lag, Available: p.Available, Leased: p.Leased, Deferred: p.Deferred, OldestUnsettled: oldest, OldestAvailable: next,
-		})
-		info.Totals.Lag += p.Lag
-		info.Totals.Available += p.Available
-		info.Totals.Leased += p.Leased
-		info.Totals.Deferred += p.Deferred
-	}
-	info.Totals.DeadLetters = g.OpenLetters("")
-	info.Counters, info.Measures, info.Waiters = g.Counters(), g.Measures(), g.Waiters()
-	for _, m := range g.Members() {
-		info.Members = append(info.Members, GroupMember{Member: m.Name, Leases: m.Leases, LastSeen: m.LastSeen})
-	}
-	return info, nil
 }
 
 // DeleteGroup deletes a group with its progress. force does so with leases running or dead letters open. Errors: ErrGroupNotFound, ErrGroupInUse, ErrPrecondition.
@@ -232,29 +101,9 @@ func (b *Broker) DeleteGroup(ctx context.Context, name string, force bool, cond 
 	if err := cond.Check(def.Tag(), true); err != nil {
 		return fmt.Errorf("group %s: %w", name, err)
 	}
-	if def.Kind == catalog.KindOrdered {
-		return b.deleteOrdered(ctx, def, force)
-	}
-	g, err := b.group(name)
-	if err != nil {
+	if err := b.groups.Delete(ctx, def, force); err != nil {
 		return err
 	}
-	if n := g.Running(""); n > 0 && !force {
-		return fmt.Errorf("group %s: %d leases run; wait for them or use force: %w", name, n, ErrGroupInUse)
-	}
-	if n := g.OpenLetters(""); n > 0 && !force {
-		return fmt.Errorf("group %s: %d dead letters are open; purge them or use force: %w", name, n, ErrGroupInUse)
-	}
-	if err := b.catalog.DeleteGroup(ctx, def); err != nil {
-		return err
-	}
-	b.mu.Lock()
-	delete(b.groups, name)
-	b.mu.Unlock()
-	b.changes.Add(1)
-	g.Detach(def, b.logsOf(def.Topics), false)
-	g.Close()
-	g.ForgetLetters()
 	if err := b.deleteInternal(ctx, editedName(name)); err != nil {
 		return err
 	}

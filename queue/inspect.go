@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/holtmq/holt/lease"
-	"github.com/holtmq/holt/queue/catalog"
-	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
@@ -37,7 +34,7 @@ const (
 // GroupRecords returns up to limit unsettled records of a group in one state from a place on, and where to go on; nil at
 // the end. Errors: ErrGroupNotFound, ErrCorrupt.
 func (b *Broker) GroupRecords(ctx context.Context, name string, state RecordState, from GroupPlace, limit int) ([]GroupEntry, *GroupPlace, error) {
-	g, err := b.group(name)
+	g, err := b.groups.Share(name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,7 +80,7 @@ func (b *Broker) SettleAt(ctx context.Context, name string, at GroupPlace, v Ver
 
 // groupAt returns a group that reads the place's partition.
 func (b *Broker) groupAt(name string, at GroupPlace) (*share.Group, error) {
-	g, err := b.group(name)
+	g, err := b.groups.Share(name)
 	if err != nil {
 		return nil, err
 	}
@@ -100,23 +97,7 @@ func (b *Broker) atPlace(name string, at GroupPlace, err error) error {
 	return b.ofGroup(name, err)
 }
 
-// ResetRequest moves a group's start offsets.
-type ResetRequest struct {
-	To        Position
-	Topics    []string // nil = all the group reads
-	Partition *int     // nil = all
-	DryRun    bool
-	Force     bool // an ordered group's members are fenced
-}
-
-// ResetMove is what a reset does, or would do, to one partition.
-type ResetMove struct {
-	Topic     string
-	Partition int
-	From, To  Offset
-}
-
-// Reset moves a share group: records from there on are delivered afresh, running leases are lost, and going forward what is
+// Reset moves a group: of a share group, records from there on are delivered afresh, running leases are lost, and going forward what is
 // skipped counts as settled. Targets are clamped to what exists. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrPartitionNotFound, ErrUnknown.
 func (b *Broker) Reset(ctx context.Context, name string, req ResetRequest) ([]ResetMove, error) {
 	give, err := b.takePositions(ctx) // retention must not let go of what the group goes back to
@@ -124,49 +105,6 @@ func (b *Broker) Reset(ctx context.Context, name string, req ResetRequest) ([]Re
 		return nil, err
 	}
 	defer give()
-	g, err := b.group(name)
-	if errors.Is(err, ErrKindMismatch) {
-		return b.resetOrdered(ctx, name, req)
-	} else if err != nil {
-		return nil, err
-	}
-	if err := readsAll(g.Definition(), req.Topics); err != nil {
-		return nil, err
-	}
-	var moves []share.Move
-	out := []ResetMove{}
-	for _, p := range g.Progress() {
-		if !req.names(p.Partition) {
-			continue
-		}
-		to, err := req.To.Clamped(ctx, p.Partition)
-		if err != nil {
-			return nil, err
-		}
-		moves = append(moves, share.Move{Partition: p.Partition, From: p.Start, To: to})
-		out = append(out, ResetMove{Topic: p.Partition.Topic, Partition: p.Partition.Index, From: p.Start, To: to})
-	}
-	if req.Partition != nil && len(out) == 0 {
-		return nil, fmt.Errorf("group %s reads no partition %d: %w", name, *req.Partition, ErrPartitionNotFound)
-	}
-	if req.DryRun {
-		return out, nil
-	}
-	return out, b.ofGroup(name, g.Reset(ctx, moves))
-}
-
-// readsAll refuses topics that a group does not read.
-func readsAll(def *catalog.Group, topics []string) error {
-	attached := def.Names()
-	for _, t := range topics {
-		if !slices.Contains(attached, t) {
-			return fmt.Errorf("group %s does not read topic %s: %w", def.Name, t, ErrTopicNotFound)
-		}
-	}
-	return nil
-}
-
-// names tells whether a reset is about a partition.
-func (req *ResetRequest) names(p *partition.Partition) bool {
-	return (len(req.Topics) == 0 || slices.Contains(req.Topics, p.Topic)) && (req.Partition == nil || *req.Partition == p.Index)
+	out, err := b.groups.Reset(ctx, name, req)
+	return out, b.ofOrdered(name, b.ofGroup(name, err))
 }

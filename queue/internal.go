@@ -48,11 +48,7 @@ func (b *Broker) deleteInternal(ctx context.Context, name string) error {
 func (b *Broker) closeTopic(t *topic.Topic) {
 	b.topics.Remove(t) // before the close, which wakes readers: they must not find it any more
 	t.Close()
-	b.mu.RLock()
-	for _, g := range b.groups { // after the close: no letter comes behind
-		g.LoseLetters(t.Logs())
-	}
-	b.mu.RUnlock()
+	b.groups.LoseLetters(t)
 	b.indexes.End(t.Partitions)
 	b.tails.Changed(t.Def.Name)
 	b.work.Go(func() { b.drop(t) })

@@ -59,9 +59,9 @@ func (b *Broker) leaseGroup(ctx context.Context, name string, req LeaseRequest) 
 	if err := b.cfg.Limits.Lease(req); err != nil {
 		return nil, nil, err
 	}
-	if g, err = b.group(name); err != nil || !attachedTo(g.Definition(), req.Topics) {
+	if g, err = b.groups.Share(name); err != nil || !attachedTo(g.Definition(), req.Topics) {
 		if created, err = b.groupFor(ctx, name, catalog.KindShare, req.Topics); err == nil {
-			g, err = b.group(name)
+			g, err = b.groups.Share(name)
 		}
 	}
 	return g, created, err
@@ -146,7 +146,7 @@ func (b *Broker) groupFor(ctx context.Context, name string, kind Kind, topics []
 
 // GiveBack releases records of an answer that its client never got, uncounted.
 func (b *Broker) GiveBack(name string, ds []Delivery) {
-	g, err := b.group(name)
+	g, err := b.groups.Share(name)
 	if err != nil {
 		return
 	}

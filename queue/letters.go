@@ -12,7 +12,7 @@ import (
 )
 
 // ShareGroup returns a share group, for the service of dead letters. Errors: ErrGroupNotFound.
-func (b *Broker) ShareGroup(name string) (*share.Group, error) { return b.group(name) }
+func (b *Broker) ShareGroup(name string) (*share.Group, error) { return b.groups.Share(name) }
 
 // Durable waits for everything that was enqueued so far: memory runs ahead of the disk, answers never do. Errors: ErrUnknown.
 func (b *Broker) Durable(ctx context.Context) error { return b.durable(ctx) }
@@ -64,7 +64,7 @@ func (b *Broker) edited(ctx context.Context, group string, make bool) (*partitio
 			return nil, err
 		}
 		defer unlock()
-		if _, err := b.group(group); err != nil { // deleted meanwhile
+		if _, err := b.groups.Share(group); err != nil { // deleted meanwhile
 			return nil, err
 		}
 		if t, err = b.internalTopic(ctx, editedName(group)); err != nil {
@@ -77,49 +77,6 @@ func (b *Broker) edited(ctx context.Context, group string, make bool) (*partitio
 // spent tells that only the last reserve of space is left.
 func (b *Broker) spent() bool { return b.store.Health().Spent }
 
-func (b *Broker) allGroups() []*share.Group {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	out := make([]*share.Group, 0, len(b.groups))
-	for _, g := range b.groups {
-		out = append(out, g)
-	}
-	return out
-}
-
-// barLetters keeps letters off a topic that is being deleted: none is under way there when it returns; unbar takes it back. Errors: ErrTopicInUse, without force, if the topic
-// holds letters that are open or that redriven records need; then nothing is barred.
-func (b *Broker) barLetters(t *topic.Topic, force bool) (unbar func(), err error) {
-	var barred []*share.Group
-	unbar = func() {
-		for _, g := range barred {
-			g.UnbarLetters(t.Logs())
-		}
-	}
-	for _, def := range b.catalog.Groups("", everything) {
-		g, err := b.group(def.Name)
-		if err != nil {
-			continue // of another kind
-		}
-		if !g.BarLetters(t.Logs(), force) {
-			unbar()
-			return nil, fmt.Errorf("topic %s: it holds dead letters of group %s that are open, or redriven and not settled yet; purge them or use force: %w", t.Def.Name, def.Name, ErrTopicInUse)
-		}
-		barred = append(barred, g)
-	}
-	return unbar, nil
-}
-
-// keepsLetters returns a group whose dead letters go to a topic, or "".
-func (b *Broker) keepsLetters(name string) string {
-	for _, def := range b.catalog.Groups("", everything) {
-		if def.Kind == catalog.KindShare && def.Config.DeadLetters && def.Config.DeadLetterTopic == name {
-			return def.Name
-		}
-	}
-	return ""
-}
-
 // lettersFit refuses to compact a topic of dead letters: of each key only the newest would stay.
 func (b *Broker) lettersFit(name string, c TopicConfig, lettersOf string) error {
 	if c.Cleanup != catalog.CleanupCompact {
@@ -127,7 +84,7 @@ func (b *Broker) lettersFit(name string, c TopicConfig, lettersOf string) error 
 	}
 	g := lettersOf
 	if g == "" {
-		g = b.keepsLetters(name)
+		g = b.groups.KeepsLetters(name)
 	}
 	if g == "" {
 		return nil

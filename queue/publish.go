@@ -22,7 +22,7 @@ func (b *Broker) Publish(ctx context.Context, name string, msgs []Message, wait 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := b.awaitRoom(ctx, t, wait); err != nil {
+	if err := b.groups.AwaitRoom(ctx, t, wait); err != nil {
 		return nil, nil, err
 	}
 	pub, err := topic.NewPublication(b.committer, &topic.Item{Topic: t, Messages: msgs})
@@ -49,7 +49,7 @@ func (b *Broker) writable() error {
 		return err
 	}
 	if h := b.store.Health(); h.Low {
-		return fmt.Errorf("%d bytes are free where the data is, below the server's minimum; most is held by %s: %w", h.Free, b.holders(3), ErrStorageFull)
+		return fmt.Errorf("%d bytes are free where the data is, below the server's minimum; most is held by %s: %w", h.Free, b.groups.Holders(3), ErrStorageFull)
 	}
 	return nil
 }

@@ -39,13 +39,13 @@ func (r retention) Retained(name string) (retain.Topic, bool) {
 		Index: func(p *partition.Partition) *keys.Index { return r.b.indexes.Of(p) },
 	}
 	out.Readers = func() (all []retain.Reader) {
-		for _, g := range r.b.readers(t.Def.ID) {
+		for _, g := range r.b.groups.Readers(t.Def.ID) {
 			all = append(all, g)
 		}
 		return all
 	}
 	out.Holders = func() (all []retain.Holder) {
-		for _, g := range r.b.allGroups() {
+		for _, g := range r.b.groups.Shares() {
 			all = append(all, g)
 		}
 		return all

@@ -11,7 +11,7 @@ type GroupRibbon = share.Ribbon
 
 // Ribbon shows the windows of a share group, each in so many cells. Errors: ErrGroupNotFound, ErrKindMismatch.
 func (b *Broker) Ribbon(ctx context.Context, name string, cells int) ([]GroupRibbon, error) {
-	g, err := b.group(name)
+	g, err := b.groups.Share(name)
 	if err != nil {
 		return nil, err
 	}

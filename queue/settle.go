@@ -20,7 +20,7 @@ func (b *Broker) SettleAndPublish(ctx context.Context, name string, req SettleRe
 	if err := b.Ready(); err != nil && !errors.Is(err, ErrShuttingDown) {
 		return SettleResult{}, err
 	}
-	g, err := b.group(name)
+	g, err := b.groups.Share(name)
 	if err != nil {
 		return SettleResult{}, err
 	}

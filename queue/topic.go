@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/holtmq/holt/queue/catalog"
-	"github.com/holtmq/holt/queue/ordered"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/topic"
@@ -29,7 +28,7 @@ func (b *Broker) PutTopic(ctx context.Context, name string, cond Condition, edit
 	if err != nil {
 		return info, false, err
 	}
-	return b.topicInfo(t, b.readers(t.Def.ID)), created, nil
+	return b.topicInfo(t, b.groups.Readers(t.Def.ID)), created, nil
 }
 
 // putTopic is PutTopic with the catalog's turn held. A definition that was stored but whose partitions could not be opened is taken up again. ctx should not
@@ -72,12 +71,7 @@ func (b *Broker) putTopic(ctx context.Context, name string, cond Condition, lett
 	b.indexes.Keep(t.Partitions, t.Def.Config.Cleanup == catalog.CleanupCompact)
 	b.tails.Changed(name)
 	if old != nil {
-		for _, g := range b.readers(t.Def.ID) {
-			g.Grown(t, len(old.Partitions))
-		}
-		for _, g := range b.orderedReaders(t.Def.ID) {
-			g.Grown(t, len(old.Partitions))
-		}
+		b.groups.Grown(t, len(old.Partitions))
 		if err := b.durable(ctx); err != nil {
 			return nil, false, err
 		}
@@ -91,7 +85,7 @@ func growsKeys(old, c TopicConfig) bool {
 
 // keyOrdered returns a group that reads a topic in key order, or "".
 func (b *Broker) keyOrdered(topicID uint64) string {
-	for _, g := range b.readers(topicID) {
+	for _, g := range b.groups.Readers(topicID) {
 		if def := g.Definition(); def.Config.Ordering == catalog.OrderingKey {
 			return def.Name
 		}
@@ -105,13 +99,13 @@ func (b *Broker) Topic(ctx context.Context, name string) (TopicInfo, error) {
 	if err != nil {
 		return TopicInfo{}, err
 	}
-	return b.topicInfo(t, b.readers(t.Def.ID)), b.durable(ctx)
+	return b.topicInfo(t, b.groups.Readers(t.Def.ID)), b.durable(ctx)
 }
 
 // Topics describes up to limit topics with names after the given one, by name.
 func (b *Broker) Topics(ctx context.Context, after string, limit int) ([]TopicInfo, error) {
 	var out []TopicInfo
-	readers := b.allReaders()
+	readers := b.groups.AllReaders()
 	for _, def := range b.catalog.Topics(after, limit) {
 		if t, err := b.topics.Get(def.Name); err == nil {
 			out = append(out, b.topicInfo(t, readers[t.Def.ID]))
@@ -133,7 +127,7 @@ func (b *Broker) topicInfo(t *topic.Topic, readers []*share.Group) TopicInfo {
 	for _, g := range readers {
 		info.Groups = append(info.Groups, g.OnTopic(t.Def.Name, t.Def.Config.Retention.KeepUnsettled))
 	}
-	if streams := b.orderedTopicGroups(context.Background(), t); len(streams) > 0 {
+	if streams := b.groups.OrderedOnTopic(context.Background(), t); len(streams) > 0 {
 		info.Groups = append(info.Groups, streams...)
 		slices.SortFunc(info.Groups, func(x, y TopicGroup) int { return cmp.Compare(x.Group, y.Group) })
 	}
@@ -156,19 +150,19 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 	if err := cond.Check(t.Def.Tag(), true); err != nil {
 		return fmt.Errorf("topic %s: %w", name, err)
 	}
-	readers := b.readers(t.Def.ID)
+	readers := b.groups.Readers(t.Def.ID)
 	if len(readers) > 0 && !force {
 		return fmt.Errorf("topic %s: group %s reads it; detach it or use force: %w", name, readers[0].Definition().Name, ErrTopicInUse)
 	}
-	streams := b.orderedReaders(t.Def.ID)
+	streams := b.groups.OrderedReaders(t.Def.ID)
 	if len(streams) > 0 && !force {
 		return fmt.Errorf("topic %s: group %s reads it; detach it or use force: %w", name, streams[0].Definition().Name, ErrTopicInUse)
 	}
-	unbar, err := b.barLetters(t, force)
+	unbar, err := b.groups.BarLetters(t, force)
 	if err != nil {
 		return err
 	}
-	if err := b.deleteTopic(ctx, t, readers, streams); err != nil {
+	if err := b.deleteTopic(ctx, t); err != nil {
 		unbar()
 		return err
 	}
@@ -177,16 +171,9 @@ func (b *Broker) DeleteTopic(ctx context.Context, name string, force bool, cond 
 }
 
 // deleteTopic takes a topic off its readers and its schedules, and its definition out.
-func (b *Broker) deleteTopic(ctx context.Context, t *topic.Topic, readers []*share.Group, streams []*ordered.Group) error {
-	for _, g := range readers {
-		if err := b.detach(ctx, g, t); err != nil {
-			return err
-		}
-	}
-	for _, g := range streams {
-		if err := b.detachOrdered(ctx, g, t); err != nil {
-			return err
-		}
+func (b *Broker) deleteTopic(ctx context.Context, t *topic.Topic) error {
+	if err := b.groups.Detach(ctx, t); err != nil {
+		return err
 	}
 	if err := b.endSchedulesOf(ctx, t.Def.ID); err != nil {
 		return err

@@ -105,7 +105,7 @@ func (b *Broker) Topology(ctx context.Context) (Topology, error) {
 		out.Topics = append(out.Topics, item)
 	}
 	for _, def := range groups[:min(len(groups), MaxTopology)] {
-		info, err := b.groupInfo(ctx, def.Name)
+		info, err := b.groups.Info(ctx, def.Name)
 		if errors.Is(err, ErrGroupNotFound) {
 			continue
 		} else if err != nil {

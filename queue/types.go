@@ -6,6 +6,7 @@ import (
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/admit"
 	"github.com/holtmq/holt/queue/catalog"
+	"github.com/holtmq/holt/queue/group"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
@@ -37,6 +38,13 @@ type (
 	ScheduleRecord  = catalog.ScheduleRecord
 	AnswerRoom      = partition.Room
 	AnswerShare     = partition.Share
+
+	GroupInfo      = group.Info
+	GroupTotals    = group.Totals
+	GroupPartition = group.Partition
+	GroupMember    = group.Member
+	ResetRequest   = group.ResetRequest
+	ResetMove      = group.ResetMove
 
 	GroupCounters = share.Counters
 	GroupChange   = admit.GroupChange
@@ -81,48 +89,4 @@ type PartitionInfo struct {
 	Partition, Lane int
 	Start, End      Offset
 	Bytes           int64
-}
-
-// GroupInfo describes a group.
-type GroupInfo struct {
-	Name       string
-	Kind       Kind
-	Topics     []string
-	Config     GroupConfig
-	CreatedAt  time.Time
-	Tag        string
-	Totals     GroupTotals
-	Counters   GroupCounters
-	Measures   GroupMeasures
-	Waiters    int // parked leases
-	Partitions []GroupPartition
-	Members    []GroupMember
-}
-
-// GroupTotals counts records: Lag = Available + Leased + Deferred.
-type GroupTotals struct{ Lag, Available, Leased, Deferred, DeadLetters int64 }
-
-// GroupPartition is a group's progress on one partition.
-type GroupPartition struct {
-	Topic                            string
-	Partition                        int
-	Start, End, LogEnd               Offset
-	Lag, Available, Leased, Deferred int64
-	OldestUnsettled                  time.Time // zero = none
-	Member                           string    // of an ordered group: who reads it
-	OldestAvailable                  time.Time // of those that can be handed out; zero = none
-}
-
-// GroupMember is a worker seen lately.
-type GroupMember struct {
-	Member   string
-	Leases   int
-	LastSeen time.Time
-
-	// Of ordered groups only:
-
-	Epoch      int64
-	Topics     []string // nil = all that the group reads
-	Session    time.Duration
-	Assignment []TopicPartition // what it holds
 }

@@ -13,5 +13,6 @@ var (
 	ErrCannotShrink     = errors.New("partitions and priorities can only grow")
 	ErrKindMismatch     = errors.New("the group is of the other kind")
 	ErrPrecondition     = errors.New("the definition is not the one the request names")
-	ErrInUse            = errors.New("in use")
+	ErrTopicInUse       = errors.New("the topic is in use")
+	ErrGroupInUse       = errors.New("the group is in use")
 )

@@ -1,4 +1,4 @@
-package queue
+package group
 
 import (
 	"cmp"
@@ -11,8 +11,8 @@ import (
 	"github.com/holtmq/holt/queue/topic"
 )
 
-// awaitRoom returns once the topic's backlog is below its limit, or ErrBacklogFull after wait.
-func (b *Broker) awaitRoom(ctx context.Context, t *topic.Topic, wait time.Duration) error {
+// AwaitRoom returns once the topic's backlog is below its limit, or ErrBacklogFull after wait. Errors: also ErrShuttingDown, the context's.
+func (s *Set) AwaitRoom(ctx context.Context, t *topic.Topic, wait time.Duration) error {
 	c := t.Def.Config
 	if c.MaxBacklogRecords == 0 && c.MaxBacklogBytes == 0 {
 		return nil
@@ -23,7 +23,7 @@ func (b *Broker) awaitRoom(ctx context.Context, t *topic.Topic, wait time.Durati
 	defer over.Stop()
 	for {
 		moved := next()
-		full := b.backlogOver(t)
+		full := s.full(t)
 		if full == nil {
 			return nil
 		}
@@ -31,7 +31,7 @@ func (b *Broker) awaitRoom(ctx context.Context, t *topic.Topic, wait time.Durati
 		case <-moved:
 		case <-over.C:
 			return full
-		case <-b.stop:
+		case <-s.env.Stop:
 			return ErrShuttingDown
 		case <-ctx.Done():
 			return ctx.Err()
@@ -39,10 +39,10 @@ func (b *Broker) awaitRoom(ctx context.Context, t *topic.Topic, wait time.Durati
 	}
 }
 
-// backlogOver returns ErrBacklogFull, with the slowest group, if a limit is reached.
-func (b *Broker) backlogOver(t *topic.Topic) error {
+// full returns ErrBacklogFull, with the slowest group, if a limit is reached.
+func (s *Set) full(t *topic.Topic) error {
 	c := t.Def.Config
-	for _, g := range b.readers(t.Def.ID) {
+	for _, g := range s.Readers(t.Def.ID) {
 		records, bytes := g.Behind(t.Partitions, c.MaxBacklogBytes > 0)
 		if c.MaxBacklogRecords > 0 && records >= c.MaxBacklogRecords || c.MaxBacklogBytes > 0 && bytes >= c.MaxBacklogBytes {
 			return fmt.Errorf("topic %s: group %s has %d records before it, and max_backlog is reached; wait for its workers, or ask with ?wait: %w",
@@ -52,15 +52,15 @@ func (b *Broker) backlogOver(t *topic.Topic) error {
 	return nil
 }
 
-// holders names the groups that hold most bytes, for a full disk.
-func (b *Broker) holders(n int) string {
+// Holders names the groups that hold most bytes, for a full disk.
+func (s *Set) Holders(n int) string {
 	type holder struct {
 		name  string
 		bytes int64
 	}
 	var all []holder
-	for _, def := range b.catalog.Groups("", everything) {
-		if g, err := b.group(def.Name); err == nil {
+	for _, def := range s.catalog.Groups("", everything) {
+		if g, err := s.Share(def.Name); err == nil {
 			_, bytes := g.Backlog("")
 			all = append(all, holder{def.Name, bytes})
 		}
