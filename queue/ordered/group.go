@@ -233,12 +233,8 @@ func (g *Group) changed() {
 	if g.closed {
 		return
 	}
-	var unit commit.Unit
-	for _, d := range g.roster.TakeDeltas() {
-		unit = append(unit, g.journal.Part(d))
-	}
-	if len(unit) > 0 {
-		g.last = g.env.Committer.Enqueue(unit)
+	if deltas := g.roster.TakeDeltas(); len(deltas) > 0 {
+		g.last = g.env.Committer.Enqueue(commit.Unit{g.journal.Part(deltas...)})
 	}
 	for _, name := range g.roster.TakeChanged() {
 		for c := range g.calls[name] {

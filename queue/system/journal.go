@@ -31,26 +31,36 @@ type Journal struct {
 	mu      sync.Mutex // the last before the committer's
 	machine Machine
 	inner   *journal.Journal
+	pending []store.Entry // a checkpoint whose delta may not be enqueued yet
 	gone    bool
 }
 
-// MaxDelta is how many bytes one delta may have. A longer step is several deltas of one unit.
+// MaxDelta is how many bytes one delta may have. A longer step is several deltas of one part.
 const MaxDelta = store.MaxEntryBytes
 
 // Name returns the journal's name.
 func (j *Journal) Name() store.Journal { return j.name }
 
-// Part returns the machine's next step, of at most MaxDelta bytes, as a part of a unit, with a checkpoint of the machine if one is due.
-func (j *Journal) Part(delta []byte) commit.Part {
-	if len(delta) > MaxDelta {
-		panic(fmt.Sprintf("journal %s: a delta of %d bytes, at most %d", j.name, len(delta), MaxDelta))
-	}
+// Part returns the machine's next step, deltas of at most MaxDelta bytes each, as a part of a unit, with a checkpoint of the machine if one is due. A unit
+// has one part of a journal.
+func (j *Journal) Part(deltas ...[]byte) commit.Part {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.gone {
 		panic(fmt.Sprintf("journal %s: a delta after it was forgotten", j.name))
 	}
-	part := commit.Part{Log: LogID, Entries: []store.Entry{j.inner.Delta(delta)}}
+	if j.pending != nil { // the step before this one is enqueued by now: no piece may come before the delta it is a checkpoint of
+		pieces := j.pending
+		j.pending = nil
+		j.log.work.Go(func() { j.write(pieces) })
+	}
+	part := commit.Part{Log: LogID}
+	for _, d := range deltas {
+		if len(d) > MaxDelta {
+			panic(fmt.Sprintf("journal %s: a delta of %d bytes, at most %d", j.name, len(d), MaxDelta))
+		}
+		part.Entries = append(part.Entries, j.inner.Delta(d))
+	}
 	if !j.inner.Due() {
 		return part
 	}
@@ -60,7 +70,7 @@ func (j *Journal) Part(delta []byte) commit.Part {
 		j.inner.Written()
 		return part
 	}
-	j.log.work.Go(func() { j.write(pieces) })
+	j.pending = pieces
 	return part
 }
 

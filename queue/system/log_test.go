@@ -167,6 +167,27 @@ func (h *house) names() (names []store.Journal) {
 	return names
 }
 
+// The pieces of a checkpoint are written in the background. None may overtake the delta it is a checkpoint of, however long its caller takes to enqueue that.
+func TestNoPieceOvertakesItsDelta(t *testing.T) {
+	inBubble(t, func(h *house) {
+		one := new(words)
+		h.open(func(l *Log) { one.journal = l.Keep("history", one) })
+		for i := range 20 {
+			delta := strings.Repeat(string(rune('a'+i)), 60<<10)
+			one.mu.Lock()
+			one.told = append(one.told, delta...)
+			part := one.journal.Part([]byte(delta[:1000]), []byte(delta[1000:]))
+			synctest.Wait()
+			ticket := h.c.Enqueue(commit.Unit{part})
+			one.mu.Unlock()
+			if err := h.c.Wait(context.Background(), ticket); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.crash()
+	})
+}
+
 func TestLongCheckpointsComePieceByPiece(t *testing.T) {
 	inBubble(t, func(h *house) {
 		one := new(words)
