@@ -144,7 +144,7 @@ func Restore(cfg Config, checkpoint []byte) (*Window, error) {
 	w.shown, w.past.floor = shown, floor
 	w.past.except = d.runs(MaxRuns, floor, end)
 	w.past.recent = d.recent(floor)
-	w.ahead = d.runs(MaxAhead, end, maxOffset)
+	w.ahead = d.runs(uint64(len(d.b)), end, maxOffset) // burying splits runs: there may be more than MaxAhead
 	if floor > end {
 		d.fail("the floor is past the end")
 	}

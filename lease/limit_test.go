@@ -274,3 +274,27 @@ func TestMemoryOfUnresolvedRecords(t *testing.T) {
 	}
 	b.cycle(1, nil) // it is alive until here
 }
+
+// TestCheckpointWithMoreRunsAheadThanMay buries half of a run of rejected records when there are as many runs as may be: it becomes two.
+func TestCheckpointWithMoreRunsAheadThanMay(t *testing.T) {
+	w := lease.New(lease.Config{}, 0, 0)
+	for i := range lease.Offset(lease.MaxAhead) {
+		for j := range lease.Offset(2) {
+			if r := w.SettleAt(0, 10+3*i+j, lease.Reject); r.Code != lease.OK && i < lease.MaxAhead-1 {
+				t.Fatalf("record %d of run %d: code %d", j, i, r.Code)
+			}
+		}
+	}
+	for _, d := range w.Dying(nil, 1) {
+		if !w.Bury(d.Offset) {
+			t.Fatalf("%d is not buried", d.Offset)
+		}
+	}
+	again, err := lease.Restore(lease.Config{}, w.AppendCheckpoint(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Counts() != w.Counts() || again.Ahead() != w.Ahead() {
+		t.Errorf("%+v and %d ahead, want %+v and %d", again.Counts(), again.Ahead(), w.Counts(), w.Ahead())
+	}
+}
