@@ -94,12 +94,11 @@ func (s *Service) Purge(ctx context.Context, group string, c Choice) (purged int
 		return 0, err
 	}
 	for len(ids) > 0 {
-		some := ids[:min(share.MaxRedrive, len(ids))]
-		ids = ids[len(some):]
-		done, err := g.Purge(ctx, share.Step{IDs: some})
+		done, err := g.Purge(ctx, share.Step{IDs: ids[:min(share.MaxRedrive, len(ids))]})
 		if err != nil {
 			return purged, s.wrap(group, err)
 		}
+		ids = ids[len(done):]
 		for _, n := range done {
 			if n > 0 {
 				purged++

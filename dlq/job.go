@@ -55,12 +55,12 @@ func (s *Service) Start(ctx context.Context, group string, c Choice, p Plan) (Jo
 	j, err := s.jobs.Make(ctx, redrive.Definition{
 		Group: group, GroupID: g.Definition().ID, ToTopic: p.ToTopic, Rate: p.Rate, Ramp: p.Ramp, StopOnRedeath: p.StopOnRedeath, Filter: p.Filter,
 	}, ids)
-	if err != nil {
+	if j == nil {
 		return Job{}, s.ofJobs(err)
 	}
 	made := Job{j.Definition, j.Progress()}
-	s.work.Go(func() { s.run(j) })
-	return made, nil
+	s.work.Go(func() { s.run(j) }) // with an error too: it is made, whether or not its maker still waits to hear of it
+	return made, s.ofJobs(err)
 }
 
 // ofJobs turns errors of jobs into those that callers know.

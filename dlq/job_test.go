@@ -1,6 +1,7 @@
 package dlq_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/redrive"
+	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/store/memory"
 )
 
@@ -326,4 +328,51 @@ func (h *house) conserved(n int) {
 			h.t.Fatalf("record %d is there %d times: %v", i, seen[fmt.Sprint(i)], seen)
 		}
 	}
+}
+
+// TestLettersOnMorePartitionsThanOneUnitTakes has a letter on each of 300 partitions: what is done to all of them takes several units.
+func TestLettersOnMorePartitionsThanOneUnitTakes(t *testing.T) {
+	const n = store.MaxUnitEdits + 44
+	inBubble(t, func(h *house) {
+		h.topic("jobs", n)
+		h.group("g", []string{"jobs"}, nil)
+		messages := make([]queue.Message, n)
+		for i := range messages {
+			messages[i] = queue.Message{Value: []byte(fmt.Sprint(i)), Partition: &i}
+		}
+		for some := range slices.Chunk(messages, 100) {
+			_, _, err := h.Publish(h.ctx(), "jobs", some, 0)
+			h.ok(err)
+		}
+		h.drain(reject("no"))
+		j := h.start(dlq.Choice{All: true}, dlq.Plan{})
+		h.same("redriven", sums(h.job(j.ID, time.Minute)), fmt.Sprint("done ", n, n, 0, 0, 0))
+		h.same("each once", h.drain(reject("again")), upTo(n))
+		j = h.start(dlq.Choice{All: true}, dlq.Plan{ToTopic: true})
+		h.same("published", sums(h.job(j.ID, time.Minute)), fmt.Sprint("done ", n, n, n, 0, 0))
+		h.same("each once", h.drain(reject("again")), upTo(n))
+		purged, err := h.dlq.Purge(h.ctx(), "g", dlq.Choice{All: true, Filter: openOnly})
+		h.ok(err)
+		h.same("purged", purged, n)
+	})
+}
+
+// TestAJobRunsWhoseMakerHasGone starts one for a client that does not wait for the answer.
+func TestAJobRunsWhoseMakerHasGone(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.dead(5)
+		var ids []string
+		for _, l := range h.list("g", openOnly).Items {
+			ids = append(ids, l.ID)
+		}
+		ctx, gone := context.WithCancel(h.ctx())
+		gone()
+		if _, err := h.dlq.Start(ctx, "g", dlq.Choice{IDs: ids, Filter: openOnly}, dlq.Plan{}); !errors.Is(err, context.Canceled) {
+			t.Fatalf("%v", err)
+		}
+		jobs, err := h.dlq.Jobs(h.ctx(), "", 10)
+		h.ok(err)
+		h.same("jobs", len(jobs), 1)
+		h.same("done", sums(h.job(jobs[0].ID, time.Minute)), "done 5 5 0 0 0")
+	})
 }

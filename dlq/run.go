@@ -172,25 +172,34 @@ func count(done []uint32) (n int) {
 }
 
 // stepToTopic publishes letters' records. Those that are not open, or whose topic is gone, are skipped.
-func (s *Service) stepToTopic(j *redrive.Job, g *share.Group, ids []share.LetterID) (did int, err error) {
+func (s *Service) stepToTopic(j *redrive.Job, g *share.Group, all []share.LetterID) (did int, err error) {
 	for {
-		ids, open, records, err := s.readStep(g, ids)
+		ids, open, records, err := s.readStep(g, all)
 		if err != nil {
 			return 0, s.wrap(j.Group, err)
 		}
 		if len(records) == 0 {
-			_, err := g.Redrive(s.ctx, share.Step{Extra: func([]uint32) []commit.Part { return j.Step(make([]uint32, len(ids))) }})
+			_, err := g.Redrive(s.ctx, share.Step{Extra: func([]uint32) ([]commit.Part, func()) { return j.Step(make([]uint32, len(ids))) }})
 			return 0, s.wrap(j.Group, err)
 		}
-		pub, err := s.broker.Republish(records)
-		if err != nil {
-			return 0, err
+		done, ok, err := s.publishStep(j, g, ids, open, records)
+		if len(open) > 1 && (errors.Is(err, share.ErrTooManyLogs) || errors.Is(err, queue.ErrRequestTooLarge)) {
+			all = all[:len(ids)/2] // they lie on more partitions than go into one unit
+			continue
 		}
-		done, ok, err := g.RedriveToTopic(s.ctx, share.Step{IDs: open, Publish: pub, Extra: func(done []uint32) []commit.Part { return j.Step(spread(ids, open, done)) }})
 		if err != nil || ok {
 			return count(done), s.wrap(j.Group, err)
 		}
 	}
+}
+
+// publishStep publishes the records of the open ones of ids; false if one of them is not open any more.
+func (s *Service) publishStep(j *redrive.Job, g *share.Group, ids, open []share.LetterID, records []queue.TopicMessages) (done []uint32, ok bool, err error) {
+	pub, err := s.broker.Republish(records)
+	if err != nil {
+		return nil, false, err
+	}
+	return g.RedriveToTopic(s.ctx, share.Step{IDs: open, Publish: pub, Extra: func(done []uint32) ([]commit.Part, func()) { return j.Step(spread(ids, open, done)) }})
 }
 
 // spread tells of all letters of a step what happened to those that were open.

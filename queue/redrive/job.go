@@ -91,15 +91,15 @@ func (j *Job) Turns() int {
 	return len(j.redrives)
 }
 
-// Step notes what a step did with the next letters, by their redrives now, 0 for those skipped, and returns what goes into its unit. It is called under the group's lock.
-func (j *Job) Step(done []uint32) []commit.Part {
+// Step notes what a step did with the next letters, by their redrives now, 0 for those skipped, and returns what goes into its unit. It is called under the group's lock. The
+// job is locked until enqueued is called: a fate that was noted meanwhile would come before the step in the journal.
+func (j *Job) Step(done []uint32) (parts []commit.Part, enqueued func()) {
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	j.step(done)
-	if j.gone { // cancelled, and so many jobs made since that it is forgotten
-		return nil
+	if !j.gone { // else cancelled, and so many jobs made since that it is forgotten
+		parts = append(parts, j.journal.Part(encodeStep(done)))
 	}
-	return []commit.Part{j.journal.Part(encodeStep(done))}
+	return parts, j.mu.Unlock
 }
 
 func (j *Job) step(done []uint32) {

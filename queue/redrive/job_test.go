@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,4 +168,38 @@ func TestJobsAreBounded(t *testing.T) {
 		}
 		crash()
 	})
+}
+
+// TestStepsStayInOrder ends a job while a step's unit is not enqueued yet: its journal must not have the end before the step.
+func TestStepsStayInOrder(t *testing.T) {
+	st := memory.New(memory.Config{})
+	c := commit.New(st, nil)
+	l := system.New(c)
+	jobs := Keep(l, c)
+	if _, err := l.Open(t.Context(), st); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- c.Run() }()
+	j, err := jobs.Make(t.Context(), Definition{Group: "g"}, some(10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, enqueued := j.Step([]uint32{1, 1, 0})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		j.End(Cancelled, "")
+	}()
+	for range 1000 { // let it run into the lock
+		runtime.Gosched()
+	}
+	c.Enqueue(commit.Unit(parts))
+	enqueued()
+	<-ended
+	l.Close()
+	c.Close()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
 }

@@ -79,7 +79,8 @@ func (s *Jobs) forget(id string, j *Job) {
 	s.committer.Enqueue(commit.Unit{j.journal.Forget()})
 }
 
-// Make stores a job with its letters; the definition's ID and CreatedAt are filled in. It returns once the job is on stable storage. Errors: ErrTooMany, the commit's.
+// Make stores a job with its letters; the definition's ID and CreatedAt are filled in. It returns once the job is on stable storage. With ErrTooMany there is no
+// job; with the other errors, the commit's and the context's, it is made all the same as far as is known.
 func (s *Jobs) Make(ctx context.Context, def Definition, ids []share.LetterID) (*Job, error) {
 	if len(ids) > MaxLetters {
 		return nil, fmt.Errorf("%d letters, at most %d in one: %w", len(ids), MaxLetters, ErrTooMany)

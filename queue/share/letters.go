@@ -308,6 +308,9 @@ func (g *Group) LoseLetters(topicLogs []store.LogID) {
 		g.giveUp(l)
 		return true
 	})
+	for _, id := range topicLogs { // nothing can be appended there any more
+		delete(g.barred, id)
+	}
 	g.changed()
 	g.serve()
 }

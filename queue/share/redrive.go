@@ -24,8 +24,9 @@ type Step struct {
 	IDs   []LetterID
 	Delay time.Duration
 	Edit  *record.Record // of a single letter: delivered instead; nil = as it is
-	// Extra adds to the unit, under the group's lock: done says which of IDs were open and are dealt with, by their redrives now; 0 = not that one. nil = nothing.
-	Extra func(done []uint32) []commit.Part
+	// Extra adds to the unit, under the group's lock: done says which of IDs were open and are dealt with, by their redrives now; 0 = not that one. enqueued, which may be
+	// nil, is called once the unit is enqueued: the lock that orders what is added is held until then. nil = nothing.
+	Extra func(done []uint32) (parts []commit.Part, enqueued func())
 	// Publish is the records of the letters for all to see: they are appended instead of being delivered to the group again. nil = to the group.
 	Publish Publication
 }
@@ -33,8 +34,8 @@ type Step struct {
 // ErrNotRedriven is wrapped by what is returned for letters that cannot be delivered to the group again for the moment.
 var ErrNotRedriven = errors.New("cannot be delivered to the group again")
 
-// Redrive delivers letters to the group again, each at its own place: at the first attempt, before later records of its key. It returns the redrives of each, in
-// order, 0 for those that are not open (any more), once all is on stable storage. Errors: ErrNotAttached (of a single letter: its topic is not read any more), ErrNotRedriven, store.ErrUnknown.
+// Redrive delivers letters to the group again, each at its own place: at the first attempt, before later records of its key. It takes the first of the step's letters, as many
+// as go into one unit, and returns the redrives of each, in order, 0 for those that are not open (any more), once all is on stable storage. Errors: ErrNotAttached (of a single letter: its topic is not read any more), ErrNotRedriven, store.ErrUnknown.
 func (g *Group) Redrive(ctx context.Context, step Step) (done []uint32, err error) {
 	if err := g.offerLetters(ctx, step.IDs); err != nil {
 		return nil, err
@@ -86,6 +87,26 @@ type stepping struct {
 	done    []uint32
 	places  map[*Letters][]place
 	windows []*window
+
+	enqueued func() // of Extra
+}
+
+// besides is how many logs a step touches at most that are not of its letters: of edited records, and the server's.
+const besides = 2
+
+// stepping begins a step, cut to what goes into one unit; the lock is held.
+func (g *Group) stepping(step *Step) *stepping {
+	logs := map[store.LogID]struct{}{}
+	for i, id := range step.IDs {
+		if _, l := g.letterAt(id.place()); l != nil {
+			logs[id.Log], logs[l.part.ID] = struct{}{}, struct{}{}
+		}
+		if len(logs) > store.MaxUnitEdits-besides {
+			step.IDs = step.IDs[:i]
+			break
+		}
+	}
+	return &stepping{Step: step, done: make([]uint32, len(step.IDs)), places: map[*Letters][]place{}}
 }
 
 func (s *stepping) touch(w *window) {
@@ -101,7 +122,7 @@ func (g *Group) redrive(step *Step, own *partition.Partition) ([]uint32, error) 
 	if g.closed {
 		return nil, fmt.Errorf("group %s: %w", g.name, ErrClosed)
 	}
-	s := &stepping{Step: step, done: make([]uint32, len(step.IDs)), places: map[*Letters][]place{}}
+	s := g.stepping(step)
 	var tx *partition.Tx
 	edit := partition.AppendTo{Partition: own}
 	if own != nil {
@@ -200,13 +221,17 @@ func (g *Group) stepParts(s *stepping, op byte, edited record.Offset) (unit comm
 		}
 	}
 	if s.Extra != nil {
-		unit = append(unit, s.Extra(s.done)...)
+		parts, enqueued := s.Extra(s.done)
+		unit, s.enqueued = append(unit, parts...), enqueued
 	}
 	return unit
 }
 
 // stepped ends a step that is enqueued; the lock is held.
 func (g *Group) stepped(s *stepping, t commit.Ticket) {
+	if s.enqueued != nil {
+		s.enqueued()
+	}
 	for _, w := range s.windows {
 		g.free(w, t)
 		if w.journal.Due() {
@@ -230,7 +255,7 @@ func (g *Group) firstEdit() (first record.Offset) {
 	return first
 }
 
-// Purge gives letters up for good, and frees the keys they hold. It returns which of them were open, as Redrive does. Errors: store.ErrUnknown.
+// Purge gives letters up for good, and frees the keys they hold. It takes as many and returns which of them were open, as Redrive does. Errors: store.ErrUnknown.
 func (g *Group) Purge(ctx context.Context, step Step) (done []uint32, err error) {
 	done, err = g.purge(&step)
 	if err != nil {
@@ -254,7 +279,7 @@ func (g *Group) purge(step *Step) ([]uint32, error) {
 
 // closing takes the step's open letters off their keys; the lock is held.
 func (g *Group) closing(step *Step) *stepping {
-	s := &stepping{Step: step, done: make([]uint32, len(step.IDs)), places: map[*Letters][]place{}}
+	s := g.stepping(step)
 	for i, id := range step.IDs {
 		e, l := g.letterAt(id.place())
 		if e == nil || e.state != letter.Open {
