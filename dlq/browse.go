@@ -167,6 +167,7 @@ type Bucket struct {
 	Value           string
 	Missing         bool // letters without key, counted by key
 	Count           int
+	Again           int       // of them: died again after a redrive
 	FirstAt, LastAt time.Time // of their deaths
 	SampleID        string
 }
@@ -187,7 +188,7 @@ func (s *Service) Summary(ctx context.Context, group string, f letter.Filter, by
 	out := make([]Bucket, len(found))
 	for i, b := range found {
 		out[i] = Bucket{
-			Value: b.Value, Missing: b.Missing, Count: b.Count, SampleID: b.Sample.String(),
+			Value: b.Value, Missing: b.Missing, Count: b.Count, Again: b.Again, SampleID: b.Sample.String(),
 			FirstAt: time.UnixMilli(b.FirstAt).UTC(), LastAt: time.UnixMilli(b.LastAt).UTC(),
 		}
 	}

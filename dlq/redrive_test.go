@@ -68,8 +68,15 @@ func TestScenario68RedriveToTheGroupIsSeenByItAlone(t *testing.T) {
 		h.same("reopened", h.nth("g", 0), id)
 		l := h.list("g", letter.Filter{State: letter.Open}).Items[0]
 		h.same("redrives", []any{l.Redrives, l.Error}, []any{1, "no again"})
+		diedAgain := func(f letter.Filter) int {
+			sum, err := h.dlq.Summary(h.ctx(), "g", f, letter.ByError)
+			h.ok(err)
+			return sum[0].Again
+		}
+		h.same("died again", diedAgain(letter.Filter{State: letter.Open}), 1)
 		h.redrive("g", id, dlq.Edit{})
 		h.settle("g", ack, h.lease("g", 1, 0)...)
+		h.same("succeeded", diedAgain(letter.Filter{State: letter.Redriven}), 0)
 		h.same("totals", h.totals("g"), queue.GroupTotals{Lag: 1, Leased: 1})
 		h.restart()
 		h.same("after all", h.letters("g", letter.Redriven), []string{"k:a"})

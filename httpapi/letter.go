@@ -292,7 +292,7 @@ func (a *API) summarizeLetters(x *exchange) error {
 	out := api.LetterSummary{Items: make([]api.LetterBucket, min(len(buckets), int(limit))), Total: len(buckets)}
 	for i := range out.Items {
 		b := &buckets[i]
-		out.Items[i] = api.LetterBucket{Count: b.Count, FirstAt: api.Time(b.FirstAt), LastAt: api.Time(b.LastAt), SampleID: b.SampleID}
+		out.Items[i] = api.LetterBucket{Count: b.Count, DiedAgain: b.Again, FirstAt: api.Time(b.FirstAt), LastAt: api.Time(b.LastAt), SampleID: b.SampleID}
 		if !b.Missing {
 			out.Items[i].Value = new(strings.ToValidUTF8(b.Value, "\uFFFD"))
 		}

@@ -44,11 +44,12 @@ type LetterSummary struct {
 
 // LetterBucket counts the dead letters of one value.
 type LetterBucket struct {
-	Value    *string `json:"value"` // null: letters without key
-	Count    int     `json:"count"`
-	FirstAt  Time    `json:"first_at"`
-	LastAt   Time    `json:"last_at"`
-	SampleID string  `json:"sample_id"` // the newest
+	Value     *string `json:"value"` // null: letters without key
+	Count     int     `json:"count"`
+	DiedAgain int     `json:"died_again,omitempty"` // of them: after a redrive
+	FirstAt   Time    `json:"first_at"`
+	LastAt    Time    `json:"last_at"`
+	SampleID  string  `json:"sample_id"` // the newest
 }
 
 // LetterFilter chooses dead letters; what is empty chooses all.

@@ -51,6 +51,7 @@ type Bucket struct {
 	Value   string
 	Missing bool // the value is none, not "": letters without key
 	Count   int
+	Again   int   // of them: died again after a redrive
 	FirstAt int64 // ms: of the first death
 	LastAt  int64
 }

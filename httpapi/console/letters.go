@@ -16,8 +16,8 @@ type letterGroup struct {
 	Count              int64
 	FirstAt, LastAt    time.Time
 	Sample             string
-	New                bool // first seen within the last hour
-	Again              bool // the newest of them had been redriven before
+	New                bool  // first seen within the last hour
+	Again              int64 // of them: died after a redrive
 	Spark              []sparkBar
 	Query              url.Values // that chooses them
 }
@@ -60,7 +60,7 @@ func (v *visit) errorsOf(group string, filter url.Values, limit int) ([]letterGr
 			choose.Set("state", s)
 		}
 		out[i] = letterGroup{
-			Group: group, Value: value, Count: int64(it.Count), FirstAt: time.Time(it.FirstAt), LastAt: time.Time(it.LastAt), Sample: it.SampleID,
+			Group: group, Value: value, Count: int64(it.Count), FirstAt: time.Time(it.FirstAt), LastAt: time.Time(it.LastAt), Again: int64(it.DiedAgain), Sample: it.SampleID,
 			New: v.now.Sub(time.Time(it.FirstAt)) < time.Hour, Query: choose, Link: "groups/" + group + "/letters?" + choose.Encode(),
 		}
 		if value == "" {

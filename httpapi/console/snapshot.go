@@ -57,7 +57,9 @@ type groupView struct {
 	queue.GroupInfo
 	Leasing, Acking, Failing, Dying, Redelivering, Expiring, Growing float64   // NaN = not known yet
 	Oldest                                                           time.Time // zero = nothing is unsettled
+	OldestAvailable                                                  time.Time // zero = nothing can be handed out
 	Trouble                                                          float64
+	Queueing, Handling                                               latency // from append to first hand-out, and from there to ack, nack or reject
 }
 
 // counts are the counters of a moment, from which rates are made.
@@ -69,7 +71,8 @@ type counts struct {
 
 type groupCounts struct {
 	queue.GroupCounters
-	lag int64
+	lag           int64
+	queue, handle queue.Histogram
 }
 
 // sampler takes snapshots: one at a time, for whoever asks.
@@ -203,7 +206,7 @@ func countsOf(at time.Time, topics []queue.TopicInfo, groups []queue.GroupInfo) 
 		c.topics[t.Name+"\x00"+t.Tag] = t.Published
 	}
 	for _, g := range groups {
-		c.groups[g.Name] = groupCounts{g.Counters, g.Totals.Lag}
+		c.groups[g.Name] = groupCounts{g.Counters, g.Totals.Lag, g.Measures.Queue, g.Measures.Handle}
 	}
 	return c
 }
@@ -244,9 +247,14 @@ func viewGroup(g queue.GroupInfo, before *counts, now counts) groupView {
 		if !p.OldestUnsettled.IsZero() && (v.Oldest.IsZero() || p.OldestUnsettled.Before(v.Oldest)) {
 			v.Oldest = p.OldestUnsettled
 		}
+		if !p.OldestAvailable.IsZero() && (v.OldestAvailable.IsZero() || p.OldestAvailable.Before(v.OldestAvailable)) {
+			v.OldestAvailable = p.OldestAvailable
+		}
 	}
+	var was groupCounts
 	if before != nil {
-		if was, ok := before.groups[g.Name]; ok {
+		var ok bool
+		if was, ok = before.groups[g.Name]; ok {
 			c, span := g.Counters, now.at.Sub(before.at)
 			v.Leasing = perSecond(c.Leased, was.Leased, span)
 			v.Acking = perSecond(c.Acked, was.Acked, span)
@@ -259,6 +267,7 @@ func viewGroup(g queue.GroupInfo, before *counts, now counts) groupView {
 			}
 		}
 	}
+	v.Queueing, v.Handling = newLatency(g.Measures.Queue, was.queue), newLatency(g.Measures.Handle, was.handle)
 	v.Trouble = v.trouble(now.at)
 	return v
 }

@@ -206,8 +206,12 @@ func (g *Group) SummarizeLetters(ctx context.Context, f letter.Filter, by letter
 	sum, samples := letter.NewSummary(by), map[*letter.Bucket]LetterID{}
 	err := g.eachLetter(ctx, LetterMark{}, func(_ *Letters, e *entry) bool {
 		if f.Match(e.state, e.info) {
-			if b, newest := sum.Add(e.info); newest {
+			b, newest := sum.Add(e.info)
+			if newest {
 				samples[b] = e.id()
+			}
+			if b != nil && e.redrives > 0 && e.state != letter.Redriven {
+				b.Again++
 			}
 		}
 		return true
