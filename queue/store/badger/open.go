@@ -29,7 +29,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := s.open(ctx); err != nil {
 		return nil, fmt.Errorf("open %s: %w", cfg.Dir, err)
 	}
-	s.log.Info("store opened", "dir", cfg.Dir, "opens", s.opens, "sequence", s.seq)
 	return s, nil
 }
 
@@ -137,6 +136,7 @@ func (s *Store) openBadger(fresh bool) (err error) {
 	if err := s.loadGarbage(); err != nil {
 		return err
 	}
+	s.log.Info("store opened", "dir", s.cfg.Dir, "opens", s.opens, "sequence", s.seq)
 	s.workers.Go(s.keep)
 	s.workers.Go(s.janitor)
 	s.workers.Go(s.collector)
