@@ -13,6 +13,7 @@ import (
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/cron"
+	"github.com/holtmq/holt/queue/definition"
 	"github.com/holtmq/holt/queue/group"
 	"github.com/holtmq/holt/queue/history"
 	"github.com/holtmq/holt/queue/keys"
@@ -54,11 +55,11 @@ type Broker struct {
 	indexes  *keys.Set // of compacted topics
 	tails    tail.Hub  // of topics that are followed
 
-	groups  *group.Set // at work
-	traffic *traffic.Table
+	groups      *group.Set // at work
+	definitions *definition.Editor
+	traffic     *traffic.Table
 
-	copying   chan struct{} // one slot: held by the backup under way
-	positions chan struct{} // one slot: held while starts of logs and groups are moved, and groups attached
+	copying chan struct{} // one slot: held by the backup under way
 
 	stop     chan struct{} // closed by Stop
 	stopOnce sync.Once
@@ -88,7 +89,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	}
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, store: st,
-		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(), positions: make(chan struct{}, 1), copying: make(chan struct{}, 1),
+		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(), copying: make(chan struct{}, 1),
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
 	b.indexes = keys.NewSet(b.committer, b.log)
@@ -108,12 +109,22 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	}
 	shared := &share.Env{
 		Committer: b.committer, Clock: share.NewClock(), Receipts: share.NewReceipts(key, uint32(st.Health().Opens)),
-		Logger: b.log, Waiting: new(atomic.Int64), Stop: b.stop, Letters: b.letters, Edited: b.edited, Spent: b.spent,
+		Logger: b.log, Waiting: new(atomic.Int64), Stop: b.stop, Spent: b.spent,
+		Letters: func(ctx context.Context, def *catalog.Group) (*partition.Partition, error) {
+			return b.definitions.Letters(ctx, def)
+		},
+		Edited: func(ctx context.Context, group string, make bool) (*partition.Partition, error) {
+			return b.definitions.Edited(ctx, group, make)
+		},
 	}
 	if b.catalog, err = catalog.Open(ctx, st.Meta()); err != nil {
 		return nil, err
 	}
 	b.groups = group.NewSet(b.catalog, b.topics, shared, b.orderedEnv(shared), b.log)
+	b.definitions = definition.New(definition.Config{
+		Catalog: b.catalog, Openings: b.openings, Groups: b.groups, Cron: b.cron, Indexes: b.indexes, Tails: &b.tails,
+		Limits: cfg.Limits, NoAutoCreate: cfg.NoAutoCreate, Work: &b.work,
+	})
 	if err := b.restore(ctx); err != nil {
 		return nil, err
 	}
@@ -213,16 +224,3 @@ func (b *Broker) Running() int { return b.groups.Running() }
 
 // Health returns what the store knows of itself.
 func (b *Broker) Health() store.Health { return b.store.Health() }
-
-// durable waits for everything enqueued so far.
-func (b *Broker) durable(ctx context.Context) error {
-	return b.committed(b.committer.Wait(ctx, b.committer.Last()))
-}
-
-// committed turns the error of a failed commit into the callers' terms.
-func (b *Broker) committed(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrUnknown) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ErrUnknown, err)
-}

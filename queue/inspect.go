@@ -42,7 +42,7 @@ func (b *Broker) GroupRecords(ctx context.Context, name string, state RecordStat
 	if err != nil {
 		return nil, nil, err
 	}
-	return out, next, b.durable(ctx)
+	return out, next, b.committer.Durable(ctx)
 }
 
 // GroupRecord returns one record with what it waits for and its last attempts. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrPartitionNotFound, ErrRecordNotFound.
@@ -55,7 +55,7 @@ func (b *Broker) GroupRecord(ctx context.Context, name string, at GroupPlace) (G
 	if err != nil {
 		return d, b.atPlace(name, at, err)
 	}
-	return d, b.durable(ctx)
+	return d, b.committer.Durable(ctx)
 }
 
 // ExtendAt moves the deadline of the lease on a record to length from now (0 = the group's lease); its holder keeps it. Errors: as SettleAt, and ErrLeaseLost if nobody holds it.
@@ -100,7 +100,7 @@ func (b *Broker) atPlace(name string, at GroupPlace, err error) error {
 // Reset moves a group: of a share group, records from there on are delivered afresh, running leases are lost, and going forward what is
 // skipped counts as settled. Targets are clamped to what exists. Errors: ErrGroupNotFound, ErrTopicNotFound, ErrPartitionNotFound, ErrUnknown.
 func (b *Broker) Reset(ctx context.Context, name string, req ResetRequest) ([]ResetMove, error) {
-	give, err := b.takePositions(ctx) // retention must not let go of what the group goes back to
+	give, err := b.definitions.TakePositions(ctx) // retention must not let go of what the group goes back to
 	if err != nil {
 		return nil, err
 	}

@@ -24,12 +24,12 @@ func owned(t *testing.T, b *Broker, del bool) *topic.Topic {
 	}
 	defer unlock()
 	if del {
-		if err := b.deleteInternal(t.Context(), "__r.g"); err != nil {
+		if err := b.definitions.DeleteInternal(t.Context(), "__r.g"); err != nil {
 			t.Fatal(err)
 		}
 		return nil
 	}
-	own, err := b.internalTopic(t.Context(), "__r.g")
+	own, err := b.definitions.Internal(t.Context(), "__r.g")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -30,7 +29,7 @@ func (b *Broker) LeaseAndSettle(ctx context.Context, name string, settle SettleR
 		return settled, nil, nil, err
 	}
 	for _, p := range settle.Publish { // a refused call makes nothing
-		if err := b.checkPublish(p.Topic, p.Messages); err != nil {
+		if err := b.definitions.CheckPublish(p.Topic, p.Messages); err != nil {
 			return settled, nil, nil, err
 		}
 	}
@@ -60,7 +59,7 @@ func (b *Broker) leaseGroup(ctx context.Context, name string, req LeaseRequest) 
 		return nil, nil, err
 	}
 	if g, err = b.groups.Share(name); err != nil || !attachedTo(g.Definition(), req.Topics) {
-		if created, err = b.groupFor(ctx, name, catalog.KindShare, req.Topics); err == nil {
+		if created, err = b.definitions.GroupFor(ctx, name, catalog.KindShare, req.Topics); err == nil {
 			g, err = b.groups.Share(name)
 		}
 	}
@@ -79,69 +78,6 @@ func attachedTo(def *catalog.Group, topics []string) bool {
 		}
 	}
 	return true
-}
-
-// groupFor makes the group, of a kind, or attaches topics to it, as far as a lease or a join may.
-func (b *Broker) groupFor(ctx context.Context, name string, kind Kind, topics []string) (created []string, err error) {
-	give, err := b.takePositions(ctx) // nothing goes between the attachment and its window
-	if err != nil {
-		return nil, err
-	}
-	defer give()
-	unlock, err := b.catalog.Lock(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	def, err := b.catalog.Group(name)
-	exists := err == nil
-	switch {
-	case exists && def.Kind != kind:
-		return nil, fmt.Errorf("group %s is of kind %s: %w", name, def.Kind, ErrKindMismatch)
-	case !exists && (b.cfg.NoAutoCreate || len(topics) == 0):
-		return nil, err
-	}
-	if err := catalog.CheckGroupName(name); err != nil {
-		return nil, err
-	}
-	for i, t := range topics {
-		if slices.Contains(topics[:i], t) {
-			return nil, fmt.Errorf("%w: topic %s is named twice", ErrInvalidRequest, t)
-		}
-		if t == catalog.DefaultGroup(name).DeadLetterTopic && !exists && kind == catalog.KindShare {
-			return nil, fmt.Errorf("%w: a group cannot read its own dead-letter topic %s", ErrInvalidConfig, t)
-		}
-		if _, err := b.topics.Get(t); err != nil {
-			if exists {
-				return nil, err
-			}
-			if err := catalog.CheckName(t); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if !exists {
-		for _, t := range topics {
-			_, made, err := b.putTopic(context.WithoutCancel(ctx), t, Condition{}, "", func(old TopicConfig, _ bool) (TopicConfig, error) { return old, nil })
-			if err != nil {
-				return created, err
-			}
-			if made {
-				created = append(created, "topics/"+t)
-			}
-		}
-		created = append(created, "groups/"+name)
-	}
-	_, err = b.putGroup(ctx, name, Condition{}, func(old GroupChange, _ bool) (GroupChange, error) {
-		old.Kind = kind
-		for _, t := range topics {
-			if !slices.Contains(old.Topics, t) {
-				old.Topics = append(old.Topics, t)
-			}
-		}
-		return old, nil
-	})
-	return created, err
 }
 
 // GiveBack releases records of an answer that its client never got, uncounted.

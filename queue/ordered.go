@@ -62,7 +62,7 @@ func (b *Broker) Join(ctx context.Context, name string, req JoinRequest) (j Join
 	}
 	g, err := b.groups.Ordered(name)
 	if err != nil || !attachedTo(g.Definition(), req.Topics) {
-		if created, err = b.groupFor(ctx, name, catalog.KindOrdered, req.Topics); err != nil {
+		if created, err = b.definitions.GroupFor(ctx, name, catalog.KindOrdered, req.Topics); err != nil {
 			return j, nil, err
 		}
 		if g, err = b.groups.Ordered(name); err != nil {

@@ -46,21 +46,5 @@ func (b *Broker) restore(ctx context.Context) error {
 	}
 	b.indexes.Start()
 	b.startRetention()
-	return b.dropDeleted(ctx)
-}
-
-// dropDeleted goes on with deletions that the last run did not finish.
-func (b *Broker) dropDeleted(ctx context.Context) error {
-	deleted, err := b.catalog.DeletedTopics(ctx)
-	if err != nil {
-		return err
-	}
-	for _, def := range deleted {
-		t, err := topic.Open(ctx, b.openings, def, nil, true) // nobody asks for the size of what is dropped
-		if err != nil {
-			return err
-		}
-		b.work.Go(func() { b.drop(t) })
-	}
-	return nil
+	return b.definitions.DropDeleted(ctx)
 }

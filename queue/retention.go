@@ -54,18 +54,7 @@ func (r retention) Retained(name string) (retain.Topic, bool) {
 }
 
 func (r retention) TakeTurn(ctx context.Context) (give func(), err error) {
-	return r.b.takePositions(ctx)
+	return r.b.definitions.TakePositions(ctx)
 }
 
 func (r retention) Low() bool { return r.b.store.Health().Low }
-
-// takePositions takes the turn to move starts of logs and groups; the returned function gives it back. A dead-letter topic may be made under
-// it: it comes before the catalog's turn.
-func (b *Broker) takePositions(ctx context.Context) (give func(), err error) {
-	select {
-	case b.positions <- struct{}{}:
-		return func() { <-b.positions }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}

@@ -15,5 +15,5 @@ func (b *Broker) Ribbon(ctx context.Context, name string, cells int) ([]GroupRib
 	if err != nil {
 		return nil, err
 	}
-	return g.Ribbons(cells), b.durable(ctx)
+	return g.Ribbons(cells), b.committer.Durable(ctx)
 }

@@ -3,6 +3,8 @@ package queue
 import (
 	"context"
 	"fmt"
+
+	"github.com/holtmq/holt/queue/commit"
 )
 
 // Scheduled returns up to limit delayed records of a topic from an id on ("" = the first), in the order in which they were published, and the id to go on
@@ -25,7 +27,7 @@ func (b *Broker) CancelScheduled(ctx context.Context, name, id string) error {
 	if err := t.Delayed.Cancel(id); err != nil {
 		return err
 	}
-	return b.durable(ctx)
+	return b.committer.Durable(ctx)
 }
 
 // RunScheduled appends a delayed record now, by the id its publish was answered with, or else by its own, and returns where it went once that is on stable storage.
@@ -42,7 +44,7 @@ func (b *Broker) RunScheduled(ctx context.Context, name, id string) (Place, erro
 	if err != nil {
 		return Place{}, err
 	}
-	if err := b.committed(b.committer.Wait(ctx, ticket)); err != nil {
+	if err := commit.Unknown(b.committer.Wait(ctx, ticket)); err != nil {
 		return Place{}, fmt.Errorf("run %s of %s: %w", id, name, err)
 	}
 	return place, nil

@@ -57,13 +57,13 @@ func (b *Broker) publicationOf(ctx context.Context, publish []TopicMessages, act
 		return nil, nil, err
 	}
 	for _, p := range publish { // all of them before the first topic is made
-		if err := b.checkPublish(p.Topic, p.Messages); err != nil {
+		if err := b.definitions.CheckPublish(p.Topic, p.Messages); err != nil {
 			return nil, nil, err
 		}
 	}
 	items := make([]*topic.Item, len(publish))
 	for i, p := range publish {
-		t, made, err := b.topicFor(ctx, p.Topic, p.Messages)
+		t, made, err := b.definitions.TopicFor(ctx, p.Topic, p.Messages)
 		if err != nil {
 			return nil, created, err
 		}

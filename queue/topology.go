@@ -120,5 +120,5 @@ func (b *Broker) Topology(ctx context.Context) (Topology, error) {
 		}
 		out.Groups = append(out.Groups, item)
 	}
-	return out, b.durable(ctx)
+	return out, b.committer.Durable(ctx)
 }

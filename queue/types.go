@@ -1,8 +1,6 @@
 package queue
 
 import (
-	"time"
-
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/admit"
 	"github.com/holtmq/holt/queue/catalog"
@@ -39,6 +37,9 @@ type (
 	AnswerRoom      = partition.Room
 	AnswerShare     = partition.Share
 
+	TopicInfo      = group.Topic
+	TopicCounters  = group.TopicCounters
+	PartitionInfo  = group.TopicPartition
 	GroupInfo      = group.Info
 	GroupTotals    = group.Totals
 	GroupPartition = group.Partition
@@ -68,25 +69,3 @@ const (
 	Reject  = lease.Reject
 	Extend  = lease.Extend
 )
-
-// TopicInfo describes a topic.
-type TopicInfo struct {
-	Name       string
-	Config     TopicConfig
-	CreatedAt  time.Time
-	Tag        string // changes whenever the definition does; differs between incarnations
-	Schema     int    // version of its schema; 0 = none
-	Published  TopicCounters
-	Groups     []TopicGroup
-	Partitions []PartitionInfo
-}
-
-// TopicCounters are what was published to a topic since the process started, redelivered and dead-lettered records aside.
-type TopicCounters struct{ Records, Bytes uint64 }
-
-// PartitionInfo describes one partition.
-type PartitionInfo struct {
-	Partition, Lane int
-	Start, End      Offset
-	Bytes           int64
-}

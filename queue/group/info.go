@@ -120,8 +120,8 @@ func (s *Set) orderedInfo(ctx context.Context, name string) (Info, error) {
 	return info, nil
 }
 
-// OrderedOnTopic describes what ordered groups have still to read of a topic. They hold nothing back.
-func (s *Set) OrderedOnTopic(ctx context.Context, t *topic.Topic) []share.OnTopic {
+// orderedOnTopic describes what ordered groups have still to read of a topic. They hold nothing back.
+func (s *Set) orderedOnTopic(ctx context.Context, t *topic.Topic) []share.OnTopic {
 	var out []share.OnTopic
 	for _, g := range s.OrderedReaders(t.Def.ID) {
 		tg := share.OnTopic{Group: g.Definition().Name, Kind: catalog.KindOrdered}
