@@ -61,29 +61,29 @@ func (l *lanes) next(topics []string) (w *window, most int) {
 		}
 	}
 	if waiting > 1 {
-		overdue = l.overdue(share - waiting + 1)
+		overdue = l.overdue(share-waiting+1, topics)
 	}
 	switch {
 	case waiting == 0:
 		return nil, 0
 	case waiting == 1:
 		return l.first(best, topics), 1 << 30
-	case overdue >= 0 && l.first(overdue, topics) != nil:
+	case overdue >= 0:
 		return l.first(overdue, topics), 1
 	}
 	most = share - waiting + 1
 	for lane, passed := range l.passed {
-		if lane != best && len(l.ready[lane]) > 0 {
+		if lane != best && l.first(lane, topics) != nil {
 			most = min(most, share-waiting+1-passed)
 		}
 	}
 	return l.first(best, topics), max(1, most)
 }
 
-// overdue returns the highest waiting lane that so many records have passed, or −1.
-func (l *lanes) overdue(passed int) int {
+// overdue returns the highest lane waiting with these topics that so many records have passed, or −1.
+func (l *lanes) overdue(passed int, topics []string) int {
 	for lane := len(l.ready) - 1; lane >= 0; lane-- {
-		if len(l.ready[lane]) > 0 && l.passed[lane] >= passed {
+		if l.passed[lane] >= passed && l.first(lane, topics) != nil {
 			return lane
 		}
 	}
