@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/holtmq/holt/queue"
@@ -50,7 +51,7 @@ type Console struct {
 	sessions *sessions
 	sampler  *sampler
 	sparks   sparks
-	document document
+	document atomic.Pointer[reference] // read when it is first shown: it is part of the program
 	started  time.Time
 }
 

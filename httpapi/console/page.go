@@ -159,7 +159,7 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request, h handler) {
 	v := &visit{c: c, w: w, r: r, now: time.Now()}
 	if c.asks() {
 		token, ok := c.sessions.of(r, v.now)
-		if !ok {
+		if !ok || !c.cfg.Admit(token) { // not every page asks the API
 			v.toLogin()
 			return
 		}

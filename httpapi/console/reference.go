@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"sort"
 	"strings"
-	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -52,32 +51,24 @@ type field struct {
 	Depth            int
 }
 
-// document caches the parsed reference: the document is part of the program.
-type document struct {
-	once sync.Once
-	ref  *reference
-	err  error
-}
-
 // showReference shows the API: ?q= part of a path, summary or code.
 func showReference(v *visit) error {
-	doc := &v.c.document
-	doc.once.Do(func() {
+	doc := v.c.document.Load()
+	if doc == nil {
 		a, err := v.do(call{method: http.MethodGet, path: "/openapi.yaml"})
 		if err != nil {
-			doc.err = err
-			return
+			return err
 		}
-		doc.ref, doc.err = readReference(a.body.Bytes())
-	})
-	if doc.err != nil {
-		return doc.err
+		if doc, err = readReference(a.body.Bytes()); err != nil {
+			return err
+		}
+		v.c.document.Store(doc)
 	}
 	q := strings.TrimSpace(v.r.URL.Query().Get("q"))
 	return v.render(v.page("reference", "API reference", struct {
 		*reference
 		Q string
-	}{doc.ref.matching(q), q}))
+	}{doc.matching(q), q}))
 }
 
 // matching is the reference with the operations that have a text in their path, summary or codes.

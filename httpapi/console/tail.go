@@ -18,6 +18,7 @@ const (
 	tailTurn    = 250 * time.Millisecond // rows are sent so often
 	tailRows    = 50                     // of one turn: 200 a second
 	tailPending = 4096                   // records that wait to be looked at; what comes when it is full is only counted
+	tailHeld    = 8 << 20                // bytes of those that wait to be looked at or shown, likewise; a larger one waits alone
 	tailPing    = 15 * time.Second
 )
 
@@ -64,13 +65,17 @@ func tailEvents(v *visit) error {
 	}
 	ctx, cancel := context.WithCancel(v.r.Context())
 	defer cancel()
-	source := &tailSource{header: http.Header{}, records: make(chan api.Record, tailPending), began: make(chan struct{})}
+	source := &tailSource{header: http.Header{}, records: make(chan tailed, tailPending), began: make(chan struct{})}
 	r, err := v.request(ctx, get(url.Values{"encoding": {"base64"}}, "topics", name, "tail"))
 	if err != nil {
 		return err
 	}
 	ended := make(chan struct{})
-	go func() { v.c.cfg.API.ServeHTTP(source, r); close(ended) }()
+	go func() {
+		defer close(ended)
+		defer func() { _ = recover() }() // an answer that breaks off is a panic (http.ErrAbortHandler): here it ends, and not the process
+		v.c.cfg.API.ServeHTTP(source, r)
+	}()
 	defer func() { cancel(); <-ended }()
 	select {
 	case <-source.began:
@@ -91,7 +96,7 @@ func tailEvents(v *visit) error {
 func (v *visit) pump(ctx context.Context, topic string, f filter, source *tailSource, out *events, ended <-chan struct{}) error {
 	turn := time.NewTicker(tailTurn)
 	defer turn.Stop()
-	var batch []api.Record
+	var batch []tailed
 	seen, matched, shown := 0, 0, 0
 	lastSent := time.Now()
 	if err := out.send("count", "waiting for records"); err != nil {
@@ -106,9 +111,11 @@ func (v *visit) pump(ctx context.Context, topic string, f filter, source *tailSo
 			return nil
 		case r := <-source.records:
 			seen++
-			if !f.selective() || f.matches(&r) {
+			if !f.selective() || f.matches(&r.record) {
 				matched++
 				batch = append(batch, r)
+			} else {
+				source.held.Add(-r.size)
 			}
 			continue
 		case now := <-turn.C:
@@ -118,15 +125,18 @@ func (v *visit) pump(ctx context.Context, topic string, f filter, source *tailSo
 		}
 		lastSent = time.Now()
 		some := sampled(batch, tailRows)
-		batch = batch[:0]
 		shown += len(some)
 		var rows bytes.Buffer
 		for i := range some {
-			row := tailRow{topic, v.messageRow(topic, &some[i], nil)}
+			row := tailRow{topic, v.messageRow(topic, &some[i].record, nil)}
 			if err := v.c.pages["tail"].ExecuteTemplate(&rows, "tailrow", about(&page{Root: "../../"}, row)); err != nil {
 				return err
 			}
 		}
+		for i := range batch {
+			source.held.Add(-batch[i].size)
+		}
+		batch = nil
 		count := fmt.Sprintf("%s seen, %s shown", num(seen+int(source.lost.Load())), num(shown))
 		if f.selective() {
 			count = fmt.Sprintf("%s seen, %s match, %s shown", num(seen+int(source.lost.Load())), num(matched), num(shown))
@@ -146,11 +156,11 @@ func (v *visit) pump(ctx context.Context, topic string, f filter, source *tailSo
 }
 
 // sampled takes n of the records, evenly.
-func sampled(all []api.Record, n int) []api.Record {
+func sampled(all []tailed, n int) []tailed {
 	if len(all) <= n {
 		return all
 	}
-	out := make([]api.Record, n)
+	out := make([]tailed, n)
 	for i := range out {
 		out[i] = all[i*len(all)/n]
 	}
@@ -168,12 +178,19 @@ func (e *events) send(event, data string) error {
 	return http.NewResponseController(e.w).Flush()
 }
 
+// tailed is a record with the bytes that its event took.
+type tailed struct {
+	record api.Record
+	size   int64
+}
+
 // tailSource takes the API's events apart: it implements http.ResponseWriter for a call within the process. Write never blocks: a slow browser holds nobody up.
 type tailSource struct {
 	header  http.Header
 	status  int
 	began   chan struct{}
-	records chan api.Record
+	records chan tailed
+	held    atomic.Int64 // bytes of records taken and not yet shown; only Write adds
 	rest    []byte
 	lost    atomic.Int64 // records that were only counted
 }
@@ -210,13 +227,19 @@ func (s *tailSource) event(text []byte) {
 		if !ok {
 			continue
 		}
-		var r api.Record
-		if json.Unmarshal(data, &r) != nil {
+		r := tailed{size: int64(len(data))}
+		if held := s.held.Load(); held > 0 && held+r.size > tailHeld {
+			s.lost.Add(1)
 			continue
 		}
+		if json.Unmarshal(data, &r.record) != nil {
+			continue
+		}
+		s.held.Add(r.size)
 		select {
 		case s.records <- r:
 		default:
+			s.held.Add(-r.size)
 			s.lost.Add(1)
 		}
 	}

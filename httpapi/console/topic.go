@@ -288,6 +288,9 @@ func exportMessages(v *visit) error {
 	var out []byte
 	n := 0
 	for at := q.Get("at"); ; {
+		if v.r.Context().Err() != nil { // the browser is gone, and a scan would get nowhere
+			return nil
+		}
 		got, err := v.scan(&t, f, at, 500)
 		if err != nil {
 			return err
