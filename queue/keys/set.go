@@ -54,8 +54,11 @@ func (s *Set) Keep(parts []*partition.Partition, compact bool) {
 	for _, p := range parts {
 		switch ix := s.Of(p); {
 		case compact && ix == nil:
-			ix = s.Make(p)
-			ix.Recover(nil)
+			ix = New(p, s.committer, s.log)
+			ix.Recover(nil) // before anybody finds it
+			s.mu.Lock()
+			s.on[p.ID] = ix
+			s.mu.Unlock()
 			ix.Start()
 		case !compact && ix != nil:
 			s.end(p, ix)
