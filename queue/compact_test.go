@@ -157,6 +157,39 @@ func TestTombstonesVanishAfterADay(t *testing.T) {
 	})
 }
 
+// A tombstone outlives what it is for: a record of its key that somebody has not settled yet would be the newest without it.
+func TestTombstonesStayWhileWhatTheyDeletedDoes(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.table("t")
+		h.group("g", []string{"t"}, nil)
+		h.put("t", "a", "a1")
+		h.put("t", "a")
+		h.put("t", "b", "b1")
+		ds := h.lease("g", 3, 0)
+		for _, d := range ds[1:] {
+			if _, err := h.settle("g", ack, d); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+		time.Sleep(25 * time.Hour)
+		h.wantOffsets("t", "[0 1 2]")
+		h.restart()
+		time.Sleep(25 * time.Hour)
+		h.wantOffsets("t", "[0 1 2]")
+		if got := h.get("t", "a"); got != "1=-" {
+			h.t.Errorf("while the record before it waits: %s", got)
+		}
+		if _, err := h.settle("g", ack, h.lease("g", 1, 0)[0]); err != nil {
+			h.t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		h.wantOffsets("t", "[2]")
+		if got := h.get("t", "a"); got != "none" {
+			h.t.Errorf("afterwards: %s", got)
+		}
+	})
+}
+
 // Records without a key are nobody's predecessor: they go by age.
 func TestRecordsWithoutKeyGoByAge(t *testing.T) {
 	inBubble(t, func(h *house) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/holtmq/holt/queue/keys"
@@ -40,7 +39,7 @@ func (k *Keeper) compact(ctx context.Context, t *Topic, p *partition.Partition, 
 		return nil
 	}
 	pc.last = now
-	c := compaction{k: k, t: t, p: p, ix: ix, now: now, held: s.Held, end: s.Indexed, next: keys.State{}}
+	c := compaction{k: k, t: t, p: p, ix: ix, now: now, held: s.Held, end: s.Indexed, kept: map[keys.Hash]bool{}}
 	if err := c.learn(ctx, s.Clean); err != nil {
 		return gone(err)
 	}
@@ -119,8 +118,14 @@ type compaction struct {
 
 	run  run
 	old  [][]byte // the batches of run
-	dead []keys.Entry
-	gone []keys.Entry // of dead: the newest of their keys
+	dead []death
+	kept map[keys.Hash]bool // keys of which a superseded record stays: so does their tombstone. MaxPassKeys of them stand for all
+}
+
+// death is a record that may go; last says that it is a tombstone, and the newest of its key.
+type death struct {
+	keys.Entry
+	last bool
 }
 
 // learn finds the newest record of each key from an offset on. When there are too many keys the pass ends earlier.
@@ -224,7 +229,7 @@ func (c *compaction) judge(ctx context.Context, b *store.Batch) error {
 			}
 		}
 		if ok && newer > e.At {
-			c.dead = append(c.dead, e)
+			c.dead = append(c.dead, death{e, false})
 		} else if rec := r.Record(); rec.Value == nil {
 			c.expires(e, rec.Timestamp, TombstoneAge, true)
 		}
@@ -240,33 +245,33 @@ func (c *compaction) expires(e keys.Entry, at time.Time, age time.Duration, newe
 		}
 		return
 	}
-	c.dead = append(c.dead, e)
-	if newest {
-		c.gone = append(c.gone, e)
-	}
+	c.dead = append(c.dead, death{e, newest})
 }
 
 // flush rewrites the run if something in it is dead. Dead records that somebody has not settled stay until a later pass.
 func (c *compaction) flush(ctx context.Context) error {
-	r, old, dead, gone := c.run, c.old, c.dead, c.gone
-	c.run, c.old, c.dead, c.gone = run{}, nil, nil, nil
+	r, old, dead := c.run, c.old, c.dead
+	c.run, c.old, c.dead = run{}, nil, nil
 	if len(dead) == 0 {
 		return nil
 	}
+	var gone []keys.Entry // keys that are forgotten
 	var damaged error
 	plan := func(stay need) (*partition.Rewriting, func(record.Offset) bool) {
 		goes := make(map[record.Offset]bool, len(dead))
 		for _, e := range dead {
-			if stay.has(e.At) {
+			if c.stays(e, stay) {
 				c.next.Held = max(c.next.Held, e.At+1)
 				continue
 			}
 			goes[e.At] = true
+			if e.last {
+				gone = append(gone, e.Entry)
+			}
 		}
 		if len(goes) == 0 {
 			return nil, nil
 		}
-		gone = slices.DeleteFunc(gone, func(e keys.Entry) bool { return !goes[e.At] })
 		stays := func(at record.Offset) bool { return !goes[at] }
 		w := &partition.Rewriting{Batch: r.Batch, Edge: r.edge, Was: r.was}
 		var kept int
@@ -287,4 +292,16 @@ func (c *compaction) flush(ctx context.Context) error {
 		})
 	})
 	return cmp.Or(damaged, err)
+}
+
+// stays tells whether a record has to stay for now: somebody has not settled it, or it is a tombstone and a record before it stays, which would be the newest of
+// its key without it. A pass meets the records of a key in their order.
+func (c *compaction) stays(e death, stay need) bool {
+	if stay.has(e.At) {
+		if len(c.kept) < MaxPassKeys {
+			c.kept[e.Hash] = true
+		}
+		return true
+	}
+	return e.last && (len(c.kept) >= MaxPassKeys || c.kept[e.Hash])
 }
