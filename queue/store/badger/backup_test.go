@@ -146,6 +146,13 @@ func TestRestoredDefinitions(t *testing.T) {
 	if _, err := Restore(bg, dir, bytes.NewReader(b.Bytes())); !errors.Is(err, ErrNotEmpty) {
 		t.Errorf("restored over a store: %v", err)
 	}
+	in, err := openCopy(bytes.NewReader(b.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := restore(bg, dir, in, nil); !errors.Is(err, ErrNotEmpty) { // as if the store was made after Restore had looked
+		t.Errorf("restored over a store: %v", err)
+	}
 	mustOpen(t, testConfig(dir)).Close() // which is still there
 }
 

@@ -32,6 +32,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
+// lockName is the file that the owner of a directory holds locked. It never goes away.
+const lockName = "HOLT.lock"
+
 func newStore(cfg Config) *Store {
 	return &Store{
 		cfg: cfg, log: cfg.Logger,

@@ -11,7 +11,7 @@ import (
 
 // lockDir opens a file of the directory. Badger's own lock, which it takes on opening, keeps other processes out.
 func lockDir(dir string) (*os.File, error) {
-	return os.OpenFile(filepath.Join(dir, "HOLT.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	return os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 }
 
 func unlockDir(f *os.File) error { return f.Close() }

@@ -13,9 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockName is the file that the owner of a directory holds locked. It never goes away.
-const lockName = "HOLT.lock"
-
 // lockDir takes the directory for this process, before Badger's own lock would: what is done before Badger is open needs it, too.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)

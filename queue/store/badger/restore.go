@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/holtmq/holt/queue/store"
 )
@@ -28,7 +29,10 @@ func Restore(ctx context.Context, dir string, r io.Reader, forget ...string) (st
 	if err != nil {
 		return store.Backup{}, fmt.Errorf("restore to %s: %w", dir, err)
 	}
-	if err := restore(ctx, dir, in, forget); err != nil {
+	switch err := restore(ctx, dir, in, forget); {
+	case errors.Is(err, ErrInUse), errors.Is(err, ErrNotEmpty): // by now: what is there is somebody else's
+		return store.Backup{}, fmt.Errorf("restore to %s: %w", dir, err)
+	case err != nil:
 		return store.Backup{}, errors.Join(fmt.Errorf("restore to %s: %w", dir, err), clearDir(dir, made))
 	}
 	return in.whole(), nil
@@ -36,19 +40,27 @@ func Restore(ctx context.Context, dir string, r io.Reader, forget ...string) (st
 
 // emptyDir makes a directory, or finds that there is nothing in it but what a file system puts there.
 func emptyDir(dir string) (made bool, err error) {
-	names, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return true, makeDir(dir)
-	}
-	if err != nil {
+	err = holdsOnly(dir, "lost+found")
+	switch made = errors.Is(err, os.ErrNotExist); {
+	case err != nil && !made:
 		return false, err
+	default:
+		return made, makeDir(dir)
+	}
+}
+
+// holdsOnly finds that there is nothing in a directory but files of these names. Errors: ErrNotEmpty, the directory's.
+func holdsOnly(dir string, allowed ...string) error {
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return err
 	}
 	for _, n := range names {
-		if n.Name() != "lost+found" {
-			return false, fmt.Errorf("%w: there is %s", ErrNotEmpty, n.Name())
+		if !slices.Contains(allowed, n.Name()) {
+			return fmt.Errorf("%w: there is %s", ErrNotEmpty, n.Name())
 		}
 	}
-	return false, makeDir(dir)
+	return nil
 }
 
 // clearDir removes what a restore has made.
@@ -74,6 +86,9 @@ func restore(ctx context.Context, dir string, in *copyReader, forget []string) (
 		return err
 	}
 	defer func() { err = errors.Join(err, unlockDir(s.lock)) }()
+	if err := holdsOnly(dir, "lost+found", lockName); err != nil {
+		return err
+	}
 	if s.side, err = openSide(dir); err != nil {
 		return err
 	}
