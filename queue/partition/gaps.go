@@ -101,13 +101,17 @@ func (s *gaps) grown(base, last record.Offset, missing, kept, freed int64) gap {
 	return g
 }
 
-// put sets what is known of a range. Ranges of nothing that touch become one.
+// put sets what is known of a range. Ranges of nothing that touch become one. The gaps that it touches are equal or inside (see grown), except in a replay, which
+// puts together what trims took from the server before: then as many records as there can be are taken to be beside the range.
 func (s *gaps) put(g gap) {
 	i, j := s.within(g.base, g.last)
+	base, last := g.base, g.last
 	for _, old := range s.all[i:j] {
 		s.missing -= old.missing()
 		s.freed -= old.freed
-		g.base, g.last = min(g.base, old.base), max(g.last, old.last) // equal or inside: see grown
+		beside := max(0, int64(base-old.base)) + max(0, int64(old.last-last))
+		g.base, g.last = min(g.base, old.base), max(g.last, old.last)
+		g.kept += min(beside, old.kept)
 	}
 	if g.kept == 0 && i > 0 && s.all[i-1].kept == 0 && s.all[i-1].last+1 == g.base {
 		i--

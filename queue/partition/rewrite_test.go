@@ -188,6 +188,39 @@ func TestGapsSurviveARestart(t *testing.T) {
 	}
 }
 
+// A replay meets gaps that were trimmed before later ones came, and puts more of them together than the server did: no record is taken for missing.
+func TestGapsReplayedWithoutTheirTrims(t *testing.T) {
+	live := gaps{journal: journal.New(GapsJournal)}
+	var replayed gaps
+	put := func(g gap) {
+		entries := live.entries(g)
+		if err := replayed.Replay(entries[0].Bytes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const n = 10_000
+	for i := range record.Offset(n) {
+		put(gap{base: 10 * i, last: 10*i + 4, kept: 2})
+	}
+	start := record.Offset(10 * (n - 4000))
+	live.trim(start)
+	for i := range record.Offset(n) {
+		put(gap{base: 10 * (n + i), last: 10*(n+i) + 4, kept: 2})
+	}
+	for i := range record.Offset(4000) { // again, nothing is left of them
+		put(gap{base: start + 10*i, last: start + 10*i + 4})
+	}
+	replayed.trim(start)
+	if replayed.missing > live.missing {
+		t.Errorf("%d are missing after a replay, and %d are", replayed.missing, live.missing)
+	}
+	for _, g := range replayed.all {
+		if g.kept == 0 && g.span() > 5 {
+			t.Fatalf("nothing is known to be in [%d, %d], where there are records", g.base, g.last)
+		}
+	}
+}
+
 func FuzzGaps(f *testing.F) {
 	f.Add(gap{base: 10, last: 19, kept: 3, freed: 1000}.append(nil))
 	f.Add(gap{base: 0, last: 0}.append(gap{base: 1, last: 5}.append(nil)))
