@@ -24,6 +24,7 @@ import (
 	"github.com/holtmq/holt/queue/system"
 	"github.com/holtmq/holt/queue/tail"
 	"github.com/holtmq/holt/queue/topic"
+	"github.com/holtmq/holt/queue/topology"
 	"github.com/holtmq/holt/queue/traffic"
 )
 
@@ -57,7 +58,7 @@ type Broker struct {
 
 	groups      *group.Set // at work
 	definitions *definition.Editor
-	traffic     *traffic.Table
+	topology    *topology.Watcher
 
 	copying chan struct{} // one slot: held by the backup under way
 
@@ -94,7 +95,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	}
 	b.indexes = keys.NewSet(b.committer, b.log)
 	b.system = system.New(b.committer) // what it keeps is said before restore
-	b.traffic = traffic.Keep(b.system, b.committer)
+	seen := traffic.Keep(b.system, b.committer)
 	b.redrives = redrive.Keep(b.system, b.committer)
 	b.history = history.Keep(b.system, b.committer)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
@@ -121,6 +122,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 		return nil, err
 	}
 	b.groups = group.NewSet(b.catalog, b.topics, shared, b.orderedEnv(shared), b.log)
+	b.topology = topology.New(b.catalog, b.topics, b.groups, seen)
 	b.definitions = definition.New(definition.Config{
 		Catalog: b.catalog, Openings: b.openings, Groups: b.groups, Cron: b.cron, Indexes: b.indexes, Tails: &b.tails,
 		Limits: cfg.Limits, NoAutoCreate: cfg.NoAutoCreate, Work: &b.work,
@@ -129,7 +131,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 		return nil, err
 	}
 	b.redrives.Opened()
-	b.background.Go(b.watchTraffic)
+	b.background.Go(func() { b.topology.Run(b.ctx) })
 	return b, nil
 }
 

@@ -26,7 +26,7 @@ var floors = []struct {
 	{"queue/sim queue/sim/bug", "the whole broker under faults; and faults put into it"},
 	{"queue", "the facade: what its sub-packages do, for callers above"},
 	{"queue/redrive", "what jobs over dead letters are to do and have done"},
-	{"queue/definition", "changes definitions of topics, groups, schedules and schemas, and has what is at work follow"},
+	{"queue/definition queue/topology", "changes definitions and has what is at work follow; and draws what is at work, with who talks to it"},
 	{"queue/admit", "refuses what is over a limit, whatever it is about"},
 	{"queue/retain", "what may go is for definitions, indexes and groups to say; groups come to it as an interface"},
 	{"queue/group", "the groups at work, of both kinds"},
@@ -61,7 +61,7 @@ var allowed = map[string]string{
 
 	"httpapi/trace": "go.opentelemetry.io/proto/otlp google.golang.org/protobuf",
 
-	"queue": "", "queue/history": "", "queue/admit": "", "queue/redrive": "", "queue/definition": "", "queue/group": "", "queue/share": "", "queue/ordered": "", "queue/ordered/roster": "", "queue/ordered/assign": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/keys": "", "queue/retain": "", "queue/tail": "", "queue/commit": "",
+	"queue": "", "queue/history": "", "queue/admit": "", "queue/redrive": "", "queue/definition": "", "queue/topology": "", "queue/group": "", "queue/share": "", "queue/ordered": "", "queue/ordered/roster": "", "queue/ordered/assign": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/keys": "", "queue/retain": "", "queue/tail": "", "queue/commit": "",
 	"queue/schema": "github.com/santhosh-tekuri/jsonschema golang.org/x/text",
 	"queue/store":  "", "queue/store/memory": "", "queue/store/badger": "github.com/dgraph-io google.golang.org/protobuf golang.org/x/sys",
 	"queue/record": "github.com/klauspost/compress github.com/pierrec/lz4",
