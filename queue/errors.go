@@ -2,11 +2,11 @@ package queue
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/holtmq/holt/queue/admit"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/group"
+	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/topic"
@@ -44,8 +44,4 @@ var (
 )
 
 // RangeError says that a read was outside of what a partition holds.
-type RangeError struct{ Start, End Offset }
-
-func (e *RangeError) Error() string {
-	return fmt.Sprintf("offset out of range: the partition holds %d to %d", e.Start, e.End-1)
-}
+type RangeError = partition.RangeError

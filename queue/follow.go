@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/tail"
@@ -10,14 +9,7 @@ import (
 )
 
 // TailRequest follows a topic from a position on, or where an earlier tail was.
-type TailRequest struct {
-	Topic  string
-	From   Position
-	At     map[int]Offset // by partition, instead of From; a partition not named begins at its start
-	Resume bool           // At is what an earlier tail said: an offset past the end is of a former topic of that name, and the partition begins at its start
-	Keyed  bool
-	Key    []byte // with Keyed: only its records
-}
+type TailRequest = topic.TailRequest
 
 // Tail follows all partitions of a topic. Close the stream. Errors: ErrTopicNotFound, ErrPartitionNotFound, *RangeError, ErrShuttingDown, ErrUnavailable.
 func (b *Broker) Tail(ctx context.Context, req TailRequest) (*tail.Stream, error) {
@@ -28,7 +20,7 @@ func (b *Broker) Tail(ctx context.Context, req TailRequest) (*tail.Stream, error
 	if err != nil {
 		return nil, err
 	}
-	starts, err := b.tailStarts(ctx, t, req)
+	starts, err := req.Starts(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -43,31 +35,4 @@ func (b *Broker) Tail(ctx context.Context, req TailRequest) (*tail.Stream, error
 			return now.Partitions, true
 		},
 	}), nil
-}
-
-// tailStarts returns where a tail begins, by partition.
-func (b *Broker) tailStarts(ctx context.Context, t *topic.Topic, req TailRequest) (map[int]Offset, error) {
-	for index := range req.At {
-		if index >= len(t.Partitions) && !req.Resume {
-			return nil, fmt.Errorf("partition %d: topic %s has %d: %w", index, req.Topic, len(t.Partitions), ErrPartitionNotFound)
-		}
-	}
-	out := map[int]Offset{}
-	for _, p := range t.Partitions {
-		start, end := p.Bounds()
-		at, named := req.At[p.Index]
-		switch {
-		case req.At == nil:
-			var err error
-			if at, err = req.From.Find(ctx, p); err != nil {
-				return nil, b.inRange(p, err)
-			}
-		case !named, req.Resume && at > end:
-			at = start
-		case at > end:
-			return nil, fmt.Errorf("%s/%d at %d: %w", req.Topic, p.Index, at, &RangeError{start, end})
-		}
-		out[p.Index] = at
-	}
-	return out, nil
 }

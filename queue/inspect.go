@@ -84,7 +84,7 @@ func (b *Broker) groupAt(name string, at GroupPlace) (*share.Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := b.partition(at.Topic, at.Partition); err != nil {
+	if _, err := b.topics.Partition(at.Topic, at.Partition); err != nil {
 		return nil, err
 	}
 	return g, nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/holtmq/holt/queue/catalog"
-	"github.com/holtmq/holt/queue/keys"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/topic"
 )
@@ -21,23 +20,12 @@ func (b *Broker) ReadKey(ctx context.Context, name string, key []byte) (newest R
 	if t.Def.Config.Cleanup != catalog.CleanupCompact {
 		return newest, 0, fmt.Errorf("%w: topic %s is not compacted; its records are found by offset", ErrInvalidRequest, name)
 	}
-	found := false
-	for _, p := range t.Partitions {
-		ix := b.indexes.Of(p)
-		if ix == nil { // changed meanwhile
-			continue
-		}
-		switch r, err := ix.Find(ctx, key); {
-		case errors.Is(err, record.ErrNotFound), errors.Is(err, keys.ErrGone):
-		case err != nil:
-			return newest, 0, err
-		case !found || !r.Timestamp.Before(newest.Timestamp):
-			newest, index, found = r, p.Index, true
-		}
-	}
-	if !found {
+	newest, at, err := b.indexes.Find(ctx, t.Partitions, key)
+	if errors.Is(err, record.ErrNotFound) {
 		return newest, 0, fmt.Errorf("topic %s: no record has the key: %w", name, ErrRecordNotFound)
+	} else if err != nil {
+		return newest, 0, err
 	}
 	newest.Headers = topic.Visible(newest.Headers)
-	return newest, index, nil
+	return newest, at.Index, nil
 }

@@ -140,7 +140,7 @@ func (b *Broker) ofOrdered(name string, err error) error {
 	var out *ordered.RangeError
 	switch {
 	case errors.As(err, &out):
-		return fmt.Errorf("%w: %w", err, &RangeError{out.Start, out.End})
+		return fmt.Errorf("%w: %w", err, &RangeError{Start: out.Start, End: out.End})
 	case errors.Is(err, ordered.ErrTooManyWaiting), errors.Is(err, ordered.ErrTooManyMembers):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, ordered.ErrClosed):

@@ -1,11 +1,14 @@
 package keys
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/partition"
+	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
 )
 
@@ -65,6 +68,28 @@ func (s *Set) Keep(parts []*partition.Partition, compact bool) {
 			p.Write(s.committer, []store.Entry{{Journal: Journal, Kind: store.Forget}}, nil)
 		}
 	}
+}
+
+// Find returns the newest record of a key among partitions of a topic, and where it is: the one with the later timestamp, if several have the key.
+// Errors: record.ErrNotFound, those of Index.Find.
+func (s *Set) Find(ctx context.Context, parts []*partition.Partition, key []byte) (newest record.Record, at *partition.Partition, err error) {
+	for _, p := range parts {
+		ix := s.Of(p)
+		if ix == nil { // changed meanwhile
+			continue
+		}
+		switch r, err := ix.Find(ctx, key); {
+		case errors.Is(err, record.ErrNotFound), errors.Is(err, ErrGone):
+		case err != nil:
+			return newest, nil, err
+		case at == nil || !r.Timestamp.Before(newest.Timestamp):
+			newest, at = r, p
+		}
+	}
+	if at == nil {
+		return newest, nil, record.ErrNotFound
+	}
+	return newest, at, nil
 }
 
 // End ends the indexes of partitions that are being dropped.
