@@ -12,6 +12,7 @@ import (
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/share"
 )
 
 // first returns the id of the group's nth open letter.
@@ -365,5 +366,19 @@ func TestRedriveNeedsItsTopic(t *testing.T) {
 			}
 		}
 		h.same("open", h.letters("g", letter.Open), []string{"a"})
+	})
+}
+
+// TestMembersHoldRedrivenRecords leases a redriven record that lies before all that is unsettled otherwise: it is its member's all the same.
+func TestMembersHoldRedrivenRecords(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.dead(3)
+		h.start(dlq.Choice{All: true}, dlq.Plan{})
+		synctest.Wait()
+		h.same("leased", len(h.lease("g", 2, 0)), 2)
+		g, err := h.ShareGroup("g")
+		h.ok(err)
+		m := g.Members()
+		h.same("members", m, []share.Member{{Name: "w", Leases: 2, LastSeen: m[0].LastSeen}})
 	})
 }

@@ -42,8 +42,23 @@ func (b *slab) sorted(c chain) []uint32 {
 	for s := c.first; s != 0; s = b.rec(s).next {
 		l = append(l, s)
 	}
-	slices.SortFunc(l, func(x, y uint32) int { return cmp.Compare(b.rec(x).offset, b.rec(y).offset) })
+	b.sort(l)
 	return l
+}
+
+// sortedIn is sorted for the records at or past from that are in a state; 0 = in any.
+func (b *slab) sortedIn(c chain, from Offset, state State) (l []uint32) {
+	for s := c.first; s != 0; s = b.rec(s).next {
+		if r := b.rec(s); r.offset >= from && (state == 0 || r.state == state) {
+			l = append(l, s)
+		}
+	}
+	b.sort(l)
+	return l
+}
+
+func (b *slab) sort(l []uint32) {
+	slices.SortFunc(l, func(x, y uint32) int { return cmp.Compare(b.rec(x).offset, b.rec(y).offset) })
 }
 
 // merge goes through records of several lists in offset order.

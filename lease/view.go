@@ -68,9 +68,9 @@ func (w *Window) behind(s uint32) (Offset, bool) {
 }
 
 // Views appends up to max unresolved records from from on to dst, in offset order, redriven ones among them; state 0 = of any state. It walks the records between,
-// and to begin where another page ended costs nothing if the record before from is unresolved.
+// and to begin where another page ended costs nothing if the record before from is unresolved; but each call walks all that were redriven.
 func (w *Window) Views(from Offset, state State, max int, dst []View) []View {
-	all := merge{slab: &w.slab, list: w.seek(from), others: [2][]uint32{w.slab.sorted(w.back)}}
+	all := merge{slab: &w.slab, list: w.seek(from), others: [2][]uint32{w.slab.sortedIn(w.back, from, state)}}
 	for s, more := all.next(); more && max > 0; s, more = all.next() {
 		if r := w.slab.rec(s); r.offset >= from && (state == 0 || r.state == state) {
 			dst = append(dst, w.view(s))

@@ -146,17 +146,11 @@ func (g *Group) Members() []Member {
 		if w.machine.Counts().Leased == 0 {
 			continue
 		}
-		from := w.machine.Start()
-		for seen := 0; seen < maxListed; seen += len(views) {
-			if views = w.machine.Views(from, lease.Leased, viewPage, views[:0]); len(views) == 0 {
-				break
+		views = w.machine.Views(0, lease.Leased, maxListed, views[:0])
+		for _, v := range views {
+			if v.Member != "" {
+				held[v.Member]++
 			}
-			for _, v := range views {
-				if v.Member != "" {
-					held[v.Member]++
-				}
-			}
-			from = views[len(views)-1].Offset + 1
 		}
 	}
 	out := make([]Member, 0, len(g.members.last)+len(held))
@@ -173,9 +167,6 @@ func (g *Group) Members() []Member {
 
 // maxListed is how many leases of a partition are looked at to count those of each member.
 const maxListed = 10_000
-
-// viewPage is how many of them are looked at together.
-const viewPage = 512
 
 // Counters returns what the group has done since the process started.
 func (g *Group) Counters() Counters {
