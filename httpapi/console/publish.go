@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -136,12 +135,8 @@ func fillIn(f url.Values, r *api.Record) {
 		f.Set("as", "tombstone")
 		f.Set("value", "")
 	case r.Value.Value != nil:
-		var pretty bytes.Buffer
-		if json.Indent(&pretty, b, "", "  ") == nil {
-			b = pretty.Bytes()
-		}
 		f.Set("as", "json")
-		f.Set("value", string(b))
+		f.Set("value", string(indented(b)))
 	case r.Text != nil:
 		f.Set("as", "text")
 		f.Set("value", *r.Text)

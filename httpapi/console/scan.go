@@ -20,6 +20,7 @@ const (
 	scanTime    = 1500 * time.Millisecond
 	scanBatch   = 500 // records of one read
 	pageRecords = 50
+	maxPointer  = 64 // steps of a JSON pointer: each parses what is left of a value
 )
 
 // filter says which records a browse shows; all of it is in the URL.
@@ -41,6 +42,9 @@ func parseFilter(q url.Values) (f filter, err error) {
 	}
 	if f.Pointer != "" && !strings.HasPrefix(f.Pointer, "/") {
 		return f, badf("a JSON pointer begins with a slash, as in /customer/id, not %q", clip(f.Pointer, 40))
+	}
+	if strings.Count(f.Pointer, "/") > maxPointer {
+		return f, badf("a JSON pointer may have %d steps here", maxPointer)
 	}
 	n, err := queryInt(q, "partition", -1, -1, 1<<31-1)
 	f.Partition = int(n)

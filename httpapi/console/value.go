@@ -18,6 +18,7 @@ const (
 	maxValueShown = 256 << 10 // bytes of one value on its own page
 	maxPreview    = 240       // characters of one in a list
 	maxTokens     = 20_000
+	maxIndented   = 32 // levels of JSON that are indented: what is deeper would be mostly indentation, in the square of its depth
 )
 
 // valueView is a value as a page shows it; nothing in it is interpreted.
@@ -68,10 +69,7 @@ func viewValue(v api.Value, form string) valueView {
 	switch {
 	case (form == "" || form == "json") && out.CanJSON:
 		out.Kind = "json"
-		var pretty bytes.Buffer
-		if json.Indent(&pretty, bytes.TrimSpace(b), "", "  ") == nil { // it keeps every number as it is written
-			out.Tokens, out.Cut = tokens(pretty.String())
-		}
+		out.Tokens, out.Cut = tokens(string(indented(b)))
 	case form != "hex" && out.CanText:
 		out.Kind = "text"
 		text := string(b)
@@ -87,6 +85,35 @@ func viewValue(v api.Value, form string) valueView {
 		out.Text = hex.Dump(b)
 	}
 	return out
+}
+
+// indented is JSON laid out for reading, every number as it is written; or as it is, if it is too deep.
+func indented(b []byte) []byte {
+	var pretty bytes.Buffer
+	if nesting(b) > maxIndented || json.Indent(&pretty, bytes.TrimSpace(b), "", "  ") != nil {
+		return b
+	}
+	return pretty.Bytes()
+}
+
+// nesting is how deep valid JSON is.
+func nesting(b []byte) (most int) {
+	depth, inString := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '[' || c == '{':
+			depth++
+			most = max(most, depth)
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return most
 }
 
 // printable makes control characters visible, tab and newline aside: terminals and browsers do things at some of them.
