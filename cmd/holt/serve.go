@@ -144,6 +144,7 @@ func newServer(b *queue.Broker, l net.Listener, cfg *serveConfig, log *slog.Logg
 	if cfg.TLSCert != "" {
 		c, err := loadCertificate(cfg.TLSCert, cfg.TLSKey)
 		if err != nil {
+			letters.Close()
 			return nil, err
 		}
 		s.http.TLSConfig = c.config()
