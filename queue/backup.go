@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
 )
 
 // RestoreForgets names the definitions that a restored store goes without: the secret of the receipts. A copy may lack hand-outs that the original made,
 // and give their offsets to other records; with a secret of its own no receipt of the original means anything to it, and its own never repeat one.
-var RestoreForgets = []string{receiptKeyName}
+var RestoreForgets = []string{share.ReceiptKeyName}
 
 // Backup writes a copy of the whole store to w, as it is at one moment between the call and the first byte: everything that a call before it was told is
 // done, and of what comes beside it a part or nothing. It ends early when the server stops. Errors: ErrRateLimited (one is under way),

@@ -2,8 +2,6 @@ package queue
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -73,9 +71,6 @@ type Broker struct {
 	background sync.WaitGroup
 }
 
-// receiptKeyName names the secret of the receipts in the store's Meta.
-const receiptKeyName = "receipt-key"
-
 // Open reads the definitions, replays every log, and brings topics and groups to life. Errors: the store's, wrapped.
 func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	cfg.Limits = cfg.Limits.WithDefaults()
@@ -104,7 +99,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 		Topics: b.topics, Background: &b.background, Ctx: b.ctx,
 	}
 	b.cron = cron.New(b.openings)
-	key, err := receiptKey(ctx, st.Meta())
+	key, err := share.ReceiptKey(ctx, st.Meta())
 	if err != nil {
 		return nil, err
 	}
@@ -133,23 +128,6 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	b.redrives.Opened()
 	b.background.Go(func() { b.topology.Run(b.ctx) })
 	return b, nil
-}
-
-// receiptKey reads the secret of the receipts, making it at the first start.
-func receiptKey(ctx context.Context, meta store.Meta) (key [share.ReceiptKeySize]byte, err error) {
-	b, _, err := meta.Get(ctx, receiptKeyName)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		_, _ = rand.Read(key[:]) // never fails
-		_, err = meta.Put(ctx, receiptKeyName, key[:], 0)
-	case err == nil && len(b) != len(key):
-		err = store.ErrCorrupt
-	}
-	if err != nil {
-		return key, fmt.Errorf("key of the receipts: %w", err)
-	}
-	copy(key[:], b)
-	return key, nil
 }
 
 // commit runs the committer; its failure is the broker's end.

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/holtmq/holt/queue/catalog"
@@ -58,26 +57,12 @@ func (b *Broker) leaseGroup(ctx context.Context, name string, req LeaseRequest) 
 	if err := b.cfg.Limits.Lease(req); err != nil {
 		return nil, nil, err
 	}
-	if g, err = b.groups.Share(name); err != nil || !attachedTo(g.Definition(), req.Topics) {
+	if g, err = b.groups.Share(name); err != nil || !g.Definition().Reads(req.Topics) {
 		if created, err = b.definitions.GroupFor(ctx, name, catalog.KindShare, req.Topics); err == nil {
 			g, err = b.groups.Share(name)
 		}
 	}
 	return g, created, err
-}
-
-// attachedTo tells whether a group reads all of these topics.
-func attachedTo(def *catalog.Group, topics []string) bool {
-	if len(topics) == 0 {
-		return true
-	}
-	names := def.Names()
-	for _, t := range topics {
-		if !slices.Contains(names, t) {
-			return false
-		}
-	}
-	return true
 }
 
 // GiveBack releases records of an answer that its client never got, uncounted.
@@ -86,13 +71,9 @@ func (b *Broker) GiveBack(name string, ds []Delivery) {
 	if err != nil {
 		return
 	}
-	actions := make([]Action, len(ds))
-	for i := range ds {
-		actions[i] = Action{Receipt: ds[i].Receipt, Verb: Release}
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if _, err := g.Settle(ctx, share.SettleRequest{Actions: actions}); err != nil {
+	if err := g.GiveBack(ctx, ds); err != nil {
 		b.log.Debug("records of an answer that nobody got stay leased until they expire", "group", name, "error", err)
 	}
 }

@@ -61,7 +61,7 @@ func (b *Broker) Join(ctx context.Context, name string, req JoinRequest) (j Join
 		return j, nil, err
 	}
 	g, err := b.groups.Ordered(name)
-	if err != nil || !attachedTo(g.Definition(), req.Topics) {
+	if err != nil || !g.Definition().Reads(req.Topics) {
 		if created, err = b.definitions.GroupFor(ctx, name, catalog.KindOrdered, req.Topics); err != nil {
 			return j, nil, err
 		}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"time"
 )
 
@@ -181,4 +182,18 @@ func (g *Group) Names() []string {
 		names[i] = a.Topic
 	}
 	return names
+}
+
+// Reads tells whether the group reads all of these topics.
+func (g *Group) Reads(topics []string) bool {
+	if len(topics) == 0 {
+		return true
+	}
+	names := g.Names()
+	for _, t := range topics {
+		if !slices.Contains(names, t) {
+			return false
+		}
+	}
+	return true
 }

@@ -1,11 +1,15 @@
 package share
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
+	"fmt"
 
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/store"
@@ -23,6 +27,26 @@ const (
 
 // ReceiptKeySize is the length of the secret that receipts are authenticated with.
 const ReceiptKeySize = 16
+
+// ReceiptKeyName names that secret in the store's Meta.
+const ReceiptKeyName = "receipt-key"
+
+// ReceiptKey reads the secret of the receipts, making it at the first start. Errors: store.ErrCorrupt, the store's.
+func ReceiptKey(ctx context.Context, meta store.Meta) (key [ReceiptKeySize]byte, err error) {
+	b, _, err := meta.Get(ctx, ReceiptKeyName)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		_, _ = rand.Read(key[:]) // never fails
+		_, err = meta.Put(ctx, ReceiptKeyName, key[:], 0)
+	case err == nil && len(b) != len(key):
+		err = store.ErrCorrupt
+	}
+	if err != nil {
+		return key, fmt.Errorf("key of the receipts: %w", err)
+	}
+	copy(key[:], b)
+	return key, nil
+}
 
 // Receipts makes and reads receipts.
 type Receipts struct {

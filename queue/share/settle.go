@@ -273,3 +273,13 @@ func failureOf(c lease.Code) error {
 		return ErrLeaseLost
 	}
 }
+
+// GiveBack releases records of an answer that its client never got, uncounted. Errors: those of Settle.
+func (g *Group) GiveBack(ctx context.Context, ds []Delivery) error {
+	actions := make([]Action, len(ds))
+	for i := range ds {
+		actions[i] = Action{Receipt: ds[i].Receipt, Verb: lease.Release}
+	}
+	_, err := g.Settle(ctx, SettleRequest{Actions: actions})
+	return err
+}
