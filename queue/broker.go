@@ -71,8 +71,8 @@ type Broker struct {
 	background sync.WaitGroup
 }
 
-// Open reads the definitions, replays every log, and brings topics and groups to life. Errors: the store's, wrapped.
-func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
+// withDefaults fills in what was not told.
+func (cfg Config) withDefaults() Config {
 	cfg.Limits = cfg.Limits.WithDefaults()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -83,6 +83,12 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	if cfg.CacheBytes == 0 {
 		cfg.CacheBytes = partition.DefaultCacheBytes
 	}
+	return cfg
+}
+
+// Open reads the definitions, replays every log, and brings topics and groups to life. Errors: the store's, wrapped.
+func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
+	cfg = cfg.withDefaults()
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, store: st,
 		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(), copying: make(chan struct{}, 1),

@@ -3,21 +3,19 @@ package queue
 import (
 	"context"
 
+	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/topic"
 )
 
-// everything is a page size without an end.
-const everything = 1 << 30
-
 // restore opens all partitions, replays what groups did with them, and starts the committer.
 func (b *Broker) restore(ctx context.Context) error {
-	groups := b.catalog.Groups("", everything)
+	groups := b.catalog.Groups("", catalog.Everything)
 	was := b.groups.Restore(groups, b.system, b.indexes)
 	stray, err := b.system.Open(ctx, b.store)
 	if err != nil {
 		return err
 	}
-	for _, def := range append(b.catalog.Internals(), b.catalog.Topics("", everything)...) {
+	for _, def := range append(b.catalog.Internals(), b.catalog.Topics("", catalog.Everything)...) {
 		t, err := topic.Open(ctx, b.openings, def, nil, true)
 		if err != nil {
 			return err
@@ -39,7 +37,7 @@ func (b *Broker) restore(ctx context.Context) error {
 	for _, t := range b.topics.All() {
 		t.Delayed.Arm()
 	}
-	for _, def := range b.catalog.Schedules("", everything) {
+	for _, def := range b.catalog.Schedules("", catalog.Everything) {
 		if err := b.cron.Start(def); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 
+	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/keys"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/retain"
@@ -23,7 +24,7 @@ func (b *Broker) startRetention() {
 
 func (r retention) Names() []string {
 	var out []string
-	for _, def := range r.b.catalog.Topics("", everything) {
+	for _, def := range r.b.catalog.Topics("", catalog.Everything) {
 		out = append(out, def.Name)
 	}
 	return out

@@ -118,6 +118,9 @@ func (c *Catalog) Group(name string) (*Group, error) {
 	return nil, fmt.Errorf("group %s: %w", name, ErrGroupNotFound)
 }
 
+// Everything is a page size without an end, of lists of definitions.
+const Everything = 1 << 30
+
 // Topics returns up to limit definitions of users' topics with names after the given one, by name.
 func (c *Catalog) Topics(after string, limit int) []*Topic {
 	c.mu.RLock()

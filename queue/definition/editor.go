@@ -14,9 +14,6 @@ import (
 	"github.com/holtmq/holt/queue/topic"
 )
 
-// everything is a page size without an end.
-const everything = 1 << 30
-
 // Config is what an editor works on.
 type Config struct {
 	Catalog      *catalog.Catalog

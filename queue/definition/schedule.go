@@ -95,7 +95,7 @@ func (e *Editor) endSchedule(ctx context.Context, def *catalog.Schedule) error {
 
 // endSchedulesOf ends the schedules of a topic that is being deleted; the catalog's turn is held.
 func (e *Editor) endSchedulesOf(ctx context.Context, topicID uint64) error {
-	for _, def := range e.catalog.Schedules("", everything) {
+	for _, def := range e.catalog.Schedules("", catalog.Everything) {
 		if def.TopicID == topicID {
 			if err := e.endSchedule(ctx, def); err != nil {
 				return err

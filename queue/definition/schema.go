@@ -23,7 +23,7 @@ func (e *Editor) checkSchema(ctx context.Context, def, was *catalog.Topic) error
 	if err != nil {
 		return fmt.Errorf("%w: schema: %w", catalog.ErrInvalidConfig, err)
 	}
-	for _, sched := range e.catalog.Schedules("", everything) {
+	for _, sched := range e.catalog.Schedules("", catalog.Everything) {
 		if sched.TopicID != def.ID || sched.Config.Record.Value == nil {
 			continue
 		}

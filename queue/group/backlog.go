@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/topic"
 )
 
@@ -59,7 +60,7 @@ func (s *Set) Holders(n int) string {
 		bytes int64
 	}
 	var all []holder
-	for _, def := range s.catalog.Groups("", everything) {
+	for _, def := range s.catalog.Groups("", catalog.Everything) {
 		if g, err := s.Share(def.Name); err == nil {
 			_, bytes := g.Backlog("")
 			all = append(all, holder{def.Name, bytes})

@@ -17,7 +17,7 @@ func (s *Set) BarLetters(t *topic.Topic, force bool) (unbar func(), err error) {
 			g.UnbarLetters(t.Logs())
 		}
 	}
-	for _, def := range s.catalog.Groups("", everything) {
+	for _, def := range s.catalog.Groups("", catalog.Everything) {
 		g, err := s.Share(def.Name)
 		if err != nil {
 			continue // of another kind
@@ -33,7 +33,7 @@ func (s *Set) BarLetters(t *topic.Topic, force bool) (unbar func(), err error) {
 
 // KeepsLetters returns a group whose dead letters go to a topic, or "".
 func (s *Set) KeepsLetters(name string) string {
-	for _, def := range s.catalog.Groups("", everything) {
+	for _, def := range s.catalog.Groups("", catalog.Everything) {
 		if def.Kind == catalog.KindShare && def.Config.DeadLetters && def.Config.DeadLetterTopic == name {
 			return def.Name
 		}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/ordered"
 	"github.com/holtmq/holt/queue/share"
 )
@@ -25,7 +26,7 @@ func (s *Set) AllReaders() map[uint64][]*share.Group {
 		return r.by
 	}
 	r := &readership{changes: changes, by: map[uint64][]*share.Group{}}
-	for _, def := range s.catalog.Groups("", everything) {
+	for _, def := range s.catalog.Groups("", catalog.Everything) {
 		s.mu.RLock()
 		g := s.shared[def.Name]
 		s.mu.RUnlock()

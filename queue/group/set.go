@@ -15,9 +15,6 @@ import (
 	"github.com/holtmq/holt/queue/topic"
 )
 
-// everything is a page size without an end.
-const everything = 1 << 30
-
 // Sentinels of the set, next to those of the catalog.
 var (
 	ErrBacklogFull  = errors.New("the topic's backlog is full")

@@ -11,9 +11,6 @@ import (
 	"github.com/holtmq/holt/queue/traffic"
 )
 
-// everything is a page size without an end.
-const everything = 1 << 30
-
 // MaxItems is how many topics, and how many groups, a graph shows.
 const MaxItems = 5_000
 
@@ -79,12 +76,12 @@ func (w *Watcher) Run(ctx context.Context) {
 	w.traffic.Run(ctx, func(kind traffic.Kind) map[uint64]bool {
 		ids := map[uint64]bool{}
 		if kind == traffic.Produces {
-			for _, def := range w.catalog.Topics("", everything) {
+			for _, def := range w.catalog.Topics("", catalog.Everything) {
 				ids[def.ID] = true
 			}
 			return ids
 		}
-		for _, def := range w.catalog.Groups("", everything) {
+		for _, def := range w.catalog.Groups("", catalog.Everything) {
 			ids[def.ID] = true
 		}
 		return ids
