@@ -115,7 +115,9 @@
     if (!window.uPlot) return;
     const css = n => getComputedStyle(document.documentElement).getPropertyValue(n).trim();
     const unit = el.dataset.unit || "";
-    const short = v => v == null ? "–" : (Math.abs(v) >= 1e9 ? (v / 1e9).toFixed(1) + "G" : Math.abs(v) >= 1e6 ? (v / 1e6).toFixed(1) + "M" : Math.abs(v) >= 1e4 ? (v / 1e3).toFixed(1) + "k" : Math.abs(v) >= 100 || v === Math.round(v) ? Math.round(v).toLocaleString("en") : v.toFixed(v < 1 ? 2 : 1)) + unit;
+    const of = (v, size, name) => (v / size).toFixed(1).replace(/\.0$/, "") + name;
+    const short = (v, top) => v == null ? "" : (top >= 1e9 ? of(v, 1e9, "G") : top >= 1e6 ? of(v, 1e6, "M") : top >= 1e4 ? of(v, 1e3, "k") : top >= 100 || v === Math.round(v) ? Math.round(v).toLocaleString("en") : v.toFixed(v < 1 ? 2 : 1)) + unit;
+    const ticks = vs => { const top = Math.max(...vs.map(Math.abs)); return vs.map(v => v ? short(v, top < 1e4 ? Math.abs(v) : top) : "0"); };
     const two = n => String(n).padStart(2, "0");
     const clock = (t, seconds) => { const d = new Date(t * 1000); return two(d.getUTCHours()) + ":" + two(d.getUTCMinutes()) + (seconds ? ":" + two(d.getUTCSeconds()) : ""); };
     let data, plot;
@@ -127,8 +129,8 @@
       const opts = {
         width: el.clientWidth, height: 160, cursor: { y: false }, padding: [8, 26, 0, 0],
         scales: { y: { range: (u, lo, hi) => [0, hi > 0 ? hi * 1.08 : 1] } },
-        axes: [{ ...axis, space: 64, values: (u, ts, i, space, step) => ts.map(t => clock(t, step < 60)) }, { ...axis, size: 52, values: (u, vs) => vs.map(short) }],
-        series: [{ label: "at", value: (u, v) => v == null ? "–" : clock(v, true) }].concat(data.series.map(s => ({ label: s.name, stroke: css("--" + s.color), width: 1.5, fill: data.series.length === 1 ? css("--" + s.color) + "22" : undefined, points: { show: false }, value: (u, v) => short(v) }))),
+        axes: [{ ...axis, size: 30, space: 64, values: (u, ts, i, space, step) => ts.map(t => clock(t, step < 60)) }, { ...axis, size: 52, values: (u, vs) => ticks(vs) }],
+        series: [{ label: "at", value: (u, v) => v == null ? "" : clock(v, true) }].concat(data.series.map(s => ({ label: s.name, stroke: css("--" + s.color), width: 1.5, fill: data.series.length === 1 ? css("--" + s.color) + "22" : undefined, points: { show: false }, value: (u, v) => short(v, Math.abs(v)) }))),
       };
       const rows = [data.times].concat(data.series.map(s => s.values));
       el.replaceChildren();
