@@ -77,7 +77,7 @@ func (w *world) fired(p *part, r *queue.Record) bool {
 	if m == nil || i < 0 {
 		return false
 	}
-	if ms < m.due {
+	if ms < m.due && !m.early {
 		w.violated("I15 delay", "record %d of %s was due at %d and appended at %d", m.uid, p.topic.name, m.due, ms)
 	}
 	p.topic.delayed = slices.Delete(p.topic.delayed, i, i+1)
@@ -149,6 +149,10 @@ func (w *world) cancel(rng *rand.Rand) {
 	}
 	m := t.delayed[rng.IntN(len(t.delayed))]
 	w.tally.calls++
+	if rng.IntN(2) == 0 {
+		w.runNow(t, m)
+		return
+	}
 	err := w.b.CancelScheduled(w.ctx, t.name, m.place.Scheduled)
 	if err != nil {
 		w.failed("cancel "+m.place.Scheduled+" of "+t.name, err)
@@ -161,6 +165,27 @@ func (w *world) cancel(rng *rand.Rand) {
 	w.note("cancelled record %d of %s", m.uid, t.name)
 	t.delayed = slices.DeleteFunc(t.delayed, func(o *msg) bool { return o == m })
 	w.freed(t, m)
+	w.certain()
+}
+
+// runNow lets a delayed record go before its time.
+func (w *world) runNow(t *topic, m *msg) {
+	early := m.early
+	m.early = true
+	at, err := w.b.RunScheduled(w.ctx, t.name, m.place.Scheduled)
+	if err != nil {
+		w.failed("run "+m.place.Scheduled+" of "+t.name, err)
+		if errors.Is(err, queue.ErrRecordNotFound) && m.due > w.now() {
+			w.violated("I15 delay", "record %d of %s, due at %d, cannot be run at %d: %v", m.uid, t.name, m.due, w.now(), err)
+		}
+		m.early = early || !refused(err)
+		return
+	}
+	w.note("ran record %d of %s", m.uid, t.name)
+	w.happen(w.readFired())
+	if m.place.Partition != at.Partition || m.place.Offset != at.Offset || m.place.Scheduled != "" {
+		w.violated("I15 delay", "record %d of %s ran to %d@%d, and is at %+v", m.uid, t.name, at.Partition, at.Offset, m.place)
+	}
 	w.certain()
 }
 

@@ -22,6 +22,7 @@ type msg struct {
 	twice bool        // its id was known: it is not stored
 	doubt bool        // it may be cancelled
 	gone  bool        // retention let go of it
+	early bool        // it may have been run before it was due
 }
 
 // dies is when the record's time to live is over; 0 = never.
