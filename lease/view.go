@@ -80,6 +80,18 @@ func (w *Window) Views(from Offset, state State, max int, dst []View) []View {
 	return dst
 }
 
+// Holders calls fn with the member of each of up to most leases, redriven records' first.
+func (w *Window) Holders(most int, fn func(member string)) {
+	for _, first := range [...]uint32{w.back.first, w.first} {
+		for s := first; s != 0 && most > 0; s = w.slab.rec(s).next {
+			if r := w.slab.rec(s); r.state == Leased {
+				fn(w.members.name(r.member))
+				most--
+			}
+		}
+	}
+}
+
 // seek gives the first unresolved record at or past from that is not redriven; 0 = none.
 func (w *Window) seek(from Offset) uint32 {
 	if s := w.find(from); s != 0 && !w.slab.rec(s).redriven() {

@@ -141,17 +141,15 @@ func (g *Group) Members() []Member {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	held := map[string]int{}
-	var views []lease.View
 	for _, w := range g.windows {
 		if w.machine.Counts().Leased == 0 {
 			continue
 		}
-		views = w.machine.Views(0, lease.Leased, maxListed, views[:0])
-		for _, v := range views {
-			if v.Member != "" {
-				held[v.Member]++
+		w.machine.Holders(maxListed, func(member string) {
+			if member != "" {
+				held[member]++
 			}
-		}
+		})
 	}
 	out := make([]Member, 0, len(g.members.last)+len(held))
 	for name, at := range g.members.last {
