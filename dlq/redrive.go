@@ -91,7 +91,7 @@ func (s *Service) edit(rec *record.Record, e Edit) error {
 	if e.SetHeaders {
 		rec.Headers = e.Headers
 	}
-	return l.Publish([]queue.Message{{Key: rec.Key, Value: rec.Value, Headers: rec.Headers}}, l.MaxValue)
+	return l.Publish([]queue.Message{{Key: rec.Key, Value: rec.Value, Headers: letter.Plain(rec.Headers)}}, l.MaxValue)
 }
 
 // republishOne publishes a letter's record for all to see, and closes the letter.
@@ -127,7 +127,7 @@ func (s *Service) message(d *Detail, rec record.Record) (queue.Message, error) {
 	if errors.Is(err, queue.ErrTopicNotFound) {
 		return queue.Message{}, fmt.Errorf("the topic that letter %s came from is gone: %w", d.ID, err)
 	}
-	return queue.Message{Key: rec.Key, Value: rec.Value, Headers: rec.Headers, Priority: &lane}, err
+	return queue.Message{Key: rec.Key, Value: rec.Value, Headers: letter.Plain(rec.Headers), Priority: &lane}, err
 }
 
 func recordOf(d *Detail) record.Record {

@@ -14,6 +14,7 @@ import (
 	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/topic"
 )
 
 // letterFilters are the parameters that choose dead letters.
@@ -180,7 +181,7 @@ func (e *encoder) letter(l *dlq.Letter) {
 	e.raw(`,"offset":`)
 	e.int(int64(l.Offset))
 	e.raw(",")
-	e.content(l.Key, l.Headers, l.Value)
+	e.content(l.Key, topic.Visible(l.Headers), l.Value)
 	e.raw(`,"attempts":`)
 	e.int(int64(l.Attempts))
 	e.raw(`,"reason":`)

@@ -150,6 +150,33 @@ func TestOneLetterIsRedriven(t *testing.T) {
 	})
 }
 
+// A group may read the letters of another: what dies there comes back with the headers of the letter that it was.
+func TestALetterThatDiesAsARecordIsRedrivenWhole(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.dead(`{"value":1,"headers":{"a":"1"}}`)
+		h.call("PUT", "/v1/groups/second", `{"topics":["g.dlq"]}`).is(201)
+		lease := func() api.LeasedRecord {
+			return into[api.LeaseResponse](h.post("/v1/groups/second/lease", `{"wait":"5s"}`).is(200)).Records[0]
+		}
+		first := lease()
+		h.post("/v1/groups/second/reject", fmt.Sprintf(`{"receipt":%q,"error":"two"}`, first.Receipt)).is(200)
+		l := into[api.LetterList](h.get("/v1/groups/second/dead-letters").is(200)).Items[0]
+		if diff := cmp.Diff(first.Headers, l.Headers); diff != "" || first.Headers["holt-dl-group"] != "g" || l.Error != "two" {
+			t.Errorf("the letter (−want +got):\n%s", diff)
+		}
+		h.post("/v1/groups/second/dead-letters/"+l.ID+"/redrive", `{"value":2}`).is(200)
+		again := lease()
+		if diff := cmp.Diff(first.Headers, again.Headers); diff != "" || string(again.Value.Value) != "2" {
+			t.Errorf("the record again (−want +got):\n%s", diff)
+		}
+		h.post("/v1/groups/second/reject", fmt.Sprintf(`{"receipt":%q}`, again.Receipt)).is(200)
+		h.post("/v1/groups/second/dead-letters/"+l.ID+"/redrive", `{"to":"topic"}`).is(200)
+		if fresh := lease(); len(fresh.Headers) != 1 || fresh.Headers["a"] != "1" {
+			t.Errorf("published afresh: %v", fresh.Headers)
+		}
+	})
+}
+
 func TestLettersAreRedrivenByAJob(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.dead(`{"value":1}`, `{"value":2}`, `{"value":3}`)

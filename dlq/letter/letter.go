@@ -1,6 +1,7 @@
 package letter
 
 import (
+	"encoding/binary"
 	"strconv"
 	"strings"
 	"time"
@@ -30,11 +31,12 @@ const (
 	HeaderType        = "holt-error-type"
 	HeaderFingerprint = "holt-fingerprint"
 	HeaderHistory     = "holt-history" // the last attempts, as the broker encodes them
+	HeaderOuter       = "holt-outer"   // of a letter that died as a record: what it was a letter by, see outer
 )
 
 // Hidden tells whether a header is for the broker alone.
 func Hidden(name string) bool {
-	return name == HeaderType || name == HeaderFingerprint || name == HeaderHistory
+	return name == HeaderType || name == HeaderFingerprint || name == HeaderHistory || name == HeaderOuter
 }
 
 // HeaderSchema is the one header of the server that a letter keeps: by which version of its topic's schema the record was checked.
@@ -70,12 +72,7 @@ type Origin struct {
 
 // Wrap returns the letter of a record. Offset and timestamp are those of its append, not of the record.
 func Wrap(r record.Record, o Origin) record.Record {
-	headers := make([]record.Header, 0, len(r.Headers)+10)
-	for _, h := range r.Headers {
-		if !strings.HasPrefix(h.Name, "holt-") || h.Name == HeaderSchema {
-			headers = append(headers, h)
-		}
-	}
+	headers := Plain(r.Headers)
 	add := func(name, value string) {
 		if value != "" {
 			headers = append(headers, record.Header{Name: name, Value: []byte(value)})
@@ -94,19 +91,64 @@ func Wrap(r record.Record, o Origin) record.Record {
 	add(HeaderType, o.ErrorType)
 	add(HeaderFingerprint, o.Fingerprint)
 	add(HeaderHistory, string(o.History))
+	add(HeaderOuter, string(outer(r.Headers)))
 	return record.Record{Key: r.Key, Value: r.Value, Headers: headers}
 }
 
 // Body returns the record that a letter holds: without what Wrap added. Offset and timestamp are the letter's.
 func Body(l record.Record) record.Record {
-	headers := make([]record.Header, 0, len(l.Headers))
+	headers := Plain(l.Headers)
 	for _, h := range l.Headers {
-		if !strings.HasPrefix(h.Name, "holt-") || h.Name == HeaderSchema {
-			headers = append(headers, h)
+		if h.Name == HeaderOuter {
+			headers = append(headers, parseOuter(h.Value)...)
 		}
 	}
 	l.Headers = headers
 	return l
+}
+
+// Plain returns headers without the server's, but for HeaderSchema.
+func Plain(headers []record.Header) []record.Header {
+	out := make([]record.Header, 0, len(headers)+10)
+	for _, h := range headers {
+		if !strings.HasPrefix(h.Name, "holt-") || h.Name == HeaderSchema {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// outer encodes what a record that is itself a letter was a letter by: a group may read the letters of another, and the one that gets the record again is to see all
+// that it had. Names and values follow each other, each after its length as a uvarint. Empty for any other record.
+func outer(headers []record.Header) (b []byte) {
+	for _, h := range headers {
+		if strings.HasPrefix(h.Name, Prefix) || h.Name == HeaderOuter {
+			b = append(binary.AppendUvarint(b, uint64(len(h.Name))), h.Name...)
+			b = append(binary.AppendUvarint(b, uint64(len(h.Value))), h.Value...)
+		}
+	}
+	return b
+}
+
+// parseOuter reads what outer wrote; nothing from where it is damaged on.
+func parseOuter(b []byte) (headers []record.Header) {
+	next := func() (field []byte, ok bool) {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > uint64(len(b)-size) {
+			return nil, false
+		}
+		field, b = b[size:size+int(n)], b[size+int(n):]
+		return field, true
+	}
+	for len(b) > 0 {
+		name, ok := next()
+		value, ok2 := next()
+		if !ok || !ok2 {
+			break
+		}
+		headers = append(headers, record.Header{Name: string(name), Value: value})
+	}
+	return headers
 }
 
 // OriginOf reads what Wrap wrote. What is missing or damaged is empty: anybody can publish to a dead-letter topic. Headers beginning with

@@ -14,7 +14,7 @@ func TestWrapKeepsTheRecordAndSaysWhereItComesFrom(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6_700_000, time.FixedZone("", 3600))
 	r := record.Record{
 		Offset: 9, Timestamp: at, Key: []byte{}, Value: nil,
-		Headers: []record.Header{{Name: "trace", Value: []byte{0xff}}, {Name: "holt-ttl", Value: []byte("12345678")}, {Name: HeaderReason, Value: []byte("old")}},
+		Headers: []record.Header{{Name: "trace", Value: []byte{0xff}}, {Name: "holt-ttl", Value: []byte("12345678")}, {Name: "holt-priority", Value: []byte("1")}},
 	}
 	was := slices.Clone(r.Headers)
 	got := Wrap(r, Origin{
@@ -37,4 +37,35 @@ func TestWrapKeepsTheRecordAndSaysWhereItComesFrom(t *testing.T) {
 	if got := Wrap(record.Record{}, Origin{Reason: TTL}); len(got.Headers) != 4 { // partition, offset, attempts, reason
 		t.Errorf("of nothing known: %v", got.Headers)
 	}
+}
+
+func TestALetterThatDiesAsARecordComesBackAsTheLetterItWas(t *testing.T) {
+	user := record.Header{Name: "trace", Value: []byte("7f")}
+	first := Wrap(record.Record{Key: []byte("k"), Headers: []record.Header{user}}, Origin{Group: "a", Topic: "t", Attempts: 3, Reason: Rejected, Error: "one"})
+	second := Wrap(first, Origin{Group: "b", Topic: "a.dlq", Attempts: 1, Reason: Rejected, Error: "two"})
+	third := Wrap(second, Origin{Group: "c", Topic: "b.dlq", Attempts: 1, Reason: Rejected, Error: "three"})
+	if o := OriginOf(third); o.Group != "c" || o.Error != "three" {
+		t.Errorf("the third is a letter of %+v", o)
+	}
+	if diff := cmp.Diff(second, Body(third)); diff != "" {
+		t.Errorf("out of the third (−want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(first, Body(Body(third))); diff != "" {
+		t.Errorf("out of the second (−want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]record.Header{user}, Body(first).Headers); diff != "" {
+		t.Errorf("out of the first (−want +got):\n%s", diff)
+	}
+}
+
+func FuzzOuter(f *testing.F) {
+	f.Add(outer([]record.Header{{Name: HeaderGroup, Value: []byte("g")}, {Name: HeaderOuter}}))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, h := range parseOuter(b) {
+			if len(h.Name)+len(h.Value) > len(b) {
+				t.Errorf("%q out of %q", h, b)
+			}
+		}
+	})
 }

@@ -19,7 +19,7 @@ const (
 
 // HiddenHeaders returns the names of the headers that Visible leaves out, for those who get stored batches.
 func HiddenHeaders() []string {
-	return []string{headerTTL, headerID, headerPriority, headerPartition, letter.HeaderType, letter.HeaderFingerprint, letter.HeaderHistory}
+	return []string{headerTTL, headerID, headerPriority, headerPartition, letter.HeaderType, letter.HeaderFingerprint, letter.HeaderHistory, letter.HeaderOuter}
 }
 
 // TTL returns a record's time to live; 0 = none.
