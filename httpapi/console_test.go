@@ -227,7 +227,7 @@ func TestConsoleCurlWorks(t *testing.T) {
 	w := newRealHouse(t)
 	w.house(t).put("/v1/topics/t", `{"partitions":2}`).is(201)
 	for _, g := range []string{"g", "h"} {
-		w.house(t).put("/v1/groups/"+g, `{"topics":["t"],"max_attempts":2,"backoff":{"steps":["1h"]}}`).is(201)
+		w.house(t).put("/v1/groups/"+g, `{"topics":["t"],"lease":"1h","max_attempts":2,"backoff":{"steps":["1h"]}}`).is(201)
 	}
 	for i := range 6 { // letters of h
 		w.house(t).publish("t", fmt.Sprintf(`{"partition":0,"key":"old","value":%d}`, i)).is(200)

@@ -95,7 +95,7 @@ func TestConsoleCommandLinesWork(t *testing.T) {
 	d := &desk{read(t, map[string]string{}), t}
 	apiCall[any](d, "PUT", "/v1/topics/t", `{"partitions":2}`)
 	for _, g := range []string{"g", "h"} {
-		apiCall[any](d, "PUT", "/v1/groups/"+g, `{"topics":["t"],"max_attempts":2,"backoff":{"steps":["1h"]}}`)
+		apiCall[any](d, "PUT", "/v1/groups/"+g, `{"topics":["t"],"lease":"1h","max_attempts":2,"backoff":{"steps":["1h"]}}`)
 	}
 	for i := range 8 { // letters of h
 		apiCall[any](d, "POST", "/v1/topics/t/records", fmt.Sprintf(`{"partition":0,"key":"old","value":%d}`, i))
