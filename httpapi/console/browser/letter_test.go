@@ -85,7 +85,7 @@ func TestRampedRedrive(t *testing.T) {
 	b.see("#jobs", "done")
 }
 
-// polyglots are texts that do something where they are interpreted (see FAULTS: twenty of them).
+// polyglots are texts that do something where they are interpreted: twenty of them.
 var polyglots = []string{
 	`<script>alert(1)</script>`, `"><script>alert(1)</script>`, `'><img src=x onerror=alert(1)>`, `javascript:alert(1)`, `<svg/onload=alert(1)>`,
 	`{{7*7}}${7*7}<%= 7*7 %>`, `"onmouseover="alert(1)`, `</textarea><script>alert(1)</script>`, `</title><script>alert(1)</script>`, `--><script>alert(1)</script>`,
