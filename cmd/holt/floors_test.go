@@ -48,6 +48,7 @@ var floors = []struct {
 	{"queue/record", "the record's stored form"},
 	{"queue/ordered/roster", "who is in an ordered group and holds what: pure"},
 	{"queue/ordered/assign", "who is to hold what: pure"},
+	{"queue/varint", "deltas and checkpoints taken apart: pure"},
 	{"lease client/api", "the lease machine and the wire format know nobody"},
 }
 
@@ -61,7 +62,7 @@ var allowed = map[string]string{
 
 	"httpapi/trace": "go.opentelemetry.io/proto/otlp google.golang.org/protobuf",
 
-	"queue": "", "queue/history": "", "queue/admit": "", "queue/redrive": "", "queue/definition": "", "queue/topology": "", "queue/group": "", "queue/share": "", "queue/ordered": "", "queue/ordered/roster": "", "queue/ordered/assign": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/keys": "", "queue/retain": "", "queue/tail": "", "queue/commit": "",
+	"queue": "", "queue/history": "", "queue/admit": "", "queue/redrive": "", "queue/definition": "", "queue/topology": "", "queue/group": "", "queue/share": "", "queue/ordered": "", "queue/ordered/roster": "", "queue/ordered/assign": "", "queue/cron": "", "queue/topic": "", "queue/wait": "", "queue/catalog": "github.com/robfig/cron", "queue/partition": "", "queue/system": "", "queue/journal": "", "queue/keys": "", "queue/retain": "", "queue/tail": "", "queue/commit": "", "queue/varint": "",
 	"queue/schema": "github.com/santhosh-tekuri/jsonschema golang.org/x/text",
 	"queue/store":  "", "queue/store/memory": "", "queue/store/badger": "github.com/dgraph-io google.golang.org/protobuf golang.org/x/sys",
 	"queue/record": "github.com/klauspost/compress github.com/pierrec/lz4",

@@ -1,12 +1,12 @@
 package letter
 
 import (
-	"encoding/binary"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // Prefix of the headers that a letter gains.
@@ -123,8 +123,7 @@ func Plain(headers []record.Header) []record.Header {
 func outer(headers []record.Header) (b []byte) {
 	for _, h := range headers {
 		if strings.HasPrefix(h.Name, Prefix) || h.Name == HeaderOuter {
-			b = append(binary.AppendUvarint(b, uint64(len(h.Name))), h.Name...)
-			b = append(binary.AppendUvarint(b, uint64(len(h.Value))), h.Value...)
+			b = varint.AppendString(varint.AppendString(b, h.Name), h.Value)
 		}
 	}
 	return b
@@ -132,21 +131,11 @@ func outer(headers []record.Header) (b []byte) {
 
 // parseOuter reads what outer wrote; nothing from where it is damaged on.
 func parseOuter(b []byte) (headers []record.Header) {
-	next := func() (field []byte, ok bool) {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n > uint64(len(b)-size) {
-			return nil, false
+	for r := varint.NewReader(b); r.More(); {
+		h := record.Header{Name: r.String(), Value: r.Bytes()}
+		if !r.Bad() {
+			headers = append(headers, h)
 		}
-		field, b = b[size:size+int(n)], b[size+int(n):]
-		return field, true
-	}
-	for len(b) > 0 {
-		name, ok := next()
-		value, ok2 := next()
-		if !ok || !ok2 {
-			break
-		}
-		headers = append(headers, record.Header{Name: string(name), Value: value})
 	}
 	return headers
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // MaxIDs is how many ids a topic remembers at a time.
@@ -210,21 +211,18 @@ func (r *replayed) Restore([]byte) error {
 
 // Replay implements journal.Machine.
 func (r *replayed) Replay(delta []byte) error {
-	at, n := binary.Varint(delta)
-	if n <= 0 {
-		return fmt.Errorf("ids: %w", store.ErrCorrupt)
+	d := varint.NewReader(delta)
+	at := d.Int()
+	for d.More() {
+		var k key
+		copy(k[:], d.Take(len(k)))
+		offset := record.Offset(d.Natural())
+		if !d.Bad() {
+			r.table.put(r.bucket, k, where{r.index, offset, at})
+		}
 	}
-	for delta = delta[n:]; len(delta) > 0; delta = delta[n:] {
-		if len(delta) < len(key{}) {
-			return fmt.Errorf("ids: %w", store.ErrCorrupt)
-		}
-		k := key(delta[:len(key{})])
-		delta = delta[len(k):]
-		var offset uint64
-		if offset, n = binary.Uvarint(delta); n <= 0 {
-			return fmt.Errorf("ids: %w", store.ErrCorrupt)
-		}
-		r.table.put(r.bucket, k, where{r.index, record.Offset(offset), at})
+	if d.Bad() {
+		return fmt.Errorf("ids: %w", store.ErrCorrupt)
 	}
 	return nil
 }

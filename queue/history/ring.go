@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/system"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // Limits: at most 35 MB in memory and, with the last checkpoint, twice that on the disk; a server with ten topics and ten groups needs an eighth of it.
@@ -84,13 +86,14 @@ func encode(dst []byte, s Sample) []byte {
 
 // Replay implements journal.Machine.
 func (r *Ring) Replay(delta []byte) error {
-	at, n := binary.Uvarint(delta)
-	if n <= 0 || at > 1<<62 || len(delta)-n > MaxSample {
+	d := varint.NewReader(delta)
+	at, sample := d.UintTo(1<<62), d.Rest()
+	if d.Bad() || len(sample) > MaxSample {
 		return fmt.Errorf("a sample of the history: %w", store.ErrCorrupt)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.keep(Sample{int64(at), append([]byte(nil), delta[n:]...)})
+	r.keep(Sample{int64(at), bytes.Clone(sample)})
 	return nil
 }
 
@@ -99,15 +102,14 @@ func (r *Ring) Restore(checkpoint []byte) error {
 	r.mu.Lock()
 	r.samples = nil
 	r.mu.Unlock()
-	for len(checkpoint) > 0 {
-		size, n := binary.Uvarint(checkpoint)
-		if n <= 0 || size > uint64(len(checkpoint)-n) {
+	for c := varint.NewReader(checkpoint); c.More(); {
+		delta := c.Bytes()
+		if c.Bad() {
 			return fmt.Errorf("checkpoint of the history: %w", store.ErrCorrupt)
 		}
-		if err := r.Replay(checkpoint[n : n+int(size)]); err != nil {
+		if err := r.Replay(delta); err != nil {
 			return err
 		}
-		checkpoint = checkpoint[n+int(size):]
 	}
 	return nil
 }
@@ -117,7 +119,7 @@ func (r *Ring) Checkpoint() []byte {
 	var out, one []byte
 	for _, s := range r.samples {
 		one = encode(one[:0], s)
-		out = append(binary.AppendUvarint(out, uint64(len(one))), one...)
+		out = varint.AppendString(out, one)
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // Hash is the first half of the SHA-256 of a key.
@@ -40,18 +41,18 @@ func bucketOf(note []byte) ([]Entry, error) {
 	if len(note) == 0 {
 		return nil, nil
 	}
-	if note[0] != noteVersion {
-		return nil, fmt.Errorf("note of keys, version %d: %w", note[0], store.ErrCorrupt)
+	r := varint.NewReader(note)
+	if v := r.Byte(); v != noteVersion {
+		return nil, fmt.Errorf("note of keys, version %d: %w", v, store.ErrCorrupt)
 	}
 	var out []Entry
-	for b := note[1:]; len(b) > 0; {
+	for r.More() {
 		var e Entry
-		n := copy(e.Hash[:], b)
-		at, size := binary.Uvarint(b[n:])
-		if n < len(e.Hash) || size <= 0 || at >= bucketBase {
+		copy(e.Hash[:], r.Take(len(e.Hash)))
+		e.At = record.Offset(r.UintTo(bucketBase - 1))
+		if r.Bad() {
 			return nil, fmt.Errorf("note of keys: %w", store.ErrCorrupt)
 		}
-		e.At, b = record.Offset(at), b[n+size:]
 		out = append(out, e)
 	}
 	return out, nil

@@ -7,6 +7,7 @@ import (
 	"github.com/holtmq/holt/queue/journal"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // Journal is the journal of a partition's index: what is in its notes, and how far compaction has come. Its notes are the index.
@@ -28,16 +29,9 @@ func (s State) append(b []byte) []byte {
 }
 
 func stateOf(b []byte) (State, error) {
-	var n [4]int64
-	for i := range n {
-		v, size := binary.Varint(b)
-		if size <= 0 {
-			return State{}, fmt.Errorf("state of keys: %w", store.ErrCorrupt)
-		}
-		n[i], b = v, b[size:]
-	}
-	s := State{record.Offset(n[0]), record.Offset(n[1]), record.Offset(n[2]), n[3]}
-	if len(b) > 0 || s.Indexed < 0 || s.Clean < 0 || s.Clean > s.Indexed || s.Held < 0 {
+	r := varint.NewReader(b)
+	s := State{record.Offset(r.Int()), record.Offset(r.Int()), record.Offset(r.Int()), r.Int()}
+	if r.Bad() || r.More() || s.Indexed < 0 || s.Clean < 0 || s.Clean > s.Indexed || s.Held < 0 {
 		return State{}, fmt.Errorf("state of keys: %w", store.ErrCorrupt)
 	}
 	return s, nil

@@ -3,12 +3,14 @@ package ordered
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/holtmq/holt/queue/journal"
 	"github.com/holtmq/holt/queue/ordered/roster"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // JournalName returns the name of a group's journal on each log that it reads: the committed offset.
@@ -54,27 +56,20 @@ func (o *Offset) Restore(checkpoint []byte) error { return o.Replay(checkpoint) 
 
 // Replay implements journal.Machine.
 func (o *Offset) Replay(delta []byte) error {
-	for len(delta) > 0 {
-		op, b := delta[0], delta[1:]
-		v, n := binary.Uvarint(b)
-		if n <= 0 {
-			return fmt.Errorf("committed offset: %w", store.ErrCorrupt)
-		}
-		b = b[n:]
-		switch op {
+	for r := varint.NewReader(delta); r.More(); {
+		next := *o
+		switch op := r.Byte(); op {
 		case opStart:
-			at, n := binary.Uvarint(b)
-			if n <= 0 {
-				return fmt.Errorf("start of a group: %w", store.ErrCorrupt)
-			}
-			*o = Offset{epoch: uint32(v), start: record.Offset(at), committed: none}
-			delta = b[n:]
+			next = Offset{epoch: uint32(r.UintTo(math.MaxUint32)), start: record.Offset(r.Natural()), committed: none}
 		case opCommit:
-			o.committed, o.metadata = record.Offset(v), string(b)
-			delta = nil
+			next.committed, next.metadata = record.Offset(r.Natural()), string(r.Rest())
 		default:
 			return fmt.Errorf("committed offset, operation %d: %w", op, store.ErrCorrupt)
 		}
+		if r.Bad() {
+			return fmt.Errorf("committed offset: %w", store.ErrCorrupt)
+		}
+		*o = next
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/holtmq/holt/queue/journal"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // GapsJournal is the journal that remembers where rewrites took records out of a partition.
@@ -43,17 +44,10 @@ func (s *gaps) Restore(checkpoint []byte) error {
 
 // Replay implements journal.Machine: a delta is a row of gaps, each of which takes the place of those it covers.
 func (s *gaps) Replay(delta []byte) error {
-	for len(delta) > 0 {
-		var n [4]uint64
-		for i := range n {
-			v, size := binary.Uvarint(delta)
-			if size <= 0 {
-				return fmt.Errorf("gap: %w", store.ErrCorrupt)
-			}
-			n[i], delta = v, delta[size:]
-		}
-		g := gap{base: record.Offset(n[0]), last: record.Offset(n[0] + n[1]), kept: int64(n[2]), freed: int64(n[3])}
-		if g.base < 0 || g.last < g.base || g.kept < 0 || g.kept > g.span() || g.freed < 0 {
+	for r := varint.NewReader(delta); r.More(); {
+		base, span := r.Natural(), r.Natural()
+		g := gap{base: record.Offset(base), last: record.Offset(base + span), kept: r.Natural(), freed: r.Natural()}
+		if r.Bad() || g.last < g.base || g.kept > g.span() {
 			return fmt.Errorf("gap at %d: %w", g.base, store.ErrCorrupt)
 		}
 		s.put(g)

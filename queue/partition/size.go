@@ -10,6 +10,7 @@ import (
 	"github.com/holtmq/holt/queue/journal"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // SizeJournal is the journal that remembers how many bytes a partition held at some of its offsets.
@@ -39,9 +40,8 @@ type sizes struct {
 // Restore implements journal.Machine.
 func (s *sizes) Restore(checkpoint []byte) error {
 	s.marks = nil
-	for len(checkpoint) > 0 {
-		var err error
-		if checkpoint, err = s.read(checkpoint); err != nil {
+	for r := varint.NewReader(checkpoint); r.More(); {
+		if err := s.read(r); err != nil {
 			return err
 		}
 	}
@@ -50,22 +50,22 @@ func (s *sizes) Restore(checkpoint []byte) error {
 
 // Replay implements journal.Machine.
 func (s *sizes) Replay(delta []byte) error {
-	rest, err := s.read(delta)
-	if err == nil && len(rest) > 0 {
-		err = fmt.Errorf("size mark: %d bytes too many: %w", len(rest), store.ErrCorrupt)
+	r := varint.NewReader(delta)
+	err := s.read(r)
+	if err == nil && r.More() {
+		err = fmt.Errorf("size mark: %d bytes too many: %w", len(r.Rest()), store.ErrCorrupt)
 	}
 	return err
 }
 
-func (s *sizes) read(b []byte) ([]byte, error) {
-	at, n := binary.Uvarint(b)
-	bytes, m := binary.Uvarint(b[max(n, 0):])
-	if n <= 0 || m <= 0 {
-		return nil, fmt.Errorf("size mark: %w", store.ErrCorrupt)
+func (s *sizes) read(r *varint.Reader) error {
+	m := mark{record.Offset(r.Natural()), r.Natural()}
+	if r.Bad() {
+		return fmt.Errorf("size mark: %w", store.ErrCorrupt)
 	}
-	s.add(mark{record.Offset(at), int64(bytes)})
-	s.total = int64(bytes)
-	return b[n+m:], nil
+	s.add(m)
+	s.total = m.bytes
+	return nil
 }
 
 // add appends a mark, thinning out the older half when there are too many.

@@ -4,11 +4,13 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // A delta is a byte and what follows; numbers are uvarints. A checkpoint is all of a job in this order: definition, letters, ready, steps, fates, end; each with its length before it.
@@ -69,7 +71,7 @@ func encodeEnd(s State, detail string, at time.Time) []byte {
 // Checkpoint implements system.Machine; the lock is held.
 func (j *Job) Checkpoint() []byte {
 	var b []byte
-	add := func(d []byte) { b = append(binary.AppendUvarint(b, uint64(len(d))), d...) }
+	add := func(d []byte) { b = varint.AppendString(b, d) }
 	def, _ := json.Marshal(j.Definition) // it has only strings and numbers
 	add(append([]byte{opDefine}, def...))
 	add(encodeIDs(j.ids))
@@ -93,112 +95,88 @@ func (j *Job) Checkpoint() []byte {
 
 // Restore implements system.Machine.
 func (j *Job) Restore(b []byte) error {
-	for len(b) > 0 {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n > uint64(len(b)-size) {
+	for r := varint.NewReader(b); r.More(); {
+		delta := r.Bytes()
+		if r.Bad() {
 			return corrupt("a checkpoint is cut short")
 		}
-		if err := j.Replay(b[size:][:n]); err != nil {
+		if err := j.Replay(delta); err != nil {
 			return err
 		}
-		b = b[size+int(n):]
 	}
 	return nil
 }
 
 func corrupt(why string) error { return fmt.Errorf("redrive: %s: %w", why, store.ErrCorrupt) }
 
-// reader reads numbers; after damage it is bad and gives zeros.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *reader) uint(most uint64) uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > most {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) int() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
 // Replay implements system.Machine.
 func (j *Job) Replay(delta []byte) error {
 	if len(delta) == 0 {
 		return corrupt("an empty delta")
 	}
-	r := reader{b: delta[1:]}
+	r := varint.NewReader(delta[1:])
 	switch delta[0] {
 	case opDefine:
-		if err := json.Unmarshal(r.b, &j.Definition); err != nil {
+		if err := json.Unmarshal(r.Rest(), &j.Definition); err != nil {
 			return corrupt(err.Error())
 		}
 	case opIDs:
-		j.replayIDs(&r)
+		j.replayIDs(r)
 	case opReady:
 		j.ready = true
 	case opStep:
-		j.replayStep(&r)
+		j.replayStep(r)
 	case opNoted:
-		j.replayNoted(&r)
+		j.replayNoted(r)
 	case opEnd:
-		n := r.uint(uint64(len(states) - 1))
-		at := r.int()
-		if !r.bad {
-			j.end(states[n], string(r.b), time.UnixMilli(at).UTC())
+		n := r.UintTo(uint64(len(states) - 1))
+		at := r.Int()
+		if !r.Bad() {
+			j.end(states[n], string(r.Rest()), time.UnixMilli(at).UTC())
 		}
 	default:
-		r.bad = true
+		r.Fail()
 	}
-	if r.bad {
+	if r.Bad() {
 		return corrupt(fmt.Sprintf("a delta of kind %d is none", delta[0]))
 	}
 	return nil
 }
 
-func (j *Job) replayIDs(r *reader) {
+func (j *Job) replayIDs(r *varint.Reader) {
 	at := int64(0)
-	for len(r.b) > 0 {
-		log := r.uint(1<<64 - 1)
-		at += r.int()
-		if r.bad = r.bad || at < 0; r.bad {
+	for r.More() {
+		log := r.Uint()
+		at += r.Int()
+		if r.Bad() || at < 0 {
+			r.Fail()
 			return
 		}
 		j.ids = append(j.ids, share.LetterID{Log: store.LogID(log), Offset: record.Offset(at)})
 	}
 }
 
-func (j *Job) replayStep(r *reader) {
+func (j *Job) replayStep(r *varint.Reader) {
 	var done []uint32
-	for len(r.b) > 0 {
-		done = append(done, uint32(r.uint(1<<32-1)))
+	for r.More() {
+		done = append(done, uint32(r.UintTo(math.MaxUint32)))
 	}
-	if r.bad = r.bad || len(j.redrives)+len(done) > len(j.ids); !r.bad {
-		j.step(done)
+	if r.Bad() || len(j.redrives)+len(done) > len(j.ids) {
+		r.Fail()
+		return
 	}
+	j.step(done)
 }
 
-func (j *Job) replayNoted(r *reader) {
+func (j *Job) replayNoted(r *varint.Reader) {
 	turn := 0
-	for len(r.b) > 0 {
-		turn += int(r.uint(1 << 40))
-		if len(r.b) == 0 || turn >= len(j.fates) || j.redrives[turn] == 0 || share.Fate(r.b[0]) > share.Forgotten {
-			r.bad = true
+	for r.More() {
+		turn += int(r.UintTo(1 << 40))
+		fate := share.Fate(r.Byte())
+		if r.Bad() || turn >= len(j.fates) || j.redrives[turn] == 0 || fate > share.Forgotten {
+			r.Fail()
 			return
 		}
-		j.note([]noted{{turn, share.Fate(r.b[0])}})
-		r.b = r.b[1:]
+		j.note([]noted{{turn, fate}})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/journal"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // FiringsJournal is the journal, on the log of a topic's delayed records, of when its schedules fired last.
@@ -32,14 +33,12 @@ func (f *Firings) Restore(checkpoint []byte) error { return f.Replay(checkpoint)
 
 // Replay implements journal.Machine.
 func (f *Firings) Replay(delta []byte) error {
-	for len(delta) > 0 {
-		id, n := binary.Uvarint(delta)
-		at, m := binary.Varint(delta[max(n, 0):])
-		if n <= 0 || m <= 0 {
+	for r := varint.NewReader(delta); r.More(); {
+		id, at := r.Uint(), r.Int()
+		if r.Bad() {
 			return fmt.Errorf("firings of schedules: %w", store.ErrCorrupt)
 		}
 		f.last[id] = at
-		delta = delta[n+m:]
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"bytes"
 	"container/heap"
 	"crypto/sha256"
 	"encoding/binary"
@@ -13,6 +14,7 @@ import (
 	"github.com/holtmq/holt/queue/journal"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // JournalName is the journal on the log of a topic's delayed records.
@@ -270,45 +272,38 @@ func (s *Schedule) Restore(checkpoint []byte) error { return s.Replay(checkpoint
 
 // Replay implements journal.Machine.
 func (s *Schedule) Replay(delta []byte) error {
-	if len(delta) == 0 || delta[0] != opAdd && delta[0] != opTake {
-		return fmt.Errorf("delta of a schedule: %w", store.ErrCorrupt)
+	r := varint.NewReader(delta)
+	op := r.Byte()
+	if op != opAdd && op != opTake {
+		r.Fail()
 	}
-	op, b := delta[0], delta[1:]
-	for len(b) > 0 {
-		at, n := binary.Uvarint(b)
-		if n <= 0 {
-			return fmt.Errorf("delta of a schedule: %w", store.ErrCorrupt)
+	for r.More() {
+		at := record.Offset(r.Natural())
+		if op == opAdd {
+			s.replayAdd(at, r)
+		} else if !r.Bad() {
+			s.take(at)
 		}
-		b = b[n:]
-		if op == opTake {
-			s.take(record.Offset(at))
-			continue
-		}
-		var err error
-		if b, err = s.replayAdd(record.Offset(at), b); err != nil {
-			return err
-		}
+	}
+	if r.Bad() {
+		return fmt.Errorf("delta of a schedule: %w", store.ErrCorrupt)
 	}
 	return nil
 }
 
-func (s *Schedule) replayAdd(at record.Offset, b []byte) ([]byte, error) {
-	due, n := binary.Varint(b)
-	if n <= 0 || len(b) == n || due < 0 || len(s.items) > 0 && at <= s.items[len(s.items)-1].Offset {
-		return nil, fmt.Errorf("delta of a schedule: %w", store.ErrCorrupt)
+func (s *Schedule) replayAdd(at record.Offset, r *varint.Reader) {
+	due, has := r.Int(), r.Byte()
+	var id *key
+	if has != 0 {
+		if b := r.Take(len(key{})); b != nil {
+			id = (*key)(bytes.Clone(b))
+		}
 	}
-	has := b[n]
-	b = b[n+1:]
-	if has == 0 {
-		s.add(Item{at, due}, nil)
-		return b, nil
+	if r.Bad() || due < 0 || len(s.items) > 0 && at <= s.items[len(s.items)-1].Offset {
+		r.Fail()
+		return
 	}
-	if len(b) < len(key{}) {
-		return nil, fmt.Errorf("delta of a schedule: %w", store.ErrCorrupt)
-	}
-	k := key(b[:len(key{})])
-	s.add(Item{at, due}, &k)
-	return b[len(k):], nil
+	s.add(Item{at, due}, id)
 }
 
 // dueHeap is a min-heap by due time, then offset.

@@ -3,12 +3,14 @@ package share
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // A delta is a byte, then what follows for each letter; numbers are uvarints, times varints. Places are the log and offset of the record that died.
@@ -42,31 +44,32 @@ func (l *Letters) Replay(delta []byte) error {
 	if len(delta) == 0 || delta[0] < opBareLetter || delta[0] > opAllLetters {
 		return fmt.Errorf("dead letters: %w", store.ErrCorrupt)
 	}
-	r := answerReader{b: delta[1:]}
-	for len(r.b) > 0 && !r.bad {
-		l.replay(delta[0], &r)
+	r := varint.NewReader(delta[1:])
+	for r.More() {
+		l.replay(delta[0], r)
 	}
-	if r.bad {
+	if r.Bad() {
 		return fmt.Errorf("dead letters: %w", store.ErrCorrupt)
 	}
 	return nil
 }
 
-func (l *Letters) replay(op byte, r *answerReader) {
+func (l *Letters) replay(op byte, r *varint.Reader) {
 	switch op {
 	case opOpenLetter:
-		e := r.entry()
+		e := readEntry(r)
 		e.state = letter.Open
-		if !r.bad {
+		if !r.Bad() {
 			l.put(e)
 		}
 		return
 	case opAllLetters:
-		e := r.entry()
-		state := r.byte()
+		e := readEntry(r)
+		state := r.Byte()
 		e.state, e.bare = letter.State(state&^isBare), state&isBare != 0
-		edited := record.Offset(r.uint()) - 1
-		if r.bad = r.bad || e.state < letter.Open || e.state > letter.Purged || l.by[e.place] != nil; r.bad {
+		edited := record.Offset(r.Uint()) - 1
+		if r.Bad() || e.state < letter.Open || e.state > letter.Purged || l.by[e.place] != nil {
+			r.Fail()
 			return
 		}
 		l.put(e)
@@ -75,12 +78,12 @@ func (l *Letters) replay(op byte, r *answerReader) {
 		}
 		return
 	}
-	at := place{store.LogID(r.uint()), lease.Offset(r.uint())}
+	at := place{store.LogID(r.Uint()), lease.Offset(r.Uint())}
 	e := l.by[at]
 	switch op {
 	case opBareLetter:
-		e := &entry{place: at, letter: record.Offset(r.uint()), state: letter.Open, bare: true}
-		if !r.bad {
+		e := &entry{place: at, letter: record.Offset(r.Uint()), state: letter.Open, bare: true}
+		if !r.Bad() {
 			l.put(e)
 		}
 	case opCloseLetter:
@@ -88,16 +91,22 @@ func (l *Letters) replay(op byte, r *answerReader) {
 			l.take(e)
 		}
 	case opCloseFrom:
-		if !r.bad {
+		if !r.Bad() {
 			l.closeFrom(at)
 		}
 	case opRedriven:
-		edited := record.Offset(r.uint()) - 1
-		if r.bad = r.bad || e == nil; !r.bad {
+		edited := record.Offset(r.Uint()) - 1
+		if e == nil {
+			r.Fail()
+		}
+		if !r.Bad() {
 			l.redriven(e, edited)
 		}
 	case opPurged:
-		if r.bad = r.bad || e == nil; !r.bad {
+		if e == nil {
+			r.Fail()
+		}
+		if !r.Bad() {
 			l.move(e, letter.Purged)
 		}
 	}
@@ -119,21 +128,15 @@ func (e *entry) append(b []byte) []byte {
 	return b
 }
 
-func (r *answerReader) entry() *entry {
-	e := &entry{place: place{store.LogID(r.uint()), lease.Offset(r.uint())}}
-	e.letter, e.born = record.Offset(r.uint()), r.int()
-	if len(r.b) < 8 {
-		r.bad, r.b = true, nil
-		return e
+func readEntry(r *varint.Reader) *entry {
+	e := &entry{place: place{store.LogID(r.Uint()), lease.Offset(r.Natural())}}
+	e.letter, e.born = record.Offset(r.Natural()), r.Int()
+	if key := r.Take(8); key != nil {
+		e.key = binary.LittleEndian.Uint64(key)
 	}
-	e.key = binary.LittleEndian.Uint64(r.b)
-	r.b = r.b[8:]
 	for _, v := range [...]*uint32{&e.size, &e.deliveries, &e.redrives} {
-		n := r.uint()
-		*v = uint32(n)
-		r.bad = r.bad || n > 1<<32-1
+		*v = uint32(r.UintTo(math.MaxUint32))
 	}
-	r.bad = r.bad || e.at < 0 || e.letter < 0
 	return e
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/system"
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // Limits.
@@ -262,7 +263,7 @@ func (t *Table) write() {
 func appendSeen(b []byte, o object, name string, at int64) []byte {
 	b = binary.AppendUvarint(append(b, byte(o.kind)), o.id)
 	b = binary.AppendUvarint(b, uint64(at))
-	return append(binary.AppendUvarint(b, uint64(len(name))), name...)
+	return varint.AppendString(b, name)
 }
 
 // Restore implements journal.Machine.
@@ -270,19 +271,15 @@ func (t *Table) Restore(checkpoint []byte) error { return t.Replay(checkpoint) }
 
 // Replay implements journal.Machine.
 func (t *Table) Replay(delta []byte) error {
-	for len(delta) > 0 {
-		kind := Kind(delta[0])
-		id, n := binary.Uvarint(delta[1:])
-		at, m := binary.Uvarint(delta[1+max(n, 0):])
-		size, k := binary.Uvarint(delta[1+max(n, 0)+max(m, 0):])
-		if n <= 0 || m <= 0 || k <= 0 || size > MaxName || uint64(len(delta)-1-n-m-k) < size || at > 1<<40 {
+	for r := varint.NewReader(delta); r.More(); {
+		o := object{Kind(r.Byte()), r.Uint()}
+		at, name := int64(r.UintTo(1<<40)), r.String()
+		if r.Bad() || len(name) > MaxName {
 			return fmt.Errorf("who was seen: %w", store.ErrCorrupt)
 		}
-		rest := delta[1+n+m+k:]
-		c := t.add(object{kind, id}, string(rest[:size]))
-		c.stored = int64(at)
-		c.last.Store(max(c.last.Load(), int64(at)*minute))
-		delta = rest[size:]
+		c := t.add(o, name)
+		c.stored = at
+		c.last.Store(max(c.last.Load(), at*minute))
 	}
 	return nil
 }

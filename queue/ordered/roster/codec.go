@@ -3,6 +3,8 @@ package roster
 import (
 	"encoding/binary"
 	"math"
+
+	"github.com/holtmq/holt/queue/varint"
 )
 
 // A delta is operations one after the other, each a byte and its fields (uvarints; strings with their length): it says what became of a member or
@@ -25,10 +27,7 @@ type writer struct {
 
 func (w *writer) uint(v uint64) { w.b = binary.AppendUvarint(w.b, v) }
 
-func (w *writer) string(s string) {
-	w.uint(uint64(len(s)))
-	w.b = append(w.b, s...)
-}
+func (w *writer) string(s string) { w.b = varint.AppendString(w.b, s) }
 
 func (w *writer) end() {
 	if len(w.b) >= maxDelta {
@@ -110,45 +109,43 @@ func (r *Roster) Restore(checkpoint []byte) error { return r.Replay(checkpoint) 
 
 // Replay implements journal.Machine. SetTopics ends a replay, then Resume.
 func (r *Roster) Replay(delta []byte) error {
-	d := reader{b: delta}
-	for len(d.b) > 0 && !d.bad {
-		op := d.b[0]
-		d.b = d.b[1:]
-		switch op {
+	d := varint.NewReader(delta)
+	for d.More() {
+		switch d.Byte() {
 		case opEpoch:
-			r.epoch = d.int()
+			r.epoch = d.Natural()
 		case opMember:
-			r.replayMember(&d)
+			r.replayMember(d)
 		case opGone:
-			if m := r.byName[d.string()]; m != nil {
+			if m := r.byName[d.String()]; m != nil {
 				r.replayGone(m)
 			}
 		case opPart:
-			r.replayPart(&d)
+			r.replayPart(d)
 		default:
-			d.bad = true
+			d.Fail()
 		}
 	}
-	if d.bad {
+	if d.Bad() {
 		return ErrCorrupt
 	}
 	return nil
 }
 
-func (r *Roster) replayMember(d *reader) {
-	name, epoch, session := d.string(), d.int(), d.int()
+func (r *Roster) replayMember(d *varint.Reader) {
+	name, epoch, session := d.String(), d.Natural(), d.Natural()
 	var topics []uint64
-	if n := d.uint(); n > 0 && !d.bad {
+	if n := d.Uint(); n > 0 {
 		topics = []uint64{}
 		for range n - 1 {
-			if d.bad {
+			if d.Bad() {
 				break
 			}
-			topics = append(topics, d.uint())
+			topics = append(topics, d.Uint())
 		}
 	}
-	if d.bad || epoch == 0 {
-		d.bad = true
+	if d.Bad() || epoch == 0 {
+		d.Fail()
 		return
 	}
 	m := r.byName[name]
@@ -171,9 +168,9 @@ func (r *Roster) replayGone(m *member) {
 	r.log, r.changed = writer{}, nil
 }
 
-func (r *Roster) replayPart(d *reader) {
-	log, target, holder := Log(d.uint()), d.int(), d.int()
-	if d.bad {
+func (r *Roster) replayPart(d *varint.Reader) {
+	log, target, holder := Log(d.Uint()), d.Natural(), d.Natural()
+	if d.Bad() {
 		return
 	}
 	p := r.restored[log]
@@ -184,40 +181,4 @@ func (r *Roster) replayPart(d *reader) {
 	p.target = r.byEpoch[target] // nil if a checkpoint knows already that the member has gone
 	r.hold(p, r.byEpoch[holder])
 	r.log, r.changed = writer{}, nil
-}
-
-// reader takes a delta apart.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (d *reader) uint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *reader) int() int64 {
-	v := d.uint()
-	if v > math.MaxInt64 {
-		d.bad = true
-		return 0
-	}
-	return int64(v)
-}
-
-func (d *reader) string() string {
-	n := d.uint()
-	if n > uint64(len(d.b)) {
-		d.bad, d.b = true, nil
-		return ""
-	}
-	s := string(d.b[:n])
-	d.b = d.b[n:]
-	return s
 }
