@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,23 +81,54 @@ type Times struct {
 // ParseCron reads a cron expression of five fields (minute hour day month weekday), or @hourly, @daily, @weekly, @monthly, @yearly.
 func ParseCron(expr, zone string) (*Times, error) {
 	loc, err := time.LoadLocation(zone)
-	if err != nil {
+	if err != nil || zone == "Local" { // which is whatever this machine has
 		return nil, fmt.Errorf("zone is %q: there is no such time zone", zone)
 	}
 	if strings.Contains(expr, "TZ=") || strings.HasPrefix(expr, "@every") {
 		return nil, fmt.Errorf("cron is %q: use five fields and \"zone\"", expr)
 	}
-	spec, err := cron.ParseStandard(expr)
+	fields := strings.Fields(expr)
+	for i, f := range fields {
+		if slices.Contains(strings.Split(f, ","), "") { // the parser passes over them
+			return nil, fmt.Errorf("cron is %q: an element of the list %q is empty", expr, f)
+		}
+		if i == 4 {
+			fields[i] = sundays(f)
+		}
+	}
+	spec, err := cron.ParseStandard(strings.Join(fields, " "))
 	if err != nil {
 		return nil, fmt.Errorf("cron is %q: %v", expr, err)
 	}
-	fields := strings.Fields(expr)
 	hourly := expr == "@hourly" || len(fields) == 5 && strings.HasPrefix(fields[1], "*")
 	t := &Times{spec: spec, zone: loc, hourly: hourly}
 	if t.Next(time.Now()).IsZero() {
 		return nil, fmt.Errorf("cron is %q: it never fires", expr)
 	}
 	return t, nil
+}
+
+// sundays writes Sunday as 0 where a field of weekdays has it as 7, alone or as the end of a range, as crontab(5) allows and the parser does not.
+func sundays(field string) string {
+	list := strings.Split(field, ",")
+	for i, item := range list {
+		days, step, stepped := strings.Cut(item, "/")
+		first, last, isRange := strings.Cut(days, "-")
+		from, err := strconv.Atoi(first)
+		by := 1
+		if stepped && err == nil {
+			by, err = strconv.Atoi(step)
+		}
+		if err != nil || from > 7 || from < 0 || by < 1 || !(days == "7" || isRange && last == "7") {
+			continue
+		}
+		var named []string
+		for d := from; d <= 7; d += by {
+			named = append(named, strconv.Itoa(d%7))
+		}
+		list[i] = strings.Join(named, ",")
+	}
+	return strings.Join(list, ",")
 }
 
 // Next returns the first firing after t; zero if there is none within five years. A schedule that names hours fires once on days when

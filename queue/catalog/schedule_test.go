@@ -39,12 +39,35 @@ func TestTimesOverDaylightSaving(t *testing.T) {
 }
 
 func TestParseCronRefuses(t *testing.T) {
-	for _, expr := range []string{"", "* * * *", "61 * * * *", "0 0 31 2 *", "@every 1s", "TZ=UTC * * * * *", "x * * * *"} {
+	for _, expr := range []string{"", "* * * *", "61 * * * *", "0 0 31 2 *", "@every 1s", "TZ=UTC * * * * *", "x * * * *", "1,,3 * * * *", "* * * * ,", "* * * * 8", "* * * * 5-8", "* * * * 7-5"} {
 		if _, err := ParseCron(expr, "UTC"); err == nil {
 			t.Errorf("%q was taken", expr)
 		}
 	}
-	if _, err := ParseCron("* * * * *", "Mars/Olympus"); err == nil {
-		t.Error("a zone that is not there was taken")
+	for _, zone := range []string{"Mars/Olympus", "Local"} {
+		if _, err := ParseCron("* * * * *", zone); err == nil {
+			t.Errorf("the zone %s was taken", zone)
+		}
+	}
+}
+
+func TestSundaysAreZeroAndSeven(t *testing.T) {
+	for field, same := range map[string]string{"7": "0", "5-7": "0,5,6", "1-7/2": "1,3,5,0", "0-7": "*", "1,7": "0,1", "7/3": "0", "7-7": "sun"} {
+		a, err := ParseCron("0 9 * * "+field, "UTC")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := ParseCron("0 9 * * "+same, "UTC")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		for range 10 {
+			next := a.Next(at)
+			if want := b.Next(at); !next.Equal(want) {
+				t.Errorf("%s fires at %v, %s at %v", field, next, same, want)
+			}
+			at = next
+		}
 	}
 }
