@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -11,6 +12,23 @@ import (
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/catalog"
 )
+
+// A group made of what another one answers has the same configuration, zeros included.
+func TestGroupConfigCanBeCopied(t *testing.T) {
+	inBubble(t, func(h *house) {
+		for i, backoff := range []string{`{"initial":"0s","jitter":0}`, `{"max":"0s"}`, `{"steps":["0s","1m"],"jitter":0.5}`, `{"steps":["1s"]}`} {
+			config := func(group string) string {
+				return string(marshal(t, into[struct{ Config api.GroupConfig }](h.get("/v1/groups/"+group).is(200)).Config))
+			}
+			from, to := fmt.Sprintf("from-%d", i), fmt.Sprintf("to-%d", i)
+			h.put("/v1/groups/"+from, `{"dead_letter":{"topic":"letters"},"backoff":`+backoff+`}`).is(201)
+			h.put("/v1/groups/"+to, h.get("/v1/groups/"+from).body).is(201)
+			if got, want := config(to), config(from); got != want {
+				t.Errorf("backoff %s: the copy has %s, the original %s", backoff, got, want)
+			}
+		}
+	})
+}
 
 func TestPutMerges(t *testing.T) {
 	def := catalog.DefaultGroup("g")

@@ -22,7 +22,9 @@ func (a *API) newConsole() *console.Console {
 func (a *API) consoleRoutes() []route {
 	return []route{
 		{name: "GET /console", handler: toConsole, open: true},
+		{name: "HEAD /console", handler: toConsole, open: true},
 		{name: "GET /console/*", handler: a.showConsole, open: true},
+		{name: "HEAD /console/*", handler: a.showConsole, open: true},
 		{name: "POST /console/*", handler: a.showConsole, open: true},
 	}
 }

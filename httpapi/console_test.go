@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os/exec"
 	"strings"
@@ -380,6 +381,9 @@ func TestConsolePaths(t *testing.T) {
 		if a := h.get("/console").is(303); a.header.Get("Location") != "console/" {
 			t.Errorf("sent to %q", a.header.Get("Location"))
 		}
+		h.do(httptest.NewRequest("HEAD", "http://localhost/console", nil)).is(303)
+		h.do(httptest.NewRequest("HEAD", "http://localhost/console/", nil)).is(200)
+		h.do(httptest.NewRequest("HEAD", "http://localhost/console/topics/none", nil)).is(404)
 		for _, path := range []string{"/console//evil.example", "/console/..//evil.example", "/console/topics//evil.example/", "/console/nothing", "/console/topics/none", "/console/groups/none", "/console/asset/none", "/console/topics/..%2f..%2fx"} {
 			a := h.get(path)
 			if a.status < 400 && a.header.Get("Location") != "" || a.status == 200 {

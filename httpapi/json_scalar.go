@@ -160,7 +160,7 @@ func parseDuration(text string, lo, hi time.Duration) (time.Duration, *fault) {
 
 func parseTime(text string) (time.Time, *fault) {
 	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
+	if err != nil || text[13] != ':' || strings.Contains(text, ",") { // the package time takes hours of one digit, and a comma
 		return time.Time{}, invalid(`%q: a time is written as in "2026-01-02T15:04:05.000Z"`, cut(text))
 	}
 	return t.UTC(), nil

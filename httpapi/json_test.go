@@ -120,6 +120,17 @@ func TestStrings(t *testing.T) {
 	}
 }
 
+func TestTimesAreRFC3339(t *testing.T) {
+	for text, good := range map[string]bool{
+		"2026-01-02T15:04:05Z": true, "2026-01-02T15:04:05.123456789+05:30": true, "2026-01-02T15:04:05,5Z": false, "2026-01-02T5:04:05Z": false,
+		"2026-01-02 15:04:05Z": false, "2026-01-02T24:00:00Z": false, "2026-02-30T15:04:05Z": false, "2026-01-02T15:04:05": false, "2026-01-02T15:04:05+25:00": false,
+	} {
+		if _, f := parseTime(text); (f == nil) != good {
+			t.Errorf("%q: %v", text, f)
+		}
+	}
+}
+
 func TestWholeNumbers(t *testing.T) {
 	for _, text := range []string{`1.5`, `1e3`, `-1`, `10`, `99999999999999999999`, `"1"`, `true`, `null`, `NaN`, ``} {
 		s := newScanner([]byte(text))

@@ -202,7 +202,7 @@ func (a *API) serving(rt route) http.HandlerFunc {
 }
 
 func notFound(x *exchange) error {
-	return newFault(http.StatusNotFound, api.NotFound, "there is nothing at %s; the routes are in docs/HTTP-API.md", cut(x.r.URL.Path))
+	return newFault(http.StatusNotFound, api.NotFound, "there is nothing at %s; /openapi.yaml has the routes, and /console/ is for browsers", cut(x.r.URL.Path))
 }
 
 func (a *API) methodNotAllowed(x *exchange) error {

@@ -199,6 +199,10 @@ func workerError(s *scanner) *queue.WorkerError {
 		e.Message = s.string()
 		return e
 	}
+	if s.peek() != '{' {
+		s.fail(invalid("must be a string or an object"))
+		return e
+	}
 	s.object(func(name []byte) bool {
 		var to *string
 		switch string(name) {

@@ -4,11 +4,23 @@ import "encoding/json"
 
 // Backoff is the wait before the next attempt: exponential, or the Steps, whose last one repeats.
 type Backoff struct {
-	Initial    Duration   `json:"initial,omitempty"`
-	Multiplier float64    `json:"multiplier,omitempty"`
-	Max        Duration   `json:"max,omitempty"`
+	Initial    Duration   `json:"initial"`
+	Multiplier float64    `json:"multiplier"`
+	Max        Duration   `json:"max"`
 	Jitter     float64    `json:"jitter"`
 	Steps      []Duration `json:"steps,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler: a backoff with steps has no fields of the exponential form.
+func (b Backoff) MarshalJSON() ([]byte, error) {
+	type plain Backoff
+	if len(b.Steps) == 0 {
+		return json.Marshal(plain(b))
+	}
+	return json.Marshal(struct {
+		Jitter float64    `json:"jitter"`
+		Steps  []Duration `json:"steps"`
+	}{b.Jitter, b.Steps})
 }
 
 // Rate is a token bucket; 0 = no limit.
