@@ -5,13 +5,14 @@ import (
 	"fmt"
 
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/redrive"
 	"github.com/holtmq/holt/queue/share"
 )
 
 // Sentinels of dead letters. Every other error of a Service wraps one of queue's, or is the context's.
 var (
 	ErrLetterNotFound  = errors.New("no such dead letter")
-	ErrRedriveNotFound = errors.New("no such redrive")
+	ErrRedriveNotFound = redrive.ErrNotFound
 )
 
 // wrap turns errors of a group into those that callers know.

@@ -66,11 +66,9 @@ func (s *Service) Start(ctx context.Context, group string, c Choice, p Plan) (Jo
 // ofJobs turns errors of jobs into those that callers know.
 func (s *Service) ofJobs(err error) error {
 	switch {
-	case errors.Is(err, redrive.ErrNotFound):
-		return fmt.Errorf("%w: %w", ErrRedriveNotFound, err)
 	case errors.Is(err, redrive.ErrTooMany):
 		return fmt.Errorf("%w: %w", queue.ErrRateLimited, err)
-	case err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+	case err == nil || errors.Is(err, ErrRedriveNotFound) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
 	return fmt.Errorf("%w: %w", queue.ErrUnknown, err)

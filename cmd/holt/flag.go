@@ -43,6 +43,9 @@ func (f durationFlag) Type() string { return "duration" }
 
 func addDuration(f *pflag.FlagSet, d *time.Duration, name, usage string) {
 	f.Var(durationFlag{d}, name, usage)
+	if *d == 0 { // not given: the usage says what that is
+		f.Lookup(name).DefValue = ""
+	}
 }
 
 // setting is a flag that sets one field of a topic's or group's configuration.

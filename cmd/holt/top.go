@@ -59,7 +59,7 @@ func (a *app) newTopCommand() *cobra.Command {
 			return a.top(cmd.Context(), c, &o)
 		},
 	}
-	addDuration(c.Flags(), &o.every, "every", "how often (default 2s)")
+	addDuration(c.Flags(), &o.every, "every", "how often")
 	c.Flags().IntVarP(&o.count, "count", "n", 0, "end after so many `times`; 0 = at Ctrl-C")
 	c.Flags().StringVar(&o.sort, "sort", "lag", "by lag, age, dead or name")
 	_ = c.RegisterFlagCompletionFunc("sort", fixedCompletion("lag", "age", "dead", "name"))
