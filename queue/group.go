@@ -51,12 +51,17 @@ func (b *Broker) ofGroup(name string, err error) error {
 	case errors.Is(err, share.ErrTooManyWaiting), errors.Is(err, share.ErrDying):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, share.ErrClosed):
-		if b.Ready() != nil {
-			return fmt.Errorf("%w: %w", ErrShuttingDown, err)
-		}
-		return fmt.Errorf("group %s: %w", name, ErrGroupNotFound)
+		return b.ofClosed(name, err)
 	case errors.Is(err, share.ErrNotAttached):
 		return fmt.Errorf("%w: %w", ErrTopicNotFound, err)
 	}
 	return err
+}
+
+// ofClosed says why a group is closed: the server stops, or somebody deleted it.
+func (b *Broker) ofClosed(name string, err error) error {
+	if b.Ready() != nil {
+		return fmt.Errorf("%w: %w", ErrShuttingDown, err)
+	}
+	return fmt.Errorf("group %s: %w", name, ErrGroupNotFound)
 }

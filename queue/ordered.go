@@ -144,10 +144,7 @@ func (b *Broker) ofOrdered(name string, err error) error {
 	case errors.Is(err, ordered.ErrTooManyWaiting), errors.Is(err, ordered.ErrTooManyMembers):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, ordered.ErrClosed):
-		if b.Ready() != nil {
-			return fmt.Errorf("%w: %w", ErrShuttingDown, err)
-		}
-		return fmt.Errorf("group %s: %w", name, ErrGroupNotFound)
+		return b.ofClosed(name, err)
 	}
 	return err
 }

@@ -23,13 +23,13 @@ func NewParts(ctx context.Context, t *topic.Topic, a catalog.Attachment) ([]Part
 // Grown attaches the group to what a topic it reads has from partition n on, from the beginning.
 func (g *Group) Grown(t *topic.Topic, n int) {
 	def := g.Definition()
+	a := def.Attachment(t.Def.ID)
+	if a == nil {
+		return
+	}
 	var parts []Part
-	for _, a := range def.Topics {
-		if a.ID == t.Def.ID {
-			for _, p := range t.Partitions[n:] {
-				parts = append(parts, Part{Partition: p, Epoch: a.Epoch})
-			}
-		}
+	for _, p := range t.Partitions[n:] {
+		parts = append(parts, Part{Partition: p, Epoch: a.Epoch})
 	}
 	g.Attach(def, parts)
 }
