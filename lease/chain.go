@@ -46,15 +46,19 @@ func (b *slab) sorted(c chain) []uint32 {
 	return l
 }
 
-// sortedIn is sorted for the records at or past from that are in a state; 0 = in any.
-func (b *slab) sortedIn(c chain, from Offset, state State) (l []uint32) {
+// sortedIn is sorted for the first max records (≥ 0) at or past from that are in a state; 0 = in any.
+func (b *slab) sortedIn(c chain, from Offset, state State, max int) (l []uint32) {
 	for s := c.first; s != 0; s = b.rec(s).next {
-		if r := b.rec(s); r.offset >= from && (state == 0 || r.state == state) {
-			l = append(l, s)
+		if r := b.rec(s); r.offset < from || state != 0 && r.state != state {
+			continue
+		}
+		if l = append(l, s); len(l) > 2*max {
+			b.sort(l)
+			l = l[:max]
 		}
 	}
 	b.sort(l)
-	return l
+	return l[:min(max, len(l))]
 }
 
 func (b *slab) sort(l []uint32) {

@@ -40,7 +40,8 @@ func exercise(w *lease.Window) {
 		w.FreeKey(d.Key, d.Offset)
 	}
 	w.SettleAt(6000, at, lease.Ack)
-	for _, v := range w.Views(0, 0, 100, nil) {
+	views, _, _ := w.Views(0, 0, 100, 100, nil)
+	for _, v := range views {
 		w.View(v.Offset)
 	}
 	w.Resume(7000)

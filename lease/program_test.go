@@ -448,7 +448,7 @@ func (p *pair) compare(i int) string {
 		return fmt.Sprintf("start %d, end %d, epoch %d, want %d %d %d", w.Start(), w.End(), w.Epoch(), m.start(), m.end, m.epoch)
 	}
 	items := m.sorted()
-	p.views = w.Views(0, 0, 1<<30, p.views[:0])
+	p.views, _, _ = w.Views(0, 0, 1<<30, 1<<30, p.views[:0])
 	if len(p.views) != len(items) {
 		return fmt.Sprintf("%d unresolved, want %d", len(p.views), len(items))
 	}

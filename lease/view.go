@@ -67,17 +67,25 @@ func (w *Window) behind(s uint32) (Offset, bool) {
 	return -1, true
 }
 
-// Views appends up to max unresolved records from from on to dst, in offset order, redriven ones among them; state 0 = of any state. It walks the records between,
-// and to begin where another page ended costs nothing if the record before from is unresolved; but each call walks all that were redriven.
-func (w *Window) Views(from Offset, state State, max int, dst []View) []View {
-	all := merge{slab: &w.slab, list: w.seek(from), others: [2][]uint32{w.slab.sortedIn(w.back, from, state)}}
-	for s, more := all.next(); more && max > 0; s, more = all.next() {
-		if r := w.slab.rec(s); r.offset >= from && (state == 0 || r.state == state) {
+// Views appends up to max unresolved records from from on to dst, in offset order, redriven ones among them; state 0 = of any state. It looks at no more than most
+// records, so that the caller can give its lock back between, and returns where to go on; more is false if nothing is left there. Each call also walks all that
+// were redriven.
+func (w *Window) Views(from Offset, state State, max, most int, dst []View) (views []View, next Offset, more bool) {
+	all := merge{slab: &w.slab, list: w.seek(from), others: [2][]uint32{w.slab.sortedIn(w.back, from, state, max+1)}} // one more: where to go on
+	for ; ; most-- {
+		s, any := all.next()
+		if !any {
+			return dst, w.end, false
+		}
+		r := w.slab.rec(s)
+		if max == 0 || most == 0 {
+			return dst, r.offset, true
+		}
+		if state == 0 || r.state == state {
 			dst = append(dst, w.view(s))
 			max--
 		}
 	}
-	return dst
 }
 
 // Holders calls fn with the member of each of up to most leases, redriven records' first.
@@ -92,13 +100,21 @@ func (w *Window) Holders(most int, fn func(member string)) {
 	}
 }
 
+// seekSteps is how many offsets seek tries before it walks the list.
+const seekSteps = 256
+
 // seek gives the first unresolved record at or past from that is not redriven; 0 = none.
 func (w *Window) seek(from Offset) uint32 {
-	if s := w.find(from); s != 0 && !w.slab.rec(s).redriven() {
-		return s
+	if w.last == 0 || w.slab.rec(w.last).offset < from {
+		return 0
 	}
 	if s := w.find(from - 1); s != 0 && !w.slab.rec(s).redriven() {
 		return w.slab.rec(s).next
+	}
+	for at := from; at < from+seekSteps; at++ {
+		if s := w.find(at); s != 0 && !w.slab.rec(s).redriven() {
+			return s
+		}
 	}
 	s := w.first
 	for s != 0 && w.slab.rec(s).offset < from {

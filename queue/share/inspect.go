@@ -142,19 +142,28 @@ func (g *Group) windowsFrom(from Place) []*window {
 }
 
 // views returns up to most records of a window in a state.
-func (g *Group) views(w *window, state lease.State, from record.Offset, most int) []lease.View {
+func (g *Group) views(w *window, state lease.State, from record.Offset, most int) (out []lease.View) {
+	for at, more := lease.Offset(from), true; more && len(out) < most; {
+		out, at, more = g.someViews(w, state, at, most, out)
+	}
+	return out
+}
+
+// someViews is views for about maxWalk records; it adds to out, and returns where to go on and whether there may be more.
+func (g *Group) someViews(w *window, state lease.State, from lease.Offset, most int, out []lease.View) (_ []lease.View, next lease.Offset, more bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	out := w.machine.Views(lease.Offset(from), state, most, nil)
-	if state != lease.Available {
-		return out
+	out, at, more := w.machine.Views(from, state, most-len(out), maxWalk, out)
+	if more || state != lease.Available {
+		return out, at, more
 	}
-	for at := max(lease.Offset(from), w.machine.End()); len(out) < most && record.Offset(at) < w.durableEnd(); at++ {
+	end := lease.Offset(w.durableEnd())
+	for at = max(at, from); at < end && len(out) < most; at++ { // what was never offered
 		if v := w.machine.View(at); v.State == lease.Available {
 			out = append(out, v)
 		}
 	}
-	return out
+	return out, at, false
 }
 
 // entry adds what the machine does not know: key, last error.

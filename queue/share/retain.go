@@ -50,17 +50,34 @@ func (g *Group) Trimmed(p *partition.Partition) {
 // Lost takes note that the records of [from, to) are gone, except those that stays names: what the group has not settled of them, because it holds nothing
 // back, counts as settled. Records that it has not reached are passed over when it does.
 func (g *Group) Lost(p *partition.Partition, from, to record.Offset, stays func(record.Offset) bool) {
+	for at := lease.Offset(from); at < lease.Offset(to); {
+		at = g.lose(p, at, lease.Offset(to), stays)
+	}
+}
+
+// maxLose is how many unsettled records are lost under one hold of the group's lock.
+const maxLose = 10_000
+
+// lose is Lost for the first maxLose unsettled records, and returns where to go on.
+func (g *Group) lose(p *partition.Partition, from, to lease.Offset, stays func(record.Offset) bool) (next lease.Offset) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	w := g.byLog[p.ID]
 	if w == nil {
-		return
+		return to
 	}
-	to = min(to, record.Offset(w.machine.End()))
+	// The last range may stand for all that is behind: the ones before it hold as many records as are taken.
+	left := w.machine.Unsettled(from, min(to, w.machine.End()), maxLose+1, nil)
+	if len(left) == 0 {
+		return to
+	}
 	before, now := w.machine.Counts().Leased, g.env.Clock.Now()
-	left := w.machine.Unsettled(lease.Offset(from), lease.Offset(to), int(max(1, to-from)), nil)
+	next = to
+	n := 0
 	for _, r := range left {
-		for at := r.From; at < r.To; at++ {
+		for at := r.From; at < r.To && n < maxLose; at++ {
+			n++
+			next = at + 1
 			if stays(record.Offset(at)) || w.machine.IsRedriven(at) || w.machine.View(at).State == lease.Dying {
 				continue // a redriven one is in its letter; of a dying one the letter is under way
 			}
@@ -68,10 +85,8 @@ func (g *Group) Lost(p *partition.Partition, from, to record.Offset, stays func(
 			w.settled()
 		}
 	}
-	if len(left) == 0 {
-		return
-	}
 	g.inflight += w.machine.Counts().Leased - before
 	g.free(w, g.journal(w))
 	g.serve()
+	return next
 }

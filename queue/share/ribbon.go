@@ -1,15 +1,17 @@
 package share
 
 import (
+	"slices"
+
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/record"
 )
 
-// Limits of ribbons.
-const (
-	maxWalk     = 100_000 // unresolved records that one ribbon looks at, under the group's lock
-	maxAttempts = 10      // attempts that are told apart; the last one stands for it and all after it
-)
+// maxWalk is how many unresolved records are looked at under one hold of a group's lock, and by one ribbon at all.
+const maxWalk = 100_000
+
+// maxAttempts is how many attempts ribbons tell apart; the last one stands for it and all after it.
+const maxAttempts = 10
 
 // Ribbon is a group's window on one partition: how the records of [From, To) stand, in cells of Width offsets.
 type Ribbon struct {
@@ -24,19 +26,26 @@ type Ribbon struct {
 // Ribbons shows the windows in order of attachment, in so many cells each. Before the first unsettled record there is a twelfth of settled ones for context.
 func (g *Group) Ribbons(cells int) []Ribbon {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	out := make([]Ribbon, len(g.windows))
-	for i, w := range g.windows {
-		p := w.progress()
-		first, _ := w.part.Bounds()
-		r := Ribbon{Progress: p, From: max(first, min(p.Start, p.Start-(p.LogEnd-p.Start)/12)), To: p.LogEnd, Cells: make([]lease.Cell, cells), Attempts: make([]int, maxAttempts)}
-		if p.Lag == 0 {
-			r.From = max(first, p.LogEnd-record.Offset(cells))
-		}
-		r.Width = record.Offset(lease.CellWidth(lease.Offset(r.From), lease.Offset(r.To), cells))
-		r.Whole = w.machine.Ribbon(lease.Offset(r.From), lease.Offset(r.To), r.Cells, maxWalk)
-		w.machine.Attempts(r.Attempts)
-		out[i] = r
+	windows := slices.Clone(g.windows)
+	g.mu.Unlock()
+	out := make([]Ribbon, len(windows))
+	for i, w := range windows {
+		out[i] = g.ribbon(w, cells)
 	}
 	return out
+}
+
+func (g *Group) ribbon(w *window, cells int) Ribbon {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := w.progress()
+	first, _ := w.part.Bounds()
+	r := Ribbon{Progress: p, From: max(first, min(p.Start, p.Start-(p.LogEnd-p.Start)/12)), To: p.LogEnd, Cells: make([]lease.Cell, cells), Attempts: make([]int, maxAttempts)}
+	if p.Lag == 0 {
+		r.From = max(first, p.LogEnd-record.Offset(cells))
+	}
+	r.Width = record.Offset(lease.CellWidth(lease.Offset(r.From), lease.Offset(r.To), cells))
+	r.Whole = w.machine.Ribbon(lease.Offset(r.From), lease.Offset(r.To), r.Cells, maxWalk)
+	w.machine.Attempts(r.Attempts)
+	return r
 }
