@@ -1,21 +1,25 @@
 package share
 
 import (
+	"unsafe"
+
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/wait"
 )
 
 // leaseKeys remember what leases with a request key got, in memory: after a restart a repeat gets new leases, as after the end of the old
-// ones. At most MaxLeaseKeys, the oldest going first.
+// ones. At most MaxLeaseKeys of MaxLeaseKeyBytes, the oldest going first.
 type leaseKeys struct {
 	by    map[string]*keyed
 	order []string
+	bytes int
 }
 
 // keyed is one call: what it got, or where it is parked.
 type keyed struct {
 	grants []grant
 	waiter *wait.Waiter[parcel]
+	bytes  int // about what it takes of the memory
 }
 
 func newLeaseKeys() leaseKeys { return leaseKeys{by: map[string]*keyed{}} }
@@ -25,11 +29,16 @@ func (k *leaseKeys) remember(request string, grants []grant, waiter *wait.Waiter
 	if request == "" || len(grants) == 0 && waiter == nil {
 		return
 	}
-	if k.by[request] == nil {
+	if old := k.by[request]; old != nil {
+		k.bytes -= old.bytes
+	} else {
 		k.order = append(k.order, request)
 	}
-	k.by[request] = &keyed{grants: grants, waiter: waiter}
-	if len(k.order) > MaxLeaseKeys {
+	c := &keyed{grants: grants, waiter: waiter, bytes: 256 + len(request) + cap(grants)*int(unsafe.Sizeof(grant{}))}
+	k.by[request] = c
+	k.bytes += c.bytes
+	for len(k.order) > MaxLeaseKeys || k.bytes > MaxLeaseKeyBytes {
+		k.bytes -= k.by[k.order[0]].bytes
 		delete(k.by, k.order[0])
 		k.order = k.order[1:]
 	}

@@ -12,16 +12,17 @@ import (
 
 // Limits of the calls.
 const (
-	MaxLeaseRecords = 1000     // records of one lease
-	MaxLeaseBytes   = 16 << 20 // bytes of one lease; a larger record still comes, alone
-	MaxSettle       = 10_000   // receipts of one settle
-	MaxStack        = 8 << 10  // bytes of a worker's stack that are kept
-	MaxMessage      = 2 << 10  // bytes of a worker's message, type and fingerprint each that are kept
-	MaxWaiting      = 10_000   // parked leases of all groups
-	MaxRequests     = 100_000  // request keys of settles a group remembers; the oldest go first
-	MaxRequestBytes = 64 << 20 // bytes of their answers; likewise
-	MaxLeaseKeys    = 10_000   // request keys of leases a group remembers; the oldest go first
-	RequestMemory   = 10 * time.Minute
+	MaxLeaseRecords  = 1000     // records of one lease
+	MaxLeaseBytes    = 16 << 20 // bytes of one lease; a larger record still comes, alone
+	MaxSettle        = 10_000   // receipts of one settle
+	MaxStack         = 8 << 10  // bytes of a worker's stack that are kept
+	MaxMessage       = 2 << 10  // bytes of a worker's message, type and fingerprint each that are kept
+	MaxWaiting       = 10_000   // parked leases of all groups
+	MaxRequests      = 100_000  // request keys of settles a group remembers; the oldest go first
+	MaxRequestBytes  = 64 << 20 // bytes of their answers; likewise
+	MaxLeaseKeys     = 10_000   // request keys of leases a group remembers; the oldest go first
+	MaxLeaseKeyBytes = 16 << 20 // bytes of what they got; likewise
+	RequestMemory    = 10 * time.Minute
 )
 
 // LeaseRequest asks for records.
