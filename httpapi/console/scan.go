@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,7 +19,9 @@ import (
 const (
 	scanRecords = 20_000 // records that one request looks at
 	scanTime    = 1500 * time.Millisecond
-	scanBatch   = 500 // records of one read
+	scanBatch   = 500      // records of a partition that one step looks at
+	readBytes   = 1 << 20  // of one read; a larger record still comes
+	scanBytes   = 16 << 20 // of what one request finds; a larger record still comes, alone
 	pageRecords = 50
 	maxPointer  = 64 // steps of a JSON pointer: each parses what is left of a value
 )
@@ -144,14 +147,15 @@ func (v *visit) scan(t *api.Topic, f filter, at string, limit int) (scanned, err
 	if err != nil {
 		return scanned{}, err
 	}
-	s := scanner{v: v, topic: t, filter: f, back: f.From == "newest", limit: limit}
-	for ctx.Err() == nil && s.out.Scanned < scanRecords && len(s.out.Records) < limit && s.step(places) {
-		if s.err != nil {
-			return s.out, s.err
-		}
+	s := scanner{v: v, topic: t, filter: f, back: f.From == "newest", limit: limit, places: places, batchSize: scanBatch}
+	if !f.selective() {
+		s.batchSize = int64(limit)
 	}
-	if s.err != nil {
-		return s.out, s.err
+	s.stretch = s.batchSize
+	for more := true; more && !s.full && len(s.out.Records) < limit && ctx.Err() == nil && s.out.Scanned < scanRecords; {
+		if more, err = s.step(); err != nil {
+			return s.out, err
+		}
 	}
 	s.out.More = formatPlaces(places)
 	return s.out, nil
@@ -159,142 +163,148 @@ func (v *visit) scan(t *api.Topic, f filter, at string, limit int) (scanned, err
 
 // scanner is one scan under way.
 type scanner struct {
-	v      *visit
-	topic  *api.Topic
-	filter filter
-	back   bool
-	limit  int
-	out    scanned
-	err    error
+	v         *visit
+	topic     *api.Topic
+	filter    filter
+	back      bool
+	limit     int
+	places    []place
+	batchSize int64 // offsets of a partition that one step looks at
+	stretch   int64 // offsets of one read: fewer once records turn out to be large
+
+	out   scanned
+	batch []api.Record // what the step found, from all partitions
+	held  int          // bytes of both
+	full  bool         // something was given back for lack of room
 }
 
-// step reads a batch from every partition that has more, and keeps what matches in order of time. It returns false at the end.
-func (s *scanner) step(places []place) bool {
-	var batch []found1
-	more := false
-	for i := range places {
-		if places[i].done {
-			continue
+// step looks at a batch of every partition that has more, and keeps what matches in order of time. more is false at the end.
+func (s *scanner) step() (more bool, err error) {
+	for i := range s.places {
+		if err := s.look(&s.places[i], s.batchSize); err != nil {
+			return false, err
 		}
-		got, err := s.read(&places[i])
-		if err != nil {
-			s.err = err
-			return true
-		}
-		batch = append(batch, got...)
-		more = more || !places[i].done
 	}
-	slices.SortStableFunc(batch, func(a, b found1) int {
-		d := time.Time(a.record.Timestamp).Compare(time.Time(b.record.Timestamp))
-		if s.back {
-			return -d
-		}
-		return d
-	})
-	for _, b := range batch {
-		if len(s.out.Records) == s.limit { // give back what does not fit: the place goes to before it
-			for i := range places {
-				if places[i].partition == b.record.Partition {
-					s.unread(&places[i], b.record.Offset)
-				}
-			}
-			more = true
-			continue
-		}
-		s.out.Records = append(s.out.Records, *b.record)
-	}
-	return more
+	s.out.Records, s.batch = append(s.out.Records, s.batch...), nil
+	return slices.ContainsFunc(s.places, func(p place) bool { return !p.done }), nil
 }
 
-// found1 is a record that matches.
-type found1 struct{ record *api.Record }
+// look goes through so many offsets of a partition, or until what it finds is behind all that there is room for.
+func (s *scanner) look(p *place, offsets int64) error {
+	for offsets > 0 && !p.done {
+		at, stretch := p.at, s.stretch
+		gone, err := s.read(p, min(offsets, stretch))
+		if err != nil || gone || p.at == at && s.stretch == stretch {
+			return err
+		}
+		offsets -= max(p.at-at, at-p.at)
+	}
+	return nil
+}
 
-// unread moves a place back so that a record is read again.
-func (s *scanner) unread(p *place, offset int64) {
-	p.done = false
+// read reads up to so many offsets of a partition. gone says that something was given back: what follows is of no use now.
+func (s *scanner) read(p *place, offsets int64) (gone bool, err error) {
+	from, to := p.at, p.at+offsets
 	if s.back {
-		p.at = max(p.at, offset+1)
-	} else {
-		p.at = min(p.at, offset)
-	}
-}
-
-// read reads the next batch of a partition.
-func (s *scanner) read(p *place) (out []found1, err error) {
-	size := int64(scanBatch)
-	if !s.filter.selective() {
-		size = int64(s.limit)
-	}
-	from, to := p.at, p.at+size
-	if s.back {
-		from, to = max(p.at-size, s.start(p.partition)), p.at
+		from, to = max(p.at-offsets, s.start(p.partition)), p.at
 	}
 	if from >= to {
 		p.done = true
-		return nil, nil
+		return false, nil
 	}
-	q := url.Values{"offset": {strconv.FormatInt(from, 10)}, "max": {strconv.FormatInt(to-from, 10)}, "encoding": {"base64"}}
+	q := url.Values{"offset": {strconv.FormatInt(from, 10)}, "max": {strconv.FormatInt(to-from, 10)}, "max_bytes": {strconv.Itoa(readBytes)}, "encoding": {"base64"}}
 	got, err := read[api.ReadResponse](s.v, get(q, "topics", s.topic.Name, "partitions", strconv.Itoa(p.partition), "records"))
 	if isCode(err, api.OffsetOutOfRange) {
 		var r *refused
 		if errors.As(err, &r) && r.problem.StartOffset != nil && *r.problem.StartOffset > from && !s.back {
 			p.at = *r.problem.StartOffset // it was trimmed meanwhile
-			return nil, nil
+			return false, nil
 		}
 		p.done = true
-		return nil, nil
+		return false, nil
 	}
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	for i := range got.Records {
-		r := &got.Records[i]
+	if s.back && got.NextOffset < to && to-from > 1 { // cut by its bytes, and the newest are missing: a shorter stretch has them
+		s.stretch = max(1, min(got.NextOffset-from, (to-from)/2))
+		return false, nil
+	}
+	if s.back {
+		p.at, p.done = from, from <= s.start(p.partition)
+	} else {
+		p.at, p.done = max(got.NextOffset, from), got.NextOffset >= got.EndOffset
+	}
+	for _, r := range got.Records {
 		if r.Offset >= to {
 			break
 		}
 		s.out.Scanned++
-		if s.filter.matches(r) {
-			out = append(out, found1{r})
+		if s.filter.matches(&r) {
+			s.batch = append(s.batch, r)
+			s.held += bytesIn(&r)
 		}
 	}
-	if s.back {
-		if got.NextOffset < to && len(got.Records) > 0 && got.NextOffset > from { // the batch was cut by its bytes: the rest first
-			return s.readRest(p, out, got.NextOffset, to)
-		}
-		p.at = from
-		p.done = from <= s.start(p.partition)
-		return out, nil
-	}
-	p.at = max(got.NextOffset, from)
-	p.done = len(got.Records) == 0 && got.NextOffset >= got.EndOffset || got.NextOffset >= got.EndOffset
-	return out, nil
+	return s.cut(p.partition), nil
 }
 
-// readRest reads what a batch going back left out because it held too many bytes.
-func (s *scanner) readRest(p *place, out []found1, from, to int64) ([]found1, error) {
-	start := p.at
-	for from < to {
-		q := url.Values{"offset": {strconv.FormatInt(from, 10)}, "max": {strconv.FormatInt(to-from, 10)}, "encoding": {"base64"}}
-		got, err := read[api.ReadResponse](s.v, get(q, "topics", s.topic.Name, "partitions", strconv.Itoa(p.partition), "records"))
-		if err != nil {
-			return nil, err
-		}
-		if got.NextOffset <= from {
+// cut puts the batch in order and gives back what there is no room for. It tells whether anything of a partition was.
+func (s *scanner) cut(partition int) (gone bool) {
+	slices.SortFunc(s.batch, s.compare)
+	for n := len(s.batch); n > 0; n-- {
+		all := len(s.out.Records) + n
+		if all <= s.limit && (s.held <= scanBytes || all == 1) {
 			break
 		}
-		for i := range got.Records {
-			if r := &got.Records[i]; r.Offset < to {
-				s.out.Scanned++
-				if s.filter.matches(r) {
-					out = append(out, found1{r})
-				}
-			}
-		}
-		from = got.NextOffset
+		r := &s.batch[n-1]
+		s.unread(r.Partition, r.Offset)
+		s.held -= bytesIn(r)
+		gone = gone || r.Partition == partition
+		*r = api.Record{}
+		s.batch, s.full = s.batch[:n-1], true
 	}
-	p.at = max(start-scanBatch, s.start(p.partition))
-	p.done = p.at <= s.start(p.partition)
-	return out, nil
+	return gone
+}
+
+// compare orders by time, in the direction of the scan; of one partition by offset.
+func (s *scanner) compare(a, b api.Record) int {
+	d := cmp.Or(time.Time(a.Timestamp).Compare(time.Time(b.Timestamp)), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
+	if s.back {
+		return -d
+	}
+	return d
+}
+
+// unread moves a place back so that a record is read again.
+func (s *scanner) unread(partition int, offset int64) {
+	for i := range s.places {
+		p := &s.places[i]
+		switch {
+		case p.partition != partition:
+			continue
+		case s.back:
+			p.at = max(p.at, offset+1)
+		default:
+			p.at = min(p.at, offset)
+		}
+		p.done = false
+	}
+}
+
+// bytesIn is about what a record takes of the memory.
+func bytesIn(r *api.Record) int {
+	n := 256 + len(r.Value.Value)
+	for _, s := range []*string{r.Key, r.KeyBase64, r.Text, r.ValueBase64} {
+		if s != nil {
+			n += len(*s)
+		}
+	}
+	for _, h := range []map[string]string{r.Headers, r.HeadersBase64} {
+		for name, v := range h {
+			n += len(name) + len(v)
+		}
+	}
+	return n
 }
 
 func (s *scanner) start(partition int) int64 {
