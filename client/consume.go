@@ -60,13 +60,13 @@ func MaxRecords(n int) ConsumeOption { return func(o *consumeOptions) { o.max = 
 // UntilEnd has Consume end once the member has read all that there is of what it holds.
 func UntilEnd() ConsumeOption { return func(o *consumeOptions) { o.untilEnd = true } }
 
-// OnAssigned has f called with partitions that are new to the member, before their first record is handled.
+// OnAssigned has f called with partitions that are new to the member, before their first record is handled. Heartbeats keep its session meanwhile.
 func OnAssigned(f func(ctx context.Context, partitions []api.AssignedPartition)) ConsumeOption {
 	return func(o *consumeOptions) { o.assigned = f }
 }
 
 // OnRevoked has f called with partitions that the member is to give up: their handlers have returned, and what they did is committed. The partitions go to others once f
-// returned. It is also called, with the member's context ended, when they are lost: then others may have them already.
+// returned; heartbeats keep the session meanwhile. It is also called, with the member's context ended, when they are lost: then others may have them already.
 func OnRevoked(f func(ctx context.Context, partitions []api.Place)) ConsumeOption {
 	return func(o *consumeOptions) { o.revoked = f }
 }
@@ -182,7 +182,7 @@ func (s *consumer) exit(err error) {
 		s.commitAll(ctx)
 	}
 	if held := s.places(func(*part) bool { return true }); len(held) > 0 {
-		s.revoked(s.life, held)
+		s.tellRevoked(held)
 	}
 	if s.static || s.life.Err() != nil {
 		return
@@ -257,8 +257,14 @@ func (s *consumer) take(assignment []api.AssignedPartition) {
 	}
 	s.mu.Unlock()
 	if len(fresh) > 0 {
+		defer s.keepAlive()()
 		s.assigned(s.life, fresh)
 	}
+}
+
+func (s *consumer) tellRevoked(places []api.Place) {
+	defer s.keepAlive()()
+	s.revoked(s.life, places)
 }
 
 // adopt takes over what an answer says of partitions: new ones, moved ones, those to be given up, and those that are gone without a word (their topics).
@@ -290,7 +296,7 @@ func (s *consumer) adopt(p Polled) {
 		for place := range gone {
 			list = append(list, place)
 		}
-		s.revoked(s.life, list)
+		s.tellRevoked(list)
 	}
 }
 
@@ -323,7 +329,7 @@ func (s *consumer) giveUp() {
 	if len(gone) == 0 {
 		return
 	}
-	s.revoked(s.life, gone)
+	s.tellRevoked(gone)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, place := range gone {

@@ -233,6 +233,45 @@ func TestConsumeKeepsItsSessionWhileHandlersRun(t *testing.T) {
 	})
 }
 
+func TestConsumeKeepsItsSessionWhileItTellsOfPartitions(t *testing.T) {
+	inStream(t, func(s *stream) {
+		s.topic("t", 2)
+		s.publish("t", 0, "x")
+		var mu sync.Mutex
+		var told []string
+		say := func(format string, args ...any) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, fmt.Sprintf(format, args...))
+		}
+		m := s.consume("m", nil, Session(5*time.Second),
+			OnAssigned(func(ctx context.Context, ps []api.AssignedPartition) {
+				time.Sleep(time.Minute)
+				say("gets %d, %v", len(ps), ctx.Err())
+			}),
+			OnRevoked(func(ctx context.Context, ps []api.Place) {
+				time.Sleep(time.Minute)
+				say("gives %d up, %v", len(ps), ctx.Err())
+			}),
+			OnConsumeError(func(err error) { say("error: %v", err) }))
+		time.Sleep(90 * time.Second)
+		s.want("read by the first", s.seen(), "m:t/0:x")
+		b := s.consume("b", nil)
+		s.publish("t", 1, "y")
+		time.Sleep(30 * time.Second)
+		s.want("read while the first gives up", s.seen(), "")
+		time.Sleep(time.Minute)
+		s.want("read then", s.seen(), "b:t/1:y")
+		if err := m(); err != nil {
+			t.Error(err)
+		}
+		s.want("told", strings.Join(told, " · "), "gets 2, <nil> · gives 1 up, <nil> · gives 1 up, <nil>")
+		if err := b(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestConsumeJoinsAgainWhenItIsFenced(t *testing.T) {
 	inStream(t, func(s *stream) {
 		s.topic("t", 1)
