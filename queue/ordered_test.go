@@ -649,7 +649,11 @@ func TestOrderedScenario19OffsetsAndMembersSurviveARestart(t *testing.T) {
 func TestOrderedScenario20Lag(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.topic("t", 2)
-		h.publishTo("t", 0, "a", "b", "c")
+		h.publishTo("t", 0, "a", "b")
+		time.Sleep(time.Hour)
+		began := time.Now()
+		h.publishTo("t", 0, "c")
+		time.Sleep(time.Hour)
 		h.publishTo("t", 1, "d")
 		a := h.join("g", "a", "t")
 		if err := h.commitAt(a, at("t", 0, 2)); err != nil {
@@ -668,6 +672,16 @@ func TestOrderedScenario20Lag(t *testing.T) {
 		ti, err := h.Topic(h.t.Context(), "t")
 		if err != nil || len(ti.Groups) != 1 || ti.Groups[0].Lag != 2 || ti.Groups[0].Kind != "ordered" {
 			t.Errorf("%+v, %v", ti.Groups, err)
+		}
+		if p := info.Partitions; p[0].OldestUnsettled.Sub(began) >= time.Minute || p[0].OldestUnsettled.Before(began) || p[1].OldestUnsettled.Sub(began) < time.Hour ||
+			!ti.Groups[0].OldestUnsettled.Equal(p[0].OldestUnsettled) || !p[0].OldestAvailable.Equal(p[0].OldestUnsettled) {
+			t.Errorf("from %v on: the oldest are %+v, of all %v", began, p, ti.Groups[0].OldestUnsettled)
+		}
+		if err := h.commitAt(a, at("t", 0, 3), at("t", 1, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if info, err = h.Group(h.t.Context(), "g"); err != nil || !info.Partitions[0].OldestUnsettled.IsZero() || !info.Partitions[1].OldestAvailable.IsZero() {
+			t.Errorf("all is read: %+v, %v", info.Partitions, err)
 		}
 	})
 }

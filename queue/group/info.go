@@ -7,6 +7,7 @@ import (
 
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/ordered"
+	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
 	"github.com/holtmq/holt/queue/topic"
@@ -70,11 +71,9 @@ func (s *Set) Info(ctx context.Context, name string) (Info, error) {
 		Tag: def.Tag(), Partitions: []Partition{}, Members: []Member{},
 	}
 	for _, p := range g.Progress() {
-		oldest, err := p.OldestUnsettled(ctx)
-		if err != nil && ctx.Err() != nil {
+		oldest, err := s.oldest(ctx, def, p.Partition, p)
+		if err != nil {
 			return info, err
-		} else if err != nil { // a damaged record hides nothing else
-			s.log.Error("the oldest unsettled record cannot be read", "group", def.Name, "topic", p.Partition.Topic, "partition", p.Partition.Index, "error", err)
 		}
 		next, _ := p.OldestAvailable(ctx) // what cannot be read was told just now
 		info.Partitions = append(info.Partitions, Partition{
@@ -94,6 +93,18 @@ func (s *Set) Info(ctx context.Context, name string) (Info, error) {
 	return info, nil
 }
 
+// oldest returns when the oldest record that a group has not settled on a partition was appended. One that cannot be read is told to the log, and hides nothing
+// else. Errors: the context's.
+func (s *Set) oldest(ctx context.Context, def *catalog.Group, p *partition.Partition, progress interface {
+	OldestUnsettled(context.Context) (time.Time, error)
+}) (time.Time, error) {
+	at, err := progress.OldestUnsettled(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("the oldest unsettled record cannot be read", "group", def.Name, "topic", p.Topic, "partition", p.Index, "error", err)
+	}
+	return at, ctx.Err()
+}
+
 // orderedInfo describes an ordered group.
 func (s *Set) orderedInfo(ctx context.Context, name string) (Info, error) {
 	g, err := s.Ordered(name)
@@ -106,8 +117,13 @@ func (s *Set) orderedInfo(ctx context.Context, name string) (Info, error) {
 		Tag: def.Tag(), Partitions: []Partition{}, Members: []Member{}, Waiters: g.Waiters(),
 	}
 	for _, p := range g.Progress(ctx) {
+		oldest, err := s.oldest(ctx, def, p.Partition, p)
+		if err != nil {
+			return info, err
+		}
 		info.Partitions = append(info.Partitions, Partition{
 			Topic: p.Partition.Topic, Partition: p.Partition.Index, Start: p.Next, End: p.End, LogEnd: p.End, Lag: p.Lag, Available: p.Lag, Member: p.Member,
+			OldestUnsettled: oldest, OldestAvailable: oldest,
 		})
 		info.Totals.Lag += p.Lag
 	}
@@ -126,8 +142,12 @@ func (s *Set) orderedOnTopic(ctx context.Context, t *topic.Topic) []share.OnTopi
 	for _, g := range s.OrderedReaders(t.Def.ID) {
 		tg := share.OnTopic{Group: g.Definition().Name, Kind: catalog.KindOrdered}
 		for _, p := range g.Progress(ctx) {
-			if p.Partition.Topic == t.Def.Name {
-				tg.Lag += p.Lag
+			if p.Partition.Topic != t.Def.Name {
+				continue
+			}
+			tg.Lag += p.Lag
+			if at, err := p.OldestUnsettled(ctx); err == nil && !at.IsZero() && (tg.OldestUnsettled.IsZero() || at.Before(tg.OldestUnsettled)) {
+				tg.OldestUnsettled = at
 			}
 		}
 		out = append(out, tg)

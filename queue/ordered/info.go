@@ -33,6 +33,14 @@ func (g *Group) Progress(ctx context.Context) []Progress {
 	return out
 }
 
+// OldestUnsettled returns when the first record that is still to be read was appended; zero if there is none.
+func (p Progress) OldestUnsettled(ctx context.Context) (time.Time, error) {
+	if p.Lag == 0 {
+		return time.Time{}, nil
+	}
+	return p.Partition.Appended(ctx, p.Next)
+}
+
 // progress is Progress with offsets without records counted.
 func (g *Group) progress() []Progress {
 	g.mu.Lock()

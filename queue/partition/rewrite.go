@@ -2,7 +2,9 @@ package partition
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/journal"
@@ -162,4 +164,13 @@ func (p *Partition) First(ctx context.Context, from record.Offset) (first record
 		err = fmt.Errorf("%s/%d from %d on: %w", p.Topic, p.Index, from, record.ErrNotFound)
 	}
 	return first, err
+}
+
+// Appended returns when the first record at or after an offset was appended; zero if there is none.
+func (p *Partition) Appended(ctx context.Context, from record.Offset) (time.Time, error) {
+	first, err := p.First(ctx, from)
+	if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
+		return time.Time{}, nil
+	}
+	return first.Timestamp, err
 }

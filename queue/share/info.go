@@ -2,7 +2,6 @@ package share
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
-	"github.com/holtmq/holt/queue/store"
 )
 
 // Progress is a group's progress on one partition: Lag = Available + Leased + Deferred.
@@ -109,7 +107,7 @@ func (p Progress) OldestUnsettled(ctx context.Context) (time.Time, error) {
 	if p.Lag == 0 || p.Start >= p.LogEnd {
 		return time.Time{}, nil
 	}
-	return p.appended(ctx, p.Start)
+	return p.Partition.Appended(ctx, p.Start)
 }
 
 // OldestAvailable returns the timestamp of the first record that can be handed out; zero if there is none.
@@ -117,16 +115,7 @@ func (p Progress) OldestAvailable(ctx context.Context) (time.Time, error) {
 	if p.Available == 0 || p.next < 0 {
 		return time.Time{}, nil
 	}
-	return p.appended(ctx, p.next)
-}
-
-// appended returns the timestamp of the record at an offset, or the next one there is.
-func (p Progress) appended(ctx context.Context, at record.Offset) (time.Time, error) {
-	r, err := p.Partition.First(ctx, at)
-	if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
-		return time.Time{}, nil
-	}
-	return r.Timestamp, err
+	return p.Partition.Appended(ctx, p.next)
 }
 
 // Member is a worker seen lately, with the leases it holds.
