@@ -114,6 +114,9 @@ func (e *Editor) GroupFor(ctx context.Context, name string, kind catalog.Kind, t
 		return nil, err
 	}
 	if !exists {
+		if err := e.lettersGoTo(admit.GroupChange{Kind: kind, Config: catalog.DefaultGroup(name)}); err != nil { // before topics are made for it
+			return nil, fmt.Errorf("group %s: %w", name, err)
+		}
 		for _, t := range topics {
 			_, made, err := e.putTopic(context.WithoutCancel(ctx), t, catalog.Condition{}, "", func(old catalog.TopicConfig, _ bool) (catalog.TopicConfig, error) { return old, nil })
 			if err != nil {
