@@ -75,10 +75,12 @@ type Config struct {
 type Keeper struct {
 	Config
 	paces map[store.LogID]*pace // of the rewriting, which is one goroutine's
+	turn  int                   // of it
 }
 
 // pace keeps the rewriting of a partition to a tenth of the time.
 type pace struct {
+	turn  int       // the last one that came to it
 	rest  time.Time // not before
 	print uint64    // of what the last turn found: the same again finds nothing more
 	last  time.Time // the last compaction
@@ -102,7 +104,17 @@ func (k *Keeper) Trim(ctx context.Context) {
 
 // Thin lets go of what is over from the middle of all partitions, and compacts, turn by turn until ctx ends.
 func (k *Keeper) Thin(ctx context.Context) {
-	k.turns(ctx, k.Every, func() {}, k.thin, "a partition cannot be rewritten")
+	k.turns(ctx, k.Every, k.nextTurn, k.thin, "a partition cannot be rewritten")
+}
+
+// nextTurn forgets the partitions that the last turn did not come to: they are gone.
+func (k *Keeper) nextTurn() {
+	for id, pc := range k.paces {
+		if pc.turn < k.turn {
+			delete(k.paces, id)
+		}
+	}
+	k.turn++
 }
 
 func (k *Keeper) turns(ctx context.Context, every time.Duration, begin func(), step func(context.Context, *Topic, *partition.Partition) error, problem string) {
@@ -205,6 +217,7 @@ func (k *Keeper) thin(ctx context.Context, t *Topic, p *partition.Partition) err
 		pc = &pace{}
 		k.paces[p.ID] = pc
 	}
+	pc.turn = k.turn
 	began := time.Now()
 	if began.Before(pc.rest) || k.Host.Low() {
 		return nil
