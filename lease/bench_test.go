@@ -117,6 +117,23 @@ func BenchmarkStuckKey(t *testing.B) {
 	}
 }
 
+// BenchmarkKeys has three records of each key in turn.
+func BenchmarkKeys(t *testing.B) {
+	for _, c := range []struct {
+		name string
+		cfg  lease.Config
+	}{
+		{"order", lease.Config{MaxAttempts: 5, KeyOrder: true}},
+		{"limit", lease.Config{MaxAttempts: 5, KeyConcurrency: 2}},
+	} {
+		for _, stuck := range []int{1, 1e5} {
+			t.Run(fmt.Sprintf("%s/unresolved=%d", c.name, stuck), func(t *testing.B) {
+				newBench(c.cfg, stuck, ofAKey(3)).run(t, 100, ofAKey(3))
+			})
+		}
+	}
+}
+
 // BenchmarkExpire leases records that all run out and come again.
 func BenchmarkExpire(t *testing.B) {
 	b := newBench(lease.Config{}, 0, nil)
@@ -131,37 +148,66 @@ func BenchmarkExpire(t *testing.B) {
 	}
 }
 
-// BenchmarkMemory reports the bytes a leased record takes, and what it takes with a key of its own.
+// layout is a window full of records of which some are leased, the others available.
+type layout struct {
+	name   string
+	cfg    lease.Config
+	key    func(int) uint64
+	leased int // 1 in so many; 0 = none
+}
+
+var layouts = []layout{
+	{"leased", lease.Config{}, nil, 1},
+	{"leased-own-key", lease.Config{KeyOrder: true}, ofAKey(1), 1},
+	{"available-own-key", lease.Config{KeyOrder: true}, ofAKey(1), 0},
+	{"behind-one-key", lease.Config{KeyOrder: true}, func(int) uint64 { return 1 }, 0},
+	{"two-of-a-key", lease.Config{KeyOrder: true}, ofAKey(2), 0},
+	{"two-of-a-key-first-leased", lease.Config{KeyOrder: true}, ofAKey(2), 2},
+	{"three-of-a-key-first-leased", lease.Config{KeyOrder: true}, ofAKey(3), 3},
+	{"one-to-three-of-a-key", lease.Config{KeyOrder: true}, upToThree, 0},
+}
+
+// limitedLayouts have a limit of leases a key, which costs more.
+var limitedLayouts = []layout{
+	{"limit-own-key", lease.Config{KeyConcurrency: 2}, ofAKey(1), 1},
+	{"limit-two-of-a-key", lease.Config{KeyConcurrency: 2}, ofAKey(2), 1},
+	{"limit-three-of-a-key", lease.Config{KeyConcurrency: 2}, ofAKey(3), 0},
+}
+
+// ofAKey gives keys of n records each.
+func ofAKey(n int) func(int) uint64 { return func(i int) uint64 { return uint64(i/n) + 1 } }
+
+// upToThree gives keys of one, two and three records in turn.
+func upToThree(i int) uint64 {
+	return uint64(i/6*3+[6]int{0, 1, 1, 2, 2, 2}[i%6]) + 1
+}
+
+// BenchmarkMemory reports the bytes an unresolved record takes.
 func BenchmarkMemory(t *testing.B) {
-	for _, c := range []struct {
-		name string
-		key  func(int) uint64
-		n    int
-		held bool // leave all but one available behind the key
-	}{
-		{"leased", nil, 1_000_000, false},
-		{"leased-own-key", func(i int) uint64 { return uint64(i) + 1 }, 1_000_000, false},
-		{"behind-one-key", func(int) uint64 { return 1 }, 1_000_000, true},
-		{"two-of-a-key", func(i int) uint64 { return uint64(i)/2 + 1 }, 1_000_000, true},
-	} {
-		t.Run(c.name, func(t *testing.B) {
+	for _, l := range append(layouts, limitedLayouts...) {
+		t.Run(l.name, func(t *testing.B) {
 			for range t.N {
-				t.ReportMetric(memory(c.n, c.key, c.held), "B/record")
+				t.ReportMetric(l.memory(t, 999_000), "B/record")
 			}
 		})
 	}
 }
 
-func memory(n int, key func(int) uint64, held bool) float64 {
+func (l *layout) memory(t testing.TB, n int) float64 {
 	before := heapBytes()
-	cfg := lease.Config{KeyOrder: key != nil}
-	stuck := n
-	if held {
-		stuck = 1
-	}
-	b := newBench(cfg, stuck, key)
+	b, stuck := newBench(l.cfg, 0, l.key), 0
 	for int(b.w.End()) < n {
-		b.offer(key)
+		b.offer(l.key)
+		b.take()
+	}
+	if l.leased > 0 {
+		stuck = n / l.leased
+	}
+	for got := 0; got < stuck; {
+		b.out, _ = b.w.Lease(b.request(1<<30, min(stuck-got, 512)), b.out[:0])
+		if got += len(b.out); len(b.out) == 0 {
+			t.Fatalf("%d leased of %d", got, stuck)
+		}
 		b.take()
 	}
 	b.delta, b.recs, b.out = nil, nil, nil

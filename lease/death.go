@@ -104,17 +104,17 @@ func (w *Window) bury(s uint32, hold bool) {
 	w.unlist(r)
 	w.past.settle(r.offset, Dead)
 	w.members.unref(r.member)
+	if !w.holding() { // replayed under a later configuration
+		key := w.keyOf(s)
+		w.part(s)
+		*w.slab.link(s) = aloneLink(key)
+	}
 	*r = record{offset: r.offset, state: Settled}
 	w.slab.setDies(s, 0)
 	w.slab.push(&w.held, s)
-	q := w.slab.queueOf(s)
-	if q == 0 { // the only one of its key: the next one will meet it
-		return
+	if q := w.slab.queueOf(s); q != 0 { // else the next one of its key will meet it
+		w.regate(w.queues.at(q), q)
 	}
-	if !w.holding() { // replayed under a later configuration
-		w.unqueue(s, q)
-	}
-	w.regate(&w.queues.all[q])
 }
 
 func (w *Window) buryAhead(at Offset) {

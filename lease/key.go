@@ -1,175 +1,188 @@
 package lease
 
-// queue is the unresolved records of one key, and the dead ones that hold it, in offset order; a record that is the only one of its key needs none: it goes like one without
-// a key. At most one of its records is in reach of
-// Lease, the representative: the only one that may go (gateOrder), or the best of those that may (gateLimit).
+// queue is the unresolved records of one key, and the dead ones that hold it, in offset order: a ring of at least two. The only record of a key needs none: it goes like
+// one without a key. At most one record of a queue is in reach of Lease, its front.
 type queue struct {
-	key        uint64
-	head, tail uint32
-	root       uint32 // of the pairing heap of the available ones (gateLimit)
-	rep        uint32 // the representative; 0 = none
-	busy       uint32 // records of the key in flight
-	waiting    uint32 // available ones
-	share      uint32 // of Counts.Ready
-	refs       uint32 // records that name the queue
+	key  uint64
+	head uint32 // the one before it is the last one; of a free queue: the next free one
+	busy uint32 // records of the key in flight
 }
 
+// limited is what more there is of a queue where keys have a limit.
+type limited struct {
+	root    uint32 // of the pairing heap of the available ones
+	waiting uint32 // available ones
+}
+
+const queueBlock = 64 // queues
+
+// queues owns the queues. Number 0 is none.
 type queues struct {
-	all   []queue // 0 is none; a free one has its successor in the free list as head
-	free  uint32
-	byKey table // numbers of queues, and with the bit alone slots
+	blocks []*[queueBlock]queue
+	limits []*[queueBlock]limited // as long as blocks where keys have a limit, else empty
+	top    uint32                 // numbers ever given, 0 included
+	free   uint32
+	byKey  table // numbers of queues, and with the bit alone slots
 }
 
-// join appends a record to those of its key.
-func (w *Window) join(s uint32, key uint64) {
-	q := w.queues.byKey.get(key)
-	switch {
-	case q == 0:
-		*w.slab.link(s) = aloneLink(key)
-		w.queues.byKey.put(key, alone|s)
-		return
-	case q&alone != 0:
-		q = w.accompany(q&^alone, key)
-	}
-	w.queues.all[q].refs++
-	l := w.slab.link(s)
-	*l = link{queue: q}
-	if w.slab.rec(s).state == Settled && !w.holding() {
-		return // remembered, but in nobody's way
-	}
-	x := &w.queues.all[q]
-	after := x.tail
-	if at := w.slab.rec(s).offset; after != 0 && w.slab.rec(after).offset > at {
-		after = w.before(x, q, at)
-	}
-	w.linkAfter(x, after, s)
-}
+func (qs *queues) at(q uint32) *queue { return &qs.blocks[q/queueBlock][q%queueBlock] }
 
-// accompany makes the queue of a key for the record that was its only one, and gives its number.
-func (w *Window) accompany(s uint32, key uint64) uint32 {
-	q := w.newQueue(key)
-	w.queues.byKey.replace(key, q)
-	*w.slab.link(s) = link{queue: q}
-	x, r := &w.queues.all[q], w.slab.rec(s)
-	x.refs = 1
-	if r.state != Settled || w.holding() {
-		w.linkAfter(x, 0, s)
+func (qs *queues) limited(q uint32) *limited { return &qs.limits[q/queueBlock][q%queueBlock] }
+
+// take gives the number of a queue that nobody finds yet.
+func (qs *queues) take(key uint64, limit bool) uint32 {
+	q := qs.free
+	if q != 0 {
+		qs.free = qs.at(q).head
+	} else {
+		q = max(qs.top, 1)
+		qs.top = q + 1
+		if int(q/queueBlock) == len(qs.blocks) {
+			qs.grow(limit)
+		}
 	}
-	if r.state == Settled || w.gate == gateNone {
-		return q
+	*qs.at(q) = queue{key: key}
+	if limit {
+		*qs.limited(q) = limited{}
 	}
-	if r.state == Available { // as it was without a queue
-		w.counts.Ready--
-		w.unready(r)
-	}
-	w.enterKey(s, r, q)
 	return q
 }
 
-// linkAfter puts a record into its queue behind another one; 0 = in front.
-func (w *Window) linkAfter(x *queue, after, s uint32) {
-	l := w.slab.link(s)
-	l.prev, l.next = after, x.head
-	if after != 0 {
-		l.next = w.slab.link(after).next
-		w.slab.link(after).next = s
-	} else {
-		x.head = s
-	}
-	if l.next != 0 {
-		w.slab.link(l.next).prev = s
-	} else {
-		x.tail = s
+func (qs *queues) grow(limit bool) {
+	qs.blocks = append(qs.blocks, new([queueBlock]queue))
+	if limit {
+		qs.limits = append(qs.limits, new([queueBlock]limited))
 	}
 }
 
-// before gives the last record of a queue that lies before an offset; 0 = none does. Records are redriven mostly in order: it looks on from the one put back last, if
-// that is in the queue.
-func (w *Window) before(x *queue, q uint32, at Offset) uint32 {
-	before, next := uint32(0), x.head
-	if h := w.hint; h != 0 && w.slab.queueOf(h) == q && w.slab.rec(h).redriven() && w.slab.rec(h).offset < at {
-		before, next = h, w.slab.link(h).next
-	}
-	for next != 0 && w.slab.rec(next).offset < at {
-		before, next = next, w.slab.link(next).next
-	}
-	return before
+func (qs *queues) release(q uint32) {
+	*qs.at(q) = queue{head: qs.free}
+	qs.free = q
 }
 
 // holding says whether dead records hold their keys.
 func (w *Window) holding() bool { return w.cfg.HoldDead && w.gate == gateOrder }
 
-// newQueue takes a queue that nobody finds yet.
-func (w *Window) newQueue(key uint64) uint32 {
-	qs := &w.queues
-	q := qs.free
-	if q != 0 {
-		qs.free = qs.all[q].head
-	} else {
-		if len(qs.all) == 0 {
-			qs.all = append(qs.all, queue{})
-		}
-		qs.all = append(qs.all, queue{})
-		q = uint32(len(qs.all) - 1)
+// gates says whether the record counts among those of its key; if not it only remembers the key.
+func (w *Window) gates(r *record) bool {
+	return w.gate != gateNone && (r.state != Settled || w.holding())
+}
+
+// join adds a record to those of its key. Its queue is then without a front until enterKey.
+func (w *Window) join(s uint32, key uint64) {
+	r := w.slab.rec(s)
+	*w.slab.link(s) = aloneLink(key)
+	if !w.gates(r) {
+		return
 	}
-	qs.all[q] = queue{key: key}
+	q := w.queues.byKey.get(key)
+	switch {
+	case q == 0:
+		w.queues.byKey.put(key, alone|s)
+		return
+	case q&alone != 0:
+		q = w.accompany(q&^alone, key)
+	default:
+		w.ungate(w.queues.at(q), q)
+	}
+	w.enqueue(s, r.offset, q)
+}
+
+// accompany makes the queue of a key, without a front, for the record that was its only one, and gives its number.
+func (w *Window) accompany(s uint32, key uint64) uint32 {
+	q := w.queues.take(key, w.gate == gateLimit)
+	w.queues.byKey.replace(key, alone|s, q)
+	*w.slab.link(s) = link{q, s, s}
+	x := w.queues.at(q)
+	x.head = s
+	r := w.slab.rec(s)
+	if r.state == Available { // as it was without a queue
+		w.counts.Ready--
+		w.unready(r)
+	}
+	w.reckon(s, r, x, q)
 	return q
 }
 
-// part takes a record out of those of its key, whose queue goes with its last record.
-func (w *Window) part(s uint32) {
-	if !w.slab.keyed(s) {
-		return
+// enqueue puts a record in its place in a queue.
+func (w *Window) enqueue(s uint32, at Offset, q uint32) {
+	x := w.queues.at(q)
+	next := x.head
+	if last := w.slab.link(next).prev; w.slab.rec(last).offset > at {
+		if next = w.following(x, q, at); next == x.head {
+			x.head = s
+		}
 	}
-	q := w.slab.queueOf(s)
-	if q == 0 {
-		w.queues.byKey.remove(w.slab.link(s).aloneKey())
-		*w.slab.link(s) = link{}
-		return
-	}
-	w.unqueue(s, q)
-	*w.slab.link(s) = link{}
-	x := &w.queues.all[q]
-	w.regate(x)
-	if x.refs--; x.refs > 0 {
-		return
-	}
-	w.queues.byKey.remove(x.key)
-	*x = queue{head: w.queues.free}
-	w.queues.free = q
+	n := w.slab.link(next)
+	prev := n.prev
+	n.prev = s
+	w.slab.link(prev).next = s
+	*w.slab.link(s) = link{q, next, prev}
 }
 
-// unqueue takes a record out of its queue, which it goes on naming.
-func (w *Window) unqueue(s, q uint32) {
-	x := &w.queues.all[q]
-	l := w.slab.link(s)
-	if l.prev == 0 && l.next == 0 && x.head != s {
-		return // it is not in it
+// following gives the first record of a queue that lies behind an offset, if one does. Records are redriven mostly in order: it looks on from the one put back last, if
+// that is in the queue.
+func (w *Window) following(x *queue, q uint32, at Offset) uint32 {
+	next := x.head
+	if h := w.hint; h != 0 && w.slab.queueOf(h) == q && w.slab.rec(h).redriven() && w.slab.rec(h).offset < at {
+		next = w.slab.link(h).next
 	}
-	if l.prev != 0 {
-		w.slab.link(l.prev).next = l.next
-	} else {
+	for w.slab.rec(next).offset < at {
+		next = w.slab.link(next).next
+	}
+	return next
+}
+
+// part takes a record out of those of its key, and the key from it.
+func (w *Window) part(s uint32) {
+	switch q := w.slab.queueOf(s); {
+	case !w.slab.keyed(s):
+		return
+	case q != 0:
+		w.dequeue(s, q)
+	case w.gates(w.slab.rec(s)):
+		w.queues.byKey.remove(w.slab.link(s).aloneKey(), alone|s)
+	}
+	*w.slab.link(s) = link{}
+}
+
+// dequeue takes a record out of a queue without a front.
+func (w *Window) dequeue(s, q uint32) {
+	x, l := w.queues.at(q), *w.slab.link(s)
+	w.slab.link(l.prev).next = l.next
+	w.slab.link(l.next).prev = l.prev
+	if x.head == s {
 		x.head = l.next
 	}
-	if l.next != 0 {
-		w.slab.link(l.next).prev = l.prev
-	} else {
-		x.tail = l.prev
+	if l.next == l.prev {
+		w.leaveAlone(l.next, q)
+		return
 	}
-	l.prev, l.next = 0, 0
+	w.regate(x, q)
 }
 
+// leaveAlone ends the queue of a record that is the only one left of its key.
+func (w *Window) leaveAlone(s, q uint32) {
+	key := w.queues.at(q).key
+	w.queues.byKey.replace(key, q, alone|s)
+	*w.slab.link(s) = aloneLink(key)
+	w.queues.release(q)
+	if r := w.slab.rec(s); r.state == Available {
+		w.counts.Ready++
+		w.makeReady(r)
+	}
+}
+
+// leaveKey is the part of leave for a record with a queue, which is without a front until enterKey or part.
 func (w *Window) leaveKey(s uint32, r *record, q uint32) {
-	x := &w.queues.all[q]
+	x := w.queues.at(q)
+	w.ungate(x, q)
 	switch r.state {
 	case Available:
-		x.waiting--
-		if x.rep == s {
-			w.unready(r)
-			x.rep = 0
-		}
 		if w.gate == gateLimit {
-			x.root = w.pairRemove(x.root, s)
+			l := w.queues.limited(q)
+			l.waiting--
+			l.root = w.pairRemove(l.root, s)
 		}
 	case Leased:
 		x.busy--
@@ -181,13 +194,20 @@ func (w *Window) leaveKey(s uint32, r *record, q uint32) {
 }
 
 func (w *Window) enterKey(s uint32, r *record, q uint32) {
-	x := &w.queues.all[q]
+	x := w.queues.at(q)
+	w.reckon(s, r, x, q)
+	w.regate(x, q)
+}
+
+// reckon counts a record in a queue, by its state.
+func (w *Window) reckon(s uint32, r *record, x *queue, q uint32) {
 	switch r.state {
 	case Available:
-		x.waiting++
 		if w.gate == gateLimit {
+			l := w.queues.limited(q)
+			l.waiting++
 			*w.slab.node(s) = node{}
-			x.root = w.pairMeld(x.root, s)
+			l.root = w.pairMeld(l.root, s)
 		}
 	case Leased:
 		x.busy++
@@ -196,34 +216,36 @@ func (w *Window) enterKey(s uint32, r *record, q uint32) {
 			x.busy++
 		}
 	}
-	w.regate(x)
 }
 
-// regate finds the representative of a key anew.
-func (w *Window) regate(x *queue) {
-	rep, share := uint32(0), uint32(0)
-	switch w.gate {
-	case gateOrder:
-		if h := x.head; h != 0 && x.busy == 0 && w.slab.rec(h).state == Available {
-			rep, share = h, 1
+// front gives the record of a queue that may go next: its head and only one (gateOrder), or the best of those that may (gateLimit); and how many may go. 0 = none.
+func (w *Window) front(x *queue, q uint32) (s uint32, share int) {
+	if w.gate == gateOrder {
+		if x.busy == 0 && w.slab.rec(x.head).state == Available {
+			return x.head, 1
 		}
-	case gateLimit:
-		if room := w.cfg.KeyConcurrency - int(x.busy); room > 0 {
-			rep, share = x.root, uint32(min(room, int(x.waiting)))
-		}
+		return 0, 0
 	}
-	w.counts.Ready += int(share) - int(x.share)
-	x.share = share
-	if rep == x.rep {
-		return
+	if room := w.cfg.KeyConcurrency - int(x.busy); room > 0 {
+		l := w.queues.limited(q)
+		return l.root, min(room, int(l.waiting))
 	}
-	if x.rep != 0 {
-		w.unready(w.slab.rec(x.rep))
+	return 0, 0
+}
+
+// ungate takes the front of a queue out of reach, before a change of the queue; regate brings the new one into it.
+func (w *Window) ungate(x *queue, q uint32) {
+	if s, share := w.front(x, q); s != 0 {
+		w.counts.Ready -= share
+		w.unready(w.slab.rec(s))
 	}
-	if rep != 0 {
-		w.makeReady(w.slab.rec(rep))
+}
+
+func (w *Window) regate(x *queue, q uint32) {
+	if s, share := w.front(x, q); s != 0 {
+		w.counts.Ready += share
+		w.makeReady(w.slab.rec(s))
 	}
-	x.rep = rep
 }
 
 // FreeKey lets the key go on that the dead record at holds back (see Config.HoldDead). Nothing happens if it holds none.
@@ -239,16 +261,19 @@ func (w *Window) FreeKey(key uint64, at Offset) {
 func (w *Window) free(s uint32) {
 	r := w.slab.rec(s)
 	w.slab.remove(&w.held, r)
+	if q := w.slab.queueOf(s); q != 0 {
+		w.leaveKey(s, r, q)
+	}
 	w.forget(s, r)
 }
 
-func (w *Window) keyOf(s uint32) uint64 { return w.slab.keyOf(s, w.queues.all) }
+func (w *Window) keyOf(s uint32) uint64 { return w.slab.keyOf(s, &w.queues) }
 
 // keyOf gives the key of a record; 0 = it has none.
-func (b *slab) keyOf(s uint32, all []queue) uint64 {
+func (b *slab) keyOf(s uint32, qs *queues) uint64 {
 	switch q := b.queueOf(s); {
 	case q != 0:
-		return all[q].key
+		return qs.at(q).key
 	case b.keyed(s):
 		return b.link(s).aloneKey()
 	}

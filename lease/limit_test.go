@@ -208,7 +208,7 @@ func TestMemory(t *testing.T) {
 		t.Skip("not measured with the race detector: it takes memory of its own")
 	}
 	const n = 200_000
-	if b := memory(n, nil, false); b > 100 {
+	if b := layouts[0].memory(t, n); b > 100 {
 		t.Errorf("%.0f bytes a record", b)
 	}
 	before := heapBytes()
@@ -246,21 +246,11 @@ func TestMemoryOfUnresolvedRecords(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector's memory would be measured")
 	}
-	const limit = 100.0 // bytes
-	own := func(i int) uint64 { return uint64(i) + 1 }
+	const limit = 100.0                         // bytes
 	for _, n := range []int{201_000, 270_000} { // the tables have just grown
-		for _, c := range []struct {
-			what string
-			key  func(int) uint64
-			held bool
-		}{
-			{"leased", nil, false},
-			{"leased with a key of its own", own, false},
-			{"available with a key of its own", own, true},
-			{"waiting behind its key", func(int) uint64 { return 1 }, true},
-		} {
-			if got := memory(n, c.key, c.held); got > limit {
-				t.Errorf("%d records, %s: %.1f bytes each, at most %.0f", n, c.what, got, limit)
+		for _, l := range layouts {
+			if got := l.memory(t, n); got > limit {
+				t.Errorf("%d records, %s: %.1f bytes each, at most %.0f", n, l.name, got, limit)
 			}
 		}
 	}

@@ -68,10 +68,10 @@ func (r *record) again() bool { return r.deliveries > 0 || r.redriven() }
 // timed says whether the record waits for its time r.at.
 func (r *record) timed() bool { return r.state == Leased || r.state == Deferred }
 
-// link places a record in the queue of its key. Of the only record of a key, for which there is no queue, it holds the key.
+// link places a record in the queue of its key. Of the only record of a key, and of one in nobody's way, for which there is no queue, it holds the key.
 type link struct{ queue, next, prev uint32 }
 
-// alone stands for the queue in the link of the only record of a key, and marks its slot where the number of a queue could stand.
+// alone stands for the queue in the link of a record without one, and marks its slot where the number of a queue could stand.
 const alone uint32 = 1 << 31
 
 func aloneLink(key uint64) link { return link{alone, uint32(key), uint32(key >> 32)} }
@@ -159,7 +159,7 @@ func doubled[T any](s []T) []T {
 	return d
 }
 
-// queueOf gives the number of the record's key queue; 0 = it has no key, or is the only one of it.
+// queueOf gives the number of the record's key queue; 0 = it has no key, or is the only one of it, or only remembers it.
 func (b *slab) queueOf(s uint32) uint32 {
 	if l := b.blocks[s>>blockShift].links; l != nil {
 		return l[s&(blockSlots-1)].queue &^ alone

@@ -52,7 +52,7 @@ func (w *Window) keyTaken(s uint32, r *record) bool {
 	if q == 0 || w.gate != gateOrder {
 		return false
 	}
-	busy := w.queues.all[q].busy
+	busy := w.queues.at(q).busy
 	if r.state == Leased {
 		busy--
 	}

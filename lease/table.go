@@ -60,25 +60,28 @@ func (t *table) place(key uint64, c uint32) {
 }
 
 // replace puts number c in the place of the one that a key has.
-func (t *table) replace(key uint64, c uint32) { t.cells[t.holding(key)] = c }
+func (t *table) replace(key uint64, old, c uint32) { t.cells[t.holding(key, old)] = c }
 
-// holding is cell for a key that is in the table.
-func (t *table) holding(key uint64) int {
-	i := t.cell(key)
-	if t.cells[i] == 0 {
-		panic("lease: a table lost one of its entries")
+// holding is cell for a key whose number is known to be in the table; it asks for no keys.
+func (t *table) holding(key uint64, c uint32) int {
+	i := t.home(key)
+	for t.cells[i] != c {
+		if t.cells[i] == 0 {
+			panic("lease: a table lost one of its entries")
+		}
+		i = t.after(i)
 	}
 	return i
 }
 
 // remove takes the number of key out, and closes the gap so that no probe ends early.
-func (t *table) remove(key uint64) {
-	i := t.holding(key)
+func (t *table) remove(key uint64, c uint32) {
+	i := t.holding(key, c)
 	t.n--
 	for j := t.after(i); t.cells[j] != 0; j = t.after(j) {
-		c := t.cells[j]
-		if h := t.home(t.keyOf(c)); t.distance(h, j) >= t.distance(i, j) {
-			t.cells[i] = c
+		next := t.cells[j]
+		if h := t.home(t.keyOf(next)); t.distance(h, j) >= t.distance(i, j) {
+			t.cells[i] = next
 			i = j
 		}
 	}

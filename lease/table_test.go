@@ -19,7 +19,7 @@ func TestTable(t *testing.T) {
 		case tab.get(key) != c:
 			t.Fatalf("key %d gives %d, want %d", key, tab.get(key), c)
 		case ok:
-			tab.remove(key)
+			tab.remove(key, c)
 			delete(want, key)
 		default:
 			keys = append(keys, key)

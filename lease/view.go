@@ -45,12 +45,12 @@ func (w *Window) view(s uint32) View {
 // behind finds the record that holds s back: with an order the key's first, or else the one in flight; with a limit the first in flight.
 func (w *Window) behind(s uint32) (Offset, bool) {
 	q := w.slab.queueOf(s)
-	if q == 0 || w.gate == gateNone {
+	if q == 0 {
 		return 0, false
 	}
-	x := &w.queues.all[q]
+	x := w.queues.at(q)
 	switch {
-	case x.rep == s:
+	case w.slab.rec(s).flags&isReady != 0:
 		return 0, false
 	case w.gate == gateOrder && x.head != s:
 		return w.slab.rec(x.head).offset, true
@@ -58,11 +58,13 @@ func (w *Window) behind(s uint32) (Offset, bool) {
 		return 0, false
 	}
 	h := x.head
-	for n := 0; h != 0 && n < behindSteps; n++ {
+	for range behindSteps {
 		if st := w.slab.rec(h).state; st == Leased || st == Dying && w.gate == gateOrder {
 			return w.slab.rec(h).offset, true
 		}
-		h = w.slab.link(h).next
+		if h = w.slab.link(h).next; h == x.head {
+			break
+		}
 	}
 	return -1, true
 }

@@ -69,7 +69,7 @@ func (w *Window) clear() {
 		if q&alone != 0 {
 			return w.slab.link(q &^ alone).aloneKey()
 		}
-		return w.queues.all[q].key
+		return w.queues.at(q).key
 	}
 	w.first, w.last, w.held, w.back, w.hint = 0, 0, chain{}, chain{}, 0
 	for c := range w.ready {
@@ -222,6 +222,9 @@ func (w *Window) insert(r record, key uint64, dies int64) uint32 {
 	switch {
 	case rec.state == Settled:
 		w.slab.push(&w.held, s)
+		if q := w.slab.queueOf(s); q != 0 {
+			w.enterKey(s, rec, q)
+		}
 		return s
 	case rec.redriven():
 		w.slab.push(&w.back, s)
@@ -269,7 +272,7 @@ func (w *Window) settle(s uint32, o Outcome) {
 
 // forget frees the slot of a record that is in no list any more.
 func (w *Window) forget(s uint32, r *record) {
-	w.byOffset.remove(uint64(r.offset))
+	w.byOffset.remove(uint64(r.offset), s)
 	w.part(s)
 	w.slab.release(s)
 	if n := w.slab.slots(); n > 1024 && w.slab.used < n/8 {
@@ -290,7 +293,7 @@ func (w *Window) leave(s uint32, r *record) {
 	case Dying:
 		w.counts.Dying--
 	}
-	if q := w.slab.queueOf(s); q != 0 && w.gate != gateNone {
+	if q := w.slab.queueOf(s); q != 0 {
 		w.leaveKey(s, r, q)
 	} else if r.state == Available {
 		w.counts.Ready--
@@ -314,7 +317,7 @@ func (w *Window) enter(s uint32, r *record) {
 		w.counts.Dying++
 		w.dying.add(r.offset)
 	}
-	if q := w.slab.queueOf(s); q != 0 && w.gate != gateNone {
+	if q := w.slab.queueOf(s); q != 0 {
 		w.enterKey(s, r, q)
 	} else if r.state == Available {
 		w.counts.Ready++
@@ -327,13 +330,13 @@ func (r *record) bucket() int { return min(max(r.attempt(), 1), histogram) - 1 }
 
 // rebuild lays everything derived out anew: after a change of configuration, or when most of the memory is unused.
 func (w *Window) rebuild() {
-	old, keys := w.slab, w.queues.all
+	old, keys := w.slab, w.queues
 	all := w.inOrder()
 	w.clear()
 	for next, more := all.next(); more; next, more = all.next() {
 		r := *old.rec(next)
 		r.flags, r.next, r.prev = r.flags&isBack, 0, 0
-		w.insert(r, old.keyOf(next, keys), old.dies(next))
+		w.insert(r, old.keyOf(next, &keys), old.dies(next))
 		w.members.unref(r.member) // insert counted it again
 	}
 }
