@@ -8,11 +8,13 @@ import (
 	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/store/badger"
 	"github.com/holtmq/holt/queue/store/memory"
 )
 
-// crowd is a group with n letters of 50 error groups.
-func crowd(tb testing.TB, n int) (*queue.Broker, *dlq.Service) {
+// crowd makes a group with n letters of 50 error groups.
+func crowd(tb testing.TB, b *queue.Broker, n int) {
 	tb.Helper()
 	ctx := context.Background()
 	check := func(err error) {
@@ -20,11 +22,7 @@ func crowd(tb testing.TB, n int) (*queue.Broker, *dlq.Service) {
 			tb.Fatal(err)
 		}
 	}
-	b, err := queue.Open(ctx, memory.New(memory.Config{}), queue.Config{})
-	check(err)
-	s := dlq.New(b, nil)
-	tb.Cleanup(func() { s.Close(); _ = b.Close() })
-	_, _, err = b.PutTopic(ctx, "jobs", queue.Condition{}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) { return c, nil })
+	_, _, err := b.PutTopic(ctx, "jobs", queue.Condition{}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) { return c, nil })
 	check(err)
 	_, _, err = b.PutGroup(ctx, "g", queue.Condition{}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
 		c.Topics = []string{"jobs"}
@@ -54,7 +52,22 @@ func crowd(tb testing.TB, n int) (*queue.Broker, *dlq.Service) {
 		}
 		made += len(msgs)
 	}
-	return b, s
+}
+
+// serve opens a broker and its service on a store; end closes both.
+func serve(tb testing.TB, st store.Store) (b *queue.Broker, s *dlq.Service, end func()) {
+	tb.Helper()
+	b, err := queue.Open(context.Background(), st, queue.Config{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s = dlq.New(b, nil)
+	return b, s, func() {
+		s.Close()
+		if err := b.Close(); err != nil {
+			tb.Fatal(err)
+		}
+	}
 }
 
 func page(tb testing.TB, s *dlq.Service) {
@@ -78,16 +91,47 @@ func summary(tb testing.TB, s *dlq.Service) {
 	}
 }
 
+var looks = []struct {
+	name string
+	look func(testing.TB, *dlq.Service)
+}{{"page", page}, {"filter", filtered}, {"summary", summary}}
+
 // BenchmarkLetters looks at letters: docs/BENCHMARKS.md asks for less than 100 ms at 100,000.
 func BenchmarkLetters(b *testing.B) {
 	for _, n := range []int{1000, 100_000} {
-		_, s := crowd(b, n)
-		for name, look := range map[string]func(testing.TB, *dlq.Service){"page": page, "filter": filtered, "summary": summary} {
-			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+		br, s, end := serve(b, memory.New(memory.Config{}))
+		b.Cleanup(end)
+		crowd(b, br, n)
+		for _, l := range looks {
+			b.Run(fmt.Sprintf("%s/%d", l.name, n), func(b *testing.B) {
 				for b.Loop() {
-					look(b, s)
+					l.look(b, s)
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkFirstLook looks at letters on Badger for the first time after a start, each time anew.
+func BenchmarkFirstLook(b *testing.B) {
+	st, err := badger.Open(context.Background(), badger.Config{Dir: b.TempDir(), MinFree: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = st.Close() })
+	br, _, end := serve(b, st)
+	crowd(b, br, 100_000)
+	end()
+	for _, l := range looks {
+		b.Run(l.name, func(b *testing.B) {
+			for range b.N {
+				b.StopTimer()
+				_, s, end := serve(b, st)
+				b.StartTimer()
+				l.look(b, s)
+				b.StopTimer()
+				end()
+			}
+		})
 	}
 }

@@ -11,6 +11,9 @@ import (
 // ShareGroup returns a share group, for the service of dead letters. Errors: ErrGroupNotFound.
 func (b *Broker) ShareGroup(name string) (*share.Group, error) { return b.groups.Share(name) }
 
+// ShareGroups returns all share groups, in no order, for the service of dead letters.
+func (b *Broker) ShareGroups() []*share.Group { return b.groups.Shares() }
+
 // Durable waits for everything that was enqueued so far: memory runs ahead of the disk, answers never do. Errors: ErrUnknown.
 func (b *Broker) Durable(ctx context.Context) error { return b.committer.Durable(ctx) }
 

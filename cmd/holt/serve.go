@@ -175,6 +175,7 @@ func (s *server) run(ctx context.Context) error {
 	var watch sync.WaitGroup
 	watch.Go(func() { s.reload.run(watching) })
 	watch.Go(func() { _ = s.api.Run(watching) }) // it ends with watching only
+	watch.Go(func() { s.letters.Warm(watching, dlq.WarmBytes) })
 	defer func() { stop(); watch.Wait() }()
 	var cause error
 	select {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/holtmq/holt/queue/record"
 )
 
 // State of a letter.
@@ -62,6 +64,52 @@ func InfoOf(key []byte, o Origin) Info {
 		i.Fingerprint = Fingerprint("", o.ErrorType, o.Error)
 	}
 	return i
+}
+
+// InfoIn is InfoOf of a letter as Wrap made it, at the least cost.
+func InfoIn(l record.Record, t Texts) Info {
+	i := Info{At: time.Time{}.UnixMilli()}
+	var kind []byte
+	for _, h := range l.Headers {
+		switch h.Name {
+		case HeaderReason:
+			i.Reason = Reason(t.Of(h.Value))
+		case HeaderTopic:
+			i.Topic = t.Of(h.Value)
+		case HeaderError:
+			i.Error = t.Of(h.Value)
+		case HeaderFingerprint:
+			i.Fingerprint = t.Of(h.Value)
+		case HeaderType:
+			kind = h.Value
+		case HeaderAt:
+			i.At = parseTime(string(h.Value)).UnixMilli()
+		}
+	}
+	i.Key, i.HasKey = KeyOf(l.Key)
+	if i.Fingerprint == "" {
+		i.Fingerprint = Fingerprint("", string(kind), i.Error)
+	}
+	return i
+}
+
+// Texts lets equal strings share their bytes, as long as they come soon after each other: letters of one error are many. For one goroutine.
+type Texts map[string]string
+
+// maxTexts is how many strings Texts remembers.
+const maxTexts = 256
+
+// Of returns the string of some bytes.
+func (t Texts) Of(b []byte) string {
+	s, known := t[string(b)]
+	if !known {
+		if len(t) == maxTexts {
+			clear(t)
+		}
+		s = string(b)
+		t[s] = s
+	}
+	return s
 }
 
 // Filter chooses letters; what is zero chooses all.

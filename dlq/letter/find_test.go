@@ -1,10 +1,12 @@
 package letter
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/holtmq/holt/queue/record"
 )
@@ -34,6 +36,45 @@ func TestFingerprintsPutEqualErrorsTogether(t *testing.T) {
 	}
 	if got := Fingerprint("", "Type", ""); got != "Type" {
 		t.Errorf("without a message: %q", got)
+	}
+}
+
+func TestWhatIsReadOfALetterIsWhatItSays(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	user := record.Record{Key: []byte("k"), Value: []byte("v"), Headers: []record.Header{{Name: "trace", Value: []byte("7f")}, {Name: HeaderSchema, Value: []byte("2")}}}
+	full := Wrap(user, Origin{Group: "g", Topic: "t", Reason: Rejected, Error: "no order 7", ErrorType: "Missing", Fingerprint: "mine", Member: "w", At: at, History: []byte("h")})
+	texts := Texts{}
+	for name, l := range map[string]record.Record{
+		"a letter":                       full,
+		"one older than fingerprints":    Wrap(user, Origin{Reason: TTL, Error: "no order 7", ErrorType: "Missing", At: at}),
+		"one of a letter":                Wrap(full, Origin{Group: "h", Reason: MaxAttempts, At: at}),
+		"no letter":                      user,
+		"nothing":                        {},
+		"damaged":                        {Key: []byte{}, Headers: []record.Header{{Name: HeaderAt, Value: []byte("yesterday")}, {Name: HeaderOuter, Value: []byte{200}}}},
+		"with a longer key than is kept": Wrap(record.Record{Key: make([]byte, MaxKey+1)}, Origin{Reason: Rejected, At: at}),
+	} {
+		if got, want := InfoIn(l, texts), InfoOf(l.Key, OriginOf(l)); got != want {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+		if got, want := BodySize(l), Body(l).Size(); got != want {
+			t.Errorf("%s: %d bytes, want %d", name, got, want)
+		}
+	}
+}
+
+func TestTextsAreShared(t *testing.T) {
+	texts := Texts{}
+	first := texts.Of([]byte("some error"))
+	if again := texts.Of([]byte("some error")); unsafe.StringData(first) != unsafe.StringData(again) {
+		t.Error("equal texts have bytes of their own")
+	}
+	for i := range 3 * maxTexts {
+		if s := strconv.Itoa(i); texts.Of([]byte(s)) != s {
+			t.Fatalf("%q became another", s)
+		}
+		if len(texts) > maxTexts {
+			t.Fatalf("%d texts are remembered", len(texts))
+		}
 	}
 }
 

@@ -107,16 +107,32 @@ func Body(l record.Record) record.Record {
 	return l
 }
 
+// BodySize is Body(l).Size(), but cheaper.
+func BodySize(l record.Record) int {
+	size := len(l.Key) + len(l.Value)
+	for _, h := range l.Headers {
+		switch {
+		case h.Name == HeaderOuter:
+			return Body(l).Size()
+		case plain(h.Name):
+			size += len(h.Name) + len(h.Value)
+		}
+	}
+	return size
+}
+
 // Plain returns headers without the server's, but for HeaderSchema.
 func Plain(headers []record.Header) []record.Header {
 	out := make([]record.Header, 0, len(headers)+10)
 	for _, h := range headers {
-		if !strings.HasPrefix(h.Name, "holt-") || h.Name == HeaderSchema {
+		if plain(h.Name) {
 			out = append(out, h)
 		}
 	}
 	return out
 }
+
+func plain(name string) bool { return !strings.HasPrefix(name, "holt-") || name == HeaderSchema }
 
 // outer encodes what a record that is itself a letter was a letter by: a group may read the letters of another, and the one that gets the record again is to see all
 // that it had. Names and values follow each other, each after its length as a uvarint. Empty for any other record.

@@ -3,6 +3,7 @@ package partition
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -243,5 +244,45 @@ func TestScanStopsAtTheEnd(t *testing.T) {
 	})
 	if err != nil || len(seen) != 1 {
 		t.Errorf("seen %v, %v", seen, err)
+	}
+}
+
+func TestASweepGoesOnWhereItEndedAndTheCacheKeepsNothing(t *testing.T) {
+	p, c := part(t, 0)
+	for _, v := range []string{"a", "b", "c"} {
+		appendTo(t, p, c, time.Now(), v, v)
+	}
+	var seen []record.Offset
+	sweep := func(from record.Offset, chunk int) record.Offset {
+		t.Helper()
+		next, err := p.Sweep(t.Context(), from, chunk, func(r *record.Reader) error {
+			seen = append(seen, r.Offset())
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return next
+	}
+	p.cache = NewCache(1 << 20)
+	if next := sweep(1, 1); next != 2 {
+		t.Errorf("one batch ends at %d", next)
+	}
+	if next := sweep(2, 1<<20); next != 6 {
+		t.Errorf("the rest ends at %d", next)
+	}
+	if next := sweep(6, 1); next != 6 {
+		t.Errorf("the end is %d", next)
+	}
+	if want := []record.Offset{1, 2, 3, 4, 5}; !slices.Equal(seen, want) {
+		t.Errorf("seen %v, want %v", seen, want)
+	}
+	if p.cached(1) != nil || p.cached(3) != nil {
+		t.Error("the cache keeps what was swept")
+	}
+	p.end.Store(3) // while the commit of what comes then is being told
+	seen = nil
+	if next := sweep(2, 1<<20); next != 3 && next != 4 {
+		t.Errorf("past what is there: %d", next)
 	}
 }

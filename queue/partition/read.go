@@ -72,6 +72,33 @@ func (p *Partition) Scan(ctx context.Context, from record.Offset, chunk int, fn 
 	return nil
 }
 
+// Sweep is Scan of about chunk bytes, for what nobody is likely to read again soon: the cache keeps nothing of it. It returns where to go on, the durable end when that is
+// reached.
+func (p *Partition) Sweep(ctx context.Context, from record.Offset, chunk int, fn func(*record.Reader) error) (next record.Offset, err error) {
+	start, end := p.Bounds()
+	if from >= end {
+		return end, nil
+	}
+	if from < start {
+		return from, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, store.ErrTrimmed)
+	}
+	batches, err := p.log.Read(ctx, from, chunk)
+	if err != nil {
+		return from, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
+	}
+	next = from
+	for _, b := range batches {
+		if b.Base >= end {
+			return end, nil
+		}
+		if err := scanBatch(b, from, fn); err != nil {
+			return next, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, b.Base, damaged(err))
+		}
+		next = b.Last + 1
+	}
+	return next, nil
+}
+
 // damaged says in the store's words that a batch cannot be decoded.
 func damaged(err error) error {
 	if errors.Is(err, record.ErrCorrupt) || errors.Is(err, record.ErrUnsupported) {

@@ -153,7 +153,8 @@ func (g *Group) letter(ctx context.Context, w *window, d lease.Death) (record.Re
 		return rec, nil, err
 	}
 	o := g.origin(w, d, h)
-	info := interned(letter.InfoOf(rec.Key, o))
+	info := letter.InfoOf(rec.Key, o)
+	info.Error, info.Fingerprint = g.texts.Of([]byte(info.Error)), g.texts.Of([]byte(info.Fingerprint))
 	wrapped := letter.Wrap(rec, o)
 	return wrapped, &entry{
 		place: place{w.part.ID, d.Offset}, key: keyHash(rec.Key), size: uint32(letter.Body(wrapped).Size()), deliveries: d.Delivery,

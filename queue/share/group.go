@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/commit"
@@ -76,7 +77,8 @@ type Group struct {
 	expired  []lease.Expired // reused by every Expire of a machine
 
 	burying  chan struct{} // one slot: held while dead letters are written
-	reading  chan struct{} // one slot: held while letters of before the process are read
+	texts    letter.Texts  // of the letters written last; for who is burying
+	reading  chan struct{} // one slot: held while some letters of before the process are read
 	buries   bool          // somebody is about to take it
 	retrying bool          // a retry of burials is set
 	work     sync.WaitGroup
@@ -105,7 +107,7 @@ func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprint
 func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, answers []*Answers) *Group {
 	g := &Group{
 		env: env, id: def.ID, name: def.Name, def: def, letters: letters, byLog: map[store.LogID]*window{},
-		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), filled: make(chan struct{}), attempts: newAttempts(), burying: make(chan struct{}, 1), reading: make(chan struct{}, 1), members: newMembers(), measures: newMeasures(),
+		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), filled: make(chan struct{}), attempts: newAttempts(), burying: make(chan struct{}, 1), texts: letter.Texts{}, reading: make(chan struct{}, 1), members: newMembers(), measures: newMeasures(),
 	}
 	slices.SortFunc(g.letters, func(a, b *Letters) int { return cmp.Compare(a.part.ID, b.part.ID) })
 	g.ctx, g.cancel = context.WithCancel(context.Background())

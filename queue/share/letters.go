@@ -42,8 +42,9 @@ type Letters struct {
 	rows    []*entry                // by letter, stale ones among them
 	stale   int
 	counts  [letter.Purged + 1]int
-	unread  int  // without info
-	lost    bool // its topic is being deleted
+	unread  int           // without info
+	read    record.Offset // those before it have theirs
+	lost    bool          // its topic is being deleted
 }
 
 // NewLetters begins the replay of the letters on a partition.

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
-	"unique"
 
 	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/lease"
@@ -65,11 +63,13 @@ var ErrNoLetter = errors.New("no such dead letter")
 // scanChunk is how many letters are looked at while the group's lock is held.
 const scanChunk = 1024
 
-// eachLetter calls fn for every letter from a mark on, in order of death, with the lock held, which is given back now and then; fn returns false to end
+// eachLetter calls fn for every letter that a filter chooses from a mark on, in order of death, with the lock held, which is given back now and then; fn returns false to end
 // it. It must keep no entry. Errors: the store's, when letters must be read first.
-func (g *Group) eachLetter(ctx context.Context, from LetterMark, fn func(*Letters, *entry) bool) error {
-	if err := g.readLetters(ctx); err != nil {
-		return err
+func (g *Group) eachLetter(ctx context.Context, f *letter.Filter, from LetterMark, fn func(*Letters, *entry) bool) error {
+	if !f.All() {
+		if err := g.readLetters(ctx); err != nil {
+			return err
+		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -85,7 +85,7 @@ func (g *Group) eachLetter(ctx context.Context, from LetterMark, fn func(*Letter
 		for n := min(i+scanChunk, len(l.rows)); i < n; i++ {
 			e := l.rows[i]
 			from.At = e.letter + 1
-			if !e.gone && e.info != nil && !fn(l, e) {
+			if !e.gone && e.chosen(f) && !fn(l, e) {
 				return nil
 			}
 		}
@@ -99,6 +99,11 @@ func (g *Group) eachLetter(ctx context.Context, from LetterMark, fn func(*Letter
 			return err
 		}
 	}
+}
+
+// chosen tells whether a filter chooses a letter; one that is not read is chosen by its state alone.
+func (e *entry) chosen(f *letter.Filter) bool {
+	return (f.State == 0 || f.State == e.state) && (f.All() || e.info != nil && f.Match(e.state, e.info))
 }
 
 // lettersFrom returns the letters on the first log from id on; nil if there are none. The lock is held.
@@ -123,10 +128,7 @@ func (g *Group) FindLetters(ctx context.Context, f letter.Filter, from LetterMar
 		rows, next, err = g.PageLetters(ctx, f, from, limit)
 		return rows, next, total, err
 	}
-	err = g.eachLetter(ctx, LetterMark{}, func(l *Letters, e *entry) bool {
-		if !f.Match(e.state, e.info) {
-			return true
-		}
+	err = g.eachLetter(ctx, &f, LetterMark{}, func(l *Letters, e *entry) bool {
 		total++
 		switch mark := (LetterMark{l.part.ID, e.letter}); {
 		case next != nil, mark.Log < from.Log, mark.Log == from.Log && mark.At < from.At:
@@ -142,10 +144,7 @@ func (g *Group) FindLetters(ctx context.Context, f letter.Filter, from LetterMar
 
 // PageLetters is FindLetters without the count.
 func (g *Group) PageLetters(ctx context.Context, f letter.Filter, from LetterMark, limit int) (rows []LetterRow, next *LetterMark, err error) {
-	err = g.eachLetter(ctx, from, func(l *Letters, e *entry) bool {
-		if !f.Match(e.state, e.info) {
-			return true
-		}
+	err = g.eachLetter(ctx, &f, from, func(l *Letters, e *entry) bool {
 		if len(rows) == limit {
 			next = &LetterMark{l.part.ID, e.letter}
 			return false
@@ -171,10 +170,8 @@ func (g *Group) countLetters(s letter.State) (n int) {
 
 // LetterIDs returns the ids of up to limit letters that a filter chooses, in order of death; limit 0 = all. Errors: the store's.
 func (g *Group) LetterIDs(ctx context.Context, f letter.Filter, limit int) (ids []LetterID, err error) {
-	err = g.eachLetter(ctx, LetterMark{}, func(_ *Letters, e *entry) bool {
-		if f.Match(e.state, e.info) {
-			ids = append(ids, e.id())
-		}
+	err = g.eachLetter(ctx, &f, LetterMark{}, func(_ *Letters, e *entry) bool {
+		ids = append(ids, e.id())
 		return limit == 0 || len(ids) < limit
 	})
 	return ids, err
@@ -182,13 +179,15 @@ func (g *Group) LetterIDs(ctx context.Context, f letter.Filter, limit int) (ids 
 
 // MatchLetters returns those of some letters that a filter chooses. Errors: the store's.
 func (g *Group) MatchLetters(ctx context.Context, ids []LetterID, f letter.Filter) (out []LetterID, err error) {
-	if err := g.readLetters(ctx); err != nil {
-		return nil, err
+	if !f.All() {
+		if err := g.readLetters(ctx); err != nil {
+			return nil, err
+		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, id := range ids {
-		if e, _ := g.letterAt(id.place()); e != nil && e.info != nil && f.Match(e.state, e.info) {
+		if e, _ := g.letterAt(id.place()); e != nil && e.chosen(&f) {
 			out = append(out, id)
 		}
 	}
@@ -204,15 +203,16 @@ type LetterBucket struct {
 // SummarizeLetters counts the letters that a filter chooses. Errors: the store's.
 func (g *Group) SummarizeLetters(ctx context.Context, f letter.Filter, by letter.By) ([]LetterBucket, error) {
 	sum, samples := letter.NewSummary(by), map[*letter.Bucket]LetterID{}
-	err := g.eachLetter(ctx, LetterMark{}, func(_ *Letters, e *entry) bool {
-		if f.Match(e.state, e.info) {
-			b, newest := sum.Add(e.info)
-			if newest {
-				samples[b] = e.id()
-			}
-			if b != nil && e.redrives > 0 && e.state != letter.Redriven {
-				b.Again++
-			}
+	if err := g.readLetters(ctx); err != nil {
+		return nil, err
+	}
+	err := g.eachLetter(ctx, &f, LetterMark{}, func(_ *Letters, e *entry) bool {
+		b, newest := sum.Add(e.info)
+		if newest {
+			samples[b] = e.id()
+		}
+		if b != nil && e.redrives > 0 && e.state != letter.Redriven {
+			b.Again++
 		}
 		return true
 	})
@@ -273,126 +273,4 @@ func (g *Group) changed() {
 		close(g.news)
 		g.news = nil
 	}
-}
-
-// readLetters reads what letters are found by, of those that were there before the process: once, when somebody asks for the first time.
-func (g *Group) readLetters(ctx context.Context) error {
-	for {
-		g.mu.Lock()
-		l, from := g.unreadLetters()
-		g.mu.Unlock()
-		if l == nil {
-			return nil
-		}
-		select {
-		case g.reading <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		err := g.readLettersOn(ctx, l, from)
-		<-g.reading
-		if err != nil {
-			return fmt.Errorf("group %s: dead letters: %w", g.name, err)
-		}
-	}
-}
-
-// unreadLetters returns letters that are not read yet, and the first of them; the lock is held.
-func (g *Group) unreadLetters() (*Letters, record.Offset) {
-	for _, l := range g.letters {
-		if l.unread == 0 {
-			continue
-		}
-		for _, e := range l.rows {
-			if !e.gone && e.info == nil {
-				return l, e.letter
-			}
-		}
-	}
-	return nil, 0
-}
-
-// letterChunk is about how many bytes of letters are read at a time.
-const letterChunk = 1 << 20
-
-// readInfo is what one letter's record says.
-type readInfo struct {
-	at   record.Offset
-	info letter.Info
-	born int64
-	key  uint64
-	size uint32
-}
-
-// readLettersOn reads a partition's letters from an offset on. Those that are not there any more are known by their places alone.
-func (g *Group) readLettersOn(ctx context.Context, l *Letters, from record.Offset) error {
-	start, end := l.part.Bounds()
-	var batch []readInfo
-	err := l.part.Scan(ctx, max(from, start), letterChunk, func(r *record.Reader) error {
-		rec := r.Record()
-		batch = append(batch, readInfo{
-			at: rec.Offset, info: interned(letter.InfoOf(rec.Key, letter.OriginOf(rec))),
-			born: rec.Timestamp.UnixMilli(), key: keyHash(rec.Key), size: uint32(letter.Body(rec).Size()),
-		})
-		if len(batch) == scanChunk {
-			g.tellLetters(l, batch)
-			batch = batch[:0]
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	g.tellLetters(l, batch)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, e := range slices.Clone(l.rows) { // take may sweep the rows
-		switch {
-		case e.letter >= end || e.info != nil || e.gone:
-		case e.state != letter.Open && !g.live(e): // retention took it from between others
-			l.take(e)
-		default:
-			e.info = &letter.Info{}
-			l.unread--
-		}
-	}
-	return nil
-}
-
-// LetterGone takes note that a letter's record is not there any more; one that is open, or needed still, stays known.
-func (g *Group) LetterGone(row *LetterRow) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if e, l := g.letterAt(row.ID.place()); e != nil && e.letter == row.at && e.state != letter.Open && !g.live(e) {
-		l.take(e)
-	}
-}
-
-// tellLetters gives entries what was read of them.
-func (g *Group) tellLetters(l *Letters, batch []readInfo) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for i := range batch {
-		b := &batch[i]
-		n := l.from(b.at)
-		if n == len(l.rows) || l.rows[n].letter != b.at || l.rows[n].gone || l.rows[n].info != nil {
-			continue
-		}
-		e := l.rows[n]
-		info := b.info
-		e.info = &info
-		l.unread--
-		if e.bare {
-			e.born, e.key, e.size = b.born, b.key, b.size
-		}
-	}
-}
-
-// interned lets equal strings share their bytes: letters of one error are many.
-func interned(i letter.Info) letter.Info {
-	i.Topic = unique.Make(i.Topic).Value()
-	i.Error = unique.Make(i.Error).Value()
-	i.Fingerprint = unique.Make(i.Fingerprint).Value()
-	i.Reason = letter.Reason(unique.Make(string(i.Reason)).Value())
-	return i
 }
