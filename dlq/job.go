@@ -121,12 +121,5 @@ func (s *Service) look(j *redrive.Job) {
 	if err != nil || g.Definition().ID != j.GroupID {
 		return
 	}
-	for from := 0; ; {
-		turns, ids, redrives, next := j.Waiting(from, 1000)
-		if len(turns) == 0 {
-			return
-		}
-		j.Note(turns, g.Fates(ids, redrives))
-		from = next
-	}
+	j.Look(g.Fates)
 }

@@ -108,7 +108,11 @@ func (s *Service) end(j *redrive.Job, state redrive.State, detail string) error 
 func (s *Service) heed(j *redrive.Job, g *share.Group) (room int, err error) {
 	for {
 		changed := g.LettersChanged()
-		s.look(j)
+		if j.Ramp {
+			j.Look(g.Fates)
+		} else {
+			j.Glance(g.Fates)
+		}
 		p := j.Progress()
 		if back := p.Succeeded + p.DiedAgain; p.DiedAgain > 0 && float64(p.DiedAgain) > j.StopOnRedeath*float64(back) {
 			return 0, s.end(j, redrive.Failed, fmt.Sprintf("%d of %d that came back died again", p.DiedAgain, back))
@@ -118,7 +122,7 @@ func (s *Service) heed(j *redrive.Job, g *share.Group) (room int, err error) {
 		}
 		turns := j.Turns()
 		stage := stageEnd(turns)
-		if waiting, _, _, _ := j.Waiting(0, 1); len(waiting) == 0 || turns < stage && !atStage(turns) {
+		if !j.Waits() || turns < stage && !atStage(turns) {
 			return stage - turns, nil
 		}
 		ended := j.Ended()

@@ -177,6 +177,6 @@ func (j *Job) replayNoted(r *varint.Reader) {
 			r.Fail()
 			return
 		}
-		j.note([]noted{{turn, fate}})
+		j.took([]noted{{turn, fate}})
 	}
 }

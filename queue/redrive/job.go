@@ -52,6 +52,8 @@ type Job struct {
 	redrives []uint32     // of the letters that had their turn: the letter's redrives since; 0 = skipped
 	fates    []share.Fate // likewise: what became of them, as far as it was noted
 	counts   [share.Forgotten + 1]int
+	first    int // turn: of those before none waits
+	glanced  int // turn: where Glance goes on
 	redriven int
 	state    State
 	detail   string
@@ -117,59 +119,6 @@ func (j *Job) step(done []uint32) {
 		if n != 0 {
 			j.counts[fate]++
 		}
-	}
-}
-
-// Waiting returns up to n redriven letters, from the given turn on, of which it is not noted what became of them, and where to go on.
-func (j *Job) Waiting(from, n int) (turns []int, ids []share.LetterID, redrives []uint32, next int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.counts[share.Waits] == 0 {
-		return nil, nil, nil, len(j.fates)
-	}
-	for ; from < len(j.fates) && len(turns) < n; from++ {
-		if j.fates[from] == share.Waits {
-			turns, ids, redrives = append(turns, from), append(ids, j.ids[from]), append(redrives, j.redrives[from])
-		}
-	}
-	return turns, ids, redrives, from
-}
-
-// maxNoted is how many fates one delta holds.
-const maxNoted = 4000
-
-// Note notes what became of letters, by their turns in order, and enqueues it: nobody waits for it, since it can be found out again.
-func (j *Job) Note(turns []int, fates []share.Fate) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.gone {
-		return
-	}
-	var known []noted
-	for i, t := range turns {
-		if fates[i] != share.Waits && j.fates[t] == share.Waits {
-			known = append(known, noted{t, fates[i]})
-		}
-	}
-	for len(known) > 0 {
-		some := known[:min(len(known), maxNoted)]
-		known = known[len(some):]
-		j.note(some)
-		j.committer.Enqueue(commit.Unit{j.journal.Part(encodeNoted(some))})
-	}
-}
-
-// noted is a fate that is noted.
-type noted struct {
-	turn int
-	fate share.Fate
-}
-
-func (j *Job) note(some []noted) {
-	for _, n := range some {
-		j.counts[j.fates[n.turn]]--
-		j.fates[n.turn] = n.fate
-		j.counts[n.fate]++
 	}
 }
 

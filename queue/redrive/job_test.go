@@ -50,7 +50,7 @@ func deltasOf(seed uint64) (*Job, [][]byte) {
 				known = append(known, noted{t, share.Fate(1 + r.IntN(3))})
 			}
 		}
-		j.note(known)
+		j.took(known)
 		deltas = append(deltas, encodeNoted(known))
 	}
 	if r.IntN(2) == 0 {
