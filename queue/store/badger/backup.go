@@ -28,10 +28,14 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) (store.Backup, error) {
 }
 
 func (s *Store) backup(ctx context.Context, w io.Writer) (info store.Backup, err error) {
-	seq, err := s.beginRead(func() {})
+	if err := s.catchUp(); err != nil {
+		return info, err
+	}
+	m, err := s.beginRead(func() {})
 	if err != nil {
 		return info, err
 	}
+	seq := m.seq
 	defer s.endRead(seq)
 	info = store.Backup{Engine: "badger", Sequence: seq, Opens: s.opens, At: time.Now().UTC().Truncate(time.Millisecond), About: s.Health().Used}
 	out, err := beginCopy(w, info)

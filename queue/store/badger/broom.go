@@ -36,7 +36,7 @@ func (b *broom) finish() {
 	}
 	s.work.freed += b.freed
 	s.mu.Unlock()
-	s.publish(nil)
+	s.publish(nil, nil)
 }
 
 func (b *broom) sweep(g garbage) (done bool, err error) {

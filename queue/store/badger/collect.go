@@ -125,7 +125,7 @@ func (s *Store) flushTable() error {
 	if err := s.write(ops); err != nil {
 		return err
 	}
-	s.publish(nil)
+	s.publish(nil, nil)
 	s.mu.Lock()
 	s.work.owed, s.work.freed, s.work.stage = s.work.owed+s.work.freed, 0, flushed
 	s.mu.Unlock()

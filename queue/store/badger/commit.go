@@ -43,10 +43,14 @@ func (s *Store) commit(units []store.Unit) (done int, err error) {
 		return err
 	}
 	for i, u := range units {
-		if rewrites(u) { // it looks at what is durable
+		if rewrites(u) { // it looks at what Badger has
 			if err := flush(); err != nil {
 				return done, err
 			}
+			if err := s.catchUp(); err != nil {
+				return done, err
+			}
+			g.direct = true
 		}
 		p, err := s.plan(g, u)
 		if err != nil {
@@ -121,50 +125,65 @@ func (s *Store) flush(g *group) error {
 	for i := range ops {
 		cost += ops[i].cost()
 	}
-	var err error
-	if s.fits(cost, len(ops)) {
-		err = s.write(ops)
-	} else {
-		err = s.redo(ops)
+	switch fits := s.fits(cost, len(ops)); {
+	case fits && !g.direct && g.bytes <= maxAhead:
+		return s.writeAhead(g, ops)
+	case fits:
+		if err := s.write(ops); err != nil {
+			return err
+		}
+	default:
+		if err := s.redo(ops); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	s.publish(g)
+	s.publish(g, nil)
 	return nil
 }
 
-// write makes one transaction durable, under the next sequence. The caller holds the token.
+// writeAhead makes a group durable in the files in front of Badger, and visible.
+func (s *Store) writeAhead(g *group, ops []op) error {
+	if err := s.room(ops); err != nil {
+		return s.unknown(err)
+	}
+	c := newCommit(s.next(), ops)
+	if err := s.ahead.append(commitRecord{c.seq, s.seq, s.opens}, ops, s.await); err != nil {
+		return s.unknown(err)
+	}
+	if err := s.cause(); err != nil {
+		return s.unknown(err)
+	}
+	s.seq = c.seq
+	s.publish(g, c)
+	return nil
+}
+
+// await returns once Badger has got all commits up to a sequence.
+func (s *Store) await(seq uint64) error {
+	s.mu.Lock()
+	has := s.inBadger
+	s.mu.Unlock()
+	if has >= seq {
+		return nil
+	}
+	return s.catchUp()
+}
+
+// write makes one transaction of Badger's durable, under the next sequence, after all commits behind. publish must follow. The caller holds the token.
 func (s *Store) write(ops []op) error {
 	if err := s.room(ops); err != nil {
 		return s.unknown(err)
 	}
+	if err := s.catchUp(); err != nil {
+		return err
+	}
+	s.applying.Lock()
+	defer s.applying.Unlock()
 	seq := s.next()
-	txn := s.db.NewTransactionAt(s.seq, true)
-	defer txn.Discard()
-	ops = append(ops, op{sequenceKey, commitRecord{seq, s.seq, s.opens}.encode()})
-	for i := range ops {
-		if err := set(txn, &ops[i]); err != nil {
-			return s.unknown(err)
-		}
-	}
-	done := make(chan error, 1)
-	if err := txn.CommitAt(seq, func(err error) { done <- err }); err != nil {
-		return s.unknown(err)
-	}
-	select {
-	case err := <-done:
-		if err != nil {
-			return s.unknown(err)
-		}
-	case <-s.dead:
-	}
-	// Badger only logs some errors of its syncs: the logger has stopped the store before the commit's answer came.
-	if err := s.cause(); err != nil {
+	if err := s.apply([]*commit{{seq: seq, ops: ops}}); err != nil {
 		return s.unknown(err)
 	}
 	s.seq = seq
-	s.begun.look()
 	return nil
 }
 
@@ -184,10 +203,17 @@ func (s *Store) unknown(err error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnknown, err)
 }
 
-// publish lets readers see what has become durable, all logs at once.
-func (s *Store) publish(g *group) {
+// publish lets readers see what has become durable, all logs at once: in c or, if that is nil, in Badger.
+func (s *Store) publish(g *group, c *commit) {
 	s.mu.Lock()
-	s.durable = s.seq
+	first := len(s.behind) == 0
+	if c == nil {
+		s.inBadger = s.seq
+	} else {
+		s.behind = append(s.behind, c)
+		s.behindBytes += c.bytes
+	}
+	bytes := s.behindBytes
 	if g != nil {
 		for _, d := range g.drafts {
 			d.publish()
@@ -200,11 +226,28 @@ func (s *Store) publish(g *group) {
 			s.work.add(x)
 		}
 	}
-	discard := s.readers.oldest(s.durable)
+	discard := s.readers.oldest(s.inBadger)
 	s.mu.Unlock()
-	s.db.SetDiscardTs(discard)
+	switch {
+	case c == nil:
+		s.db.SetDiscardTs(discard)
+	case bytes >= maxBehind:
+		_ = s.catchUp() // an error has stopped the store; the commit stands
+	case bytes >= applyBytes:
+		signal(s.full)
+	case first:
+		signal(s.begins)
+	}
 	if err := s.side.advance(s.seq); err != nil {
 		s.fail(err) // what was committed stands, but nothing would tell of the next loss
+	}
+}
+
+// signal fills a channel's one slot.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 

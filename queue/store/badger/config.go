@@ -31,6 +31,9 @@ type Config struct {
 	// was deleted, the next one follows soon. 0: 10 s.
 	CollectEvery time.Duration
 
+	// applyAfter is how long a commit waits for others before Badger gets it. 0: 10 ms.
+	applyAfter time.Duration
+
 	// valueFile is the length in bytes of Badger's value log files. 0: 64 MiB.
 	valueFile int64
 
@@ -68,6 +71,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.CollectEvery == 0 {
 		c.CollectEvery = 10 * time.Second
+	}
+	if c.applyAfter == 0 {
+		c.applyAfter = applyAfter
 	}
 	if c.valueFile == 0 {
 		c.valueFile = valueFileSize

@@ -16,6 +16,11 @@ var (
 	ErrFull     = errors.New("the file system is full")
 )
 
+// lost says that a commit in a file does not follow the one that comes before it.
+func lost(c commitRecord, file string, before uint64) error {
+	return fmt.Errorf("%w: in %s commit %d, which follows %d, comes after %d", ErrLost, file, c.seq, c.before, before)
+}
+
 // died wraps the cause of the store's end.
 func died(cause error) error { return fmt.Errorf("%w: %w", store.ErrDead, cause) }
 

@@ -14,9 +14,10 @@ type group struct {
 	order   []*pack
 	garbage []garbage
 	units   int
-	cost    int // as Badger will count it
-	count   int // of operations
-	bytes   int // of values
+	direct  bool // it goes to Badger at once
+	cost    int  // as Badger will count it
+	count   int  // of operations
+	bytes   int  // of values
 	freed   int64
 }
 

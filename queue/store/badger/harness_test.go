@@ -19,6 +19,7 @@ func copyDir(t testing.TB, from string) string {
 			t.Fatal(err)
 		}
 		copyAll(t, from, to, sideName)
+		copyAll(t, from, to, aheadName+"*")
 		for _, pattern := range []string{"*.mem", "MANIFEST", "*.sst", "*.vlog", "*"} {
 			copyAll(t, from, to, pattern)
 		}
@@ -32,6 +33,9 @@ func copyDir(t testing.TB, from string) string {
 		}
 		if string(was) == string(is) { // no table that it names was removed meanwhile
 			return to
+		}
+		if err := os.RemoveAll(to); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -181,6 +181,9 @@ func (s *Store) todo() []garbage {
 
 // deleteSome makes one transaction of the list. The caller holds the token.
 func (s *Store) deleteSome(list []garbage) (more bool, err error) {
+	if err := s.catchUp(); err != nil {
+		return false, err
+	}
 	txn := s.db.NewTransactionAt(s.seq, false)
 	defer txn.Discard()
 	b := &broom{s: s, txn: txn}

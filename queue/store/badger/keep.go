@@ -44,7 +44,7 @@ func (s *Store) keepOnce(use bool) error {
 	}
 	giveBackPages(s.cfg.Dir)
 	s.mu.Lock()
-	discard := s.readers.oldest(s.durable)
+	discard := s.readers.oldest(s.inBadger)
 	s.mu.Unlock()
 	s.db.SetDiscardTs(discard)
 	return s.checkFiles()

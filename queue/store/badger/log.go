@@ -18,10 +18,11 @@ type log struct {
 	st *state
 }
 
-// view is a moment of a log: its bounds, and a transaction that sees exactly what they tell of.
+// view is a moment of a log: its bounds, and a transaction and the commits behind it that hold exactly what they tell of.
 type view struct {
+	moment
 	head head
-	seq  uint64
+	edge store.Offset // from here on batches are in the commits behind
 	txn  *badgerdb.Txn
 }
 
@@ -70,7 +71,7 @@ func (l *log) Note(ctx context.Context, j store.Journal, at store.Offset) ([]byt
 			return nil
 		}
 		key := noteKey(l.st.id, id, at)
-		sealed, err := getValue(v.txn, key)
+		sealed, err := v.get(v.txn, key)
 		if err != nil || sealed == nil {
 			return err
 		}
@@ -121,10 +122,11 @@ func (l *log) begin(ctx context.Context) (*view, error) {
 	}
 	v := new(view)
 	var err error
-	v.seq, err = l.s.beginRead(func() { v.head = l.st.head })
+	v.moment, err = l.s.beginRead(func() { v.head = l.st.head })
 	if err != nil {
 		return nil, err
 	}
+	v.edge = v.moment.edge(l.st.id, v.head.end)
 	v.txn = l.s.db.NewTransactionAt(v.seq, false)
 	return v, nil
 }
@@ -163,6 +165,9 @@ func (l *log) batches(v *view, from store.Offset, maxBytes int) ([]store.Batch, 
 
 // batch returns the batch that begins at base, checked.
 func (l *log) batch(v *view, base store.Offset) (store.Batch, error) {
+	if base >= v.edge {
+		return l.batchBehind(v, base)
+	}
 	b, err := readBatch(v.txn, batchKey(l.st.id, base))
 	if err == nil && b == nil {
 		err = errDamaged
@@ -176,8 +181,20 @@ func (l *log) batch(v *view, base store.Offset) (store.Batch, error) {
 	return *b, nil
 }
 
+// batchBehind returns the batch that covers an offset from the view's edge on.
+func (l *log) batchBehind(v *view, at store.Offset) (store.Batch, error) {
+	key, value := v.moment.covering(l.st.id, at)
+	if key == nil {
+		return store.Batch{}, corrupt("batch that covers %d is not among the newest commits", at)
+	}
+	return parseBatch(key, value)
+}
+
 // covering returns the batch that covers an offset: mostly one begins there, because readers go from batch to batch.
 func (l *log) covering(v *view, at store.Offset) (store.Batch, error) {
+	if at >= v.edge {
+		return l.batchBehind(v, at)
+	}
 	if ok, err := has(v.txn, batchKey(l.st.id, at)); err != nil {
 		return store.Batch{}, err
 	} else if ok {
@@ -237,6 +254,11 @@ func (l *log) search(v *view, t time.Time) (store.Offset, error) {
 
 // header returns the batch that covers an offset, without its bytes.
 func (l *log) header(v *view, at store.Offset) (b store.Batch, err error) {
+	if at >= v.edge {
+		b, err = l.batchBehind(v, at)
+		b.Bytes = nil
+		return b, err
+	}
 	it := v.txn.NewIterator(badgerdb.IteratorOptions{Prefix: logKey(kindBatch, l.st.id), Reverse: true})
 	defer it.Close()
 	it.Seek(batchKey(l.st.id, at))

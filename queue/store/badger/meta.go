@@ -119,7 +119,7 @@ func (m meta) change(ctx context.Context, name string, fn func(old *store.Defini
 	if err := s.write(ops); err != nil {
 		return 0, err
 	}
-	s.publish(nil)
+	s.publish(nil, nil)
 	return s.seq, nil
 }
 

@@ -39,6 +39,7 @@ func newStore(cfg Config) *Store {
 	return &Store{
 		cfg: cfg, log: cfg.Logger,
 		token: make(chan struct{}, 1), logs: map[store.LogID]*state{},
+		begins: make(chan struct{}, 1), full: make(chan struct{}, 1),
 		begun: begun{dir: cfg.Dir}, work: newWork(), closing: make(chan struct{}), dead: make(chan struct{}),
 	}
 }
@@ -114,20 +115,28 @@ func (s *Store) openBadger(fresh bool) (err error) {
 		return corrupt("%v", err)
 	}
 	s.maxCost, s.maxCount = int(s.db.MaxBatchSize())-1<<10, int(s.db.MaxBatchCount())-8
+	if err := s.begun.find(); err != nil {
+		return err
+	}
 	if err := s.readSequence(); err != nil {
 		return err
 	}
 	if err := s.recoverRedo(); err != nil {
 		return err
 	}
-	if err := s.begun.find(); err != nil {
+	if s.ahead, err = openAhead(s.cfg.Dir); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			_ = s.ahead.close()
+		}
+	}()
 	s.opens = max(s.opens, s.side.rec.opens) + 1
 	if err := s.write(nil); err != nil {
 		return err
 	}
-	s.publish(nil)
+	s.publish(nil, nil)
 	if err := s.side.begin(s.seq, s.opens); err != nil {
 		return err
 	}
@@ -140,6 +149,7 @@ func (s *Store) openBadger(fresh bool) (err error) {
 		return err
 	}
 	s.log.Info("store opened", "dir", s.cfg.Dir, "opens", s.opens, "sequence", s.seq)
+	s.workers.Go(s.applier)
 	s.workers.Go(s.keep)
 	s.workers.Go(s.janitor)
 	s.workers.Go(s.collector)
@@ -158,7 +168,10 @@ func (s *Store) readSequence() error {
 	if err != nil {
 		return fmt.Errorf("commit sequence: %w", corruptIf(err))
 	}
-	s.seq, s.opens = c.seq, c.opens
+	s.seq, s.newest, s.opens = c.seq, c.seq, c.opens
+	if err := s.recoverAhead(); err != nil {
+		return err
+	}
 	newest := max(s.db.MaxVersion(), s.side.rec.seq)
 	if s.seq < newest {
 		if !s.cfg.AcceptDataLoss {
@@ -166,8 +179,9 @@ func (s *Store) readSequence() error {
 		}
 		s.log.Warn("acknowledged commits are lost", "sequence", s.seq, "acknowledged", newest)
 		s.seq = s.db.MaxVersion() // what lies there must be below the next commit
+		s.newest = s.seq
 	}
-	s.durable = s.seq
+	s.inBadger = s.seq
 	return nil
 }
 

@@ -18,3 +18,6 @@ func allocate(path string, size int64) error {
 	}
 	return err
 }
+
+// syncData makes a file's bytes durable, and of what the file system knows of it what is needed to read them.
+func syncData(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }

@@ -19,3 +19,6 @@ func allocate(path string, size int64) error {
 	}
 	return err
 }
+
+// syncData makes a file's bytes durable.
+func syncData(f *os.File) error { return f.Sync() }

@@ -26,7 +26,9 @@ type raw struct {
 	levels [][]*table.Table // level 0: newest first
 	wals   []*wal           // oldest first
 	values map[uint32]*valueFile
-	redo   []row // of a unit that a crash has interrupted
+	ahead  []aheadRecord // all of them, also those that Badger has
+	newer  []row         // of those that it has not
+	redo   []row         // of a unit that a crash has interrupted
 }
 
 // valueFile is one file of the value log.
@@ -40,7 +42,7 @@ type valueFile struct {
 func openRaw(ctx context.Context, dir string) (*raw, error) {
 	r := &raw{dir: dir, values: map[uint32]*valueFile{}}
 	for _, step := range []func() error{
-		func() error { return r.openTables(ctx) }, r.openWALs, r.openValues, r.readRedo,
+		func() error { return r.openTables(ctx) }, r.openWALs, r.openValues, r.readAhead, r.readRedo,
 	} {
 		if err := step(); err != nil {
 			r.close()
@@ -198,7 +200,7 @@ func (r *raw) openValues() error {
 func (r *raw) iterator(wals bool) y.Iterator {
 	var its []y.Iterator
 	if wals {
-		its = append(its, &rowIterator{rows: r.redo})
+		its = append(its, &rowIterator{rows: r.redo}, &rowIterator{rows: r.newer})
 		for i := len(r.wals) - 1; i >= 0; i-- {
 			its = append(its, &rowIterator{rows: r.wals[i].rows()})
 		}
@@ -317,6 +319,39 @@ func (r *raw) sequence() (seq uint64, err error) {
 	return c.seq, err
 }
 
+// readAhead reads the files in front of Badger, and makes rows of what Badger has not.
+func (r *raw) readAhead() (err error) {
+	if r.ahead, err = readAhead(r.dir); err != nil {
+		return err
+	}
+	newest, err := r.sequence()
+	if err != nil {
+		return err
+	}
+	for _, w := range r.wals {
+		for _, c := range w.commits {
+			newest = max(newest, c.seq)
+		}
+	}
+	more, _ := recordsAfter(newest, r.ahead) // checkSequence tells of a gap
+	for _, a := range more {
+		for i := range a.ops {
+			r.newer = append(r.newer, a.ops[i].row(a.seq))
+		}
+	}
+	r.newer = sortRows(r.newer)
+	return nil
+}
+
+// row is an operation as Badger would hold it.
+func (o *op) row(version uint64) row {
+	w := row{key: y.KeyWithTs(o.key, version), value: y.ValueStruct{Value: o.value, Version: version}}
+	if o.value == nil {
+		w.value.Meta = metaDelete
+	}
+	return w
+}
+
 // readRedo finds a unit that a crash has interrupted, and lays its operations over everything else.
 func (r *raw) readRedo() error {
 	var ops []op
@@ -341,12 +376,8 @@ func (r *raw) readRedo() error {
 		return err
 	}
 	rows := make([]row, 0, len(ops))
-	for _, o := range ops {
-		w := row{key: y.KeyWithTs(o.key, ^uint64(0)), value: y.ValueStruct{Value: o.value}}
-		if o.value == nil {
-			w.value.Meta = metaDelete
-		}
-		rows = append(rows, w)
+	for i := range ops {
+		rows = append(rows, ops[i].row(^uint64(0)))
 	}
 	r.redo = sortRows(rows)
 	return nil

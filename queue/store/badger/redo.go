@@ -89,7 +89,10 @@ func encodeOps(ops []op) []byte {
 	for i := range ops {
 		n += len(ops[i].key) + len(ops[i].value) + 2*binary.MaxVarintLen32
 	}
-	b := make([]byte, 0, n+sumLen)
+	return appendOps(make([]byte, 0, n+sumLen), ops)
+}
+
+func appendOps(b []byte, ops []op) []byte {
 	for i := range ops {
 		b = appendFrame(b, ops[i].key)
 		if ops[i].value == nil {

@@ -20,12 +20,15 @@ func (l *log) Replay(ctx context.Context, fn func(store.Entry) error) error {
 }
 
 func (l *log) replay(ctx context.Context, fn func(store.Entry) error) error {
+	if err := l.s.catchUp(); err != nil {
+		return err
+	}
 	var names []store.Journal
-	seq, err := l.s.beginRead(func() { names = l.st.names() })
+	m, err := l.s.beginRead(func() { names = l.st.names() })
 	if err != nil {
 		return err
 	}
-	l.s.endRead(seq)
+	l.s.endRead(m.seq)
 	for _, name := range names {
 		r := replayer{ctx: ctx, log: l.st.id, name: name, fn: fn}
 		// A second try goes on after the last entry that the first one has handed out.

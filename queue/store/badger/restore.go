@@ -101,7 +101,7 @@ func restore(ctx context.Context, dir string, in *copyReader, forget []string) (
 		return err
 	}
 	s.maxCost, s.maxCount = int(s.db.MaxBatchSize())-1<<10, int(s.db.MaxBatchCount())-8
-	s.seq, s.opens = in.info.Sequence, in.info.Opens
+	s.seq, s.newest, s.opens = in.info.Sequence, in.info.Sequence, in.info.Opens
 	err = s.load(ctx, in, forget)
 	if cerr := s.closeDB(); err == nil {
 		err = cerr

@@ -16,8 +16,8 @@ import (
 
 // Store is one data directory, open. It implements store.Store.
 //
-// Whoever holds the token writes: it guards seq and everything that a write decides on. Then mu guards what readers see.
-// Lock order: token, mu. No I/O happens under mu.
+// Whoever holds the token writes: it guards seq and everything that a write decides on. applying is held by whoever gives commits to Badger.
+// Then mu guards what readers see. Lock order: token, applying, mu. No I/O happens under mu.
 type Store struct {
 	cfg  Config
 	log  *slog.Logger
@@ -31,14 +31,22 @@ type Store struct {
 	token chan struct{} // one slot
 	seq   uint64        // the newest commit's, under the token
 	opens uint64
-	begun begun // likewise
+	ahead *ahead // likewise
 
-	mu      sync.Mutex
-	durable uint64
-	logs    map[store.LogID]*state
-	readers readers
-	closed  bool
-	calls   sync.WaitGroup // in flight; Add under mu while not closed
+	applying sync.Mutex
+	newest   uint64 // the newest commit that Badger has, under applying
+	begun    begun  // likewise
+
+	begins, full chan struct{} // one slot each: for the applier
+
+	mu          sync.Mutex
+	inBadger    uint64    // the newest commit that readers find in Badger
+	behind      []*commit // and those that they find here, oldest first
+	behindBytes int
+	logs        map[store.LogID]*state
+	readers     readers
+	closed      bool
+	calls       sync.WaitGroup // in flight; Add under mu while not closed
 
 	work    *work
 	space   *space
@@ -71,6 +79,9 @@ func (s *Store) openLog(ctx context.Context, id store.LogID) (*state, error) {
 		st.abandon()
 		s.mu.Unlock()
 		return st, nil
+	}
+	if err := s.catchUp(); err != nil {
+		return nil, err
 	}
 	if err := s.purgeDropped(ctx, id); err != nil {
 		return nil, err
@@ -166,16 +177,16 @@ func (s *Store) beginCallLocked() error {
 	return nil
 }
 
-// beginRead registers a reader at the newest durable sequence; take runs at that moment. endRead must follow.
-func (s *Store) beginRead(take func()) (uint64, error) {
+// beginRead registers a reader of what is durable; take runs at that moment. endRead must follow.
+func (s *Store) beginRead(take func()) (moment, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.beginCallLocked(); err != nil {
-		return 0, err
+		return moment{}, err
 	}
 	take()
-	s.readers.begin(s.durable)
-	return s.durable, nil
+	s.readers.begin(s.inBadger)
+	return moment{s.inBadger, s.behind[:len(s.behind):len(s.behind)]}, nil
 }
 
 func (s *Store) endRead(seq uint64) {
@@ -185,7 +196,7 @@ func (s *Store) endRead(seq uint64) {
 	s.calls.Done()
 }
 
-// look runs fn in a transaction that sees what is durable, and once more in a new one if a value looked damaged.
+// look runs fn in a transaction that sees what Badger has, and once more in a new one if a value looked damaged.
 func (s *Store) look(ctx context.Context, fn func(*badgerdb.Txn) error) error {
 	err := s.lookOnce(ctx, fn)
 	if errors.Is(err, errDamaged) || errors.Is(err, store.ErrCorrupt) {
@@ -201,12 +212,12 @@ func (s *Store) lookOnce(ctx context.Context, fn func(*badgerdb.Txn) error) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	seq, err := s.beginRead(func() {})
+	m, err := s.beginRead(func() {})
 	if err != nil {
 		return err
 	}
-	defer s.endRead(seq)
-	txn := s.db.NewTransactionAt(seq, false)
+	defer s.endRead(m.seq)
+	txn := s.db.NewTransactionAt(m.seq, false)
 	defer txn.Discard()
 	return fn(txn)
 }
@@ -241,14 +252,17 @@ func (s *Store) Close() error {
 	close(s.closing)
 	s.calls.Wait()
 	s.workers.Wait()
-	if err := s.cause(); err != nil {
-		return errors.Join(died(err), s.side.close(), unlockDir(s.lock))
+	err := s.catchUp()
+	if cause := s.cause(); cause != nil {
+		return errors.Join(died(cause), s.ahead.close(), s.side.close(), unlockDir(s.lock))
 	}
-	err := s.closeDB()
+	if err == nil {
+		err = s.closeDB()
+	}
 	if err == nil {
 		err = s.side.finish(s.seq)
 	}
-	err = errors.Join(err, s.side.close(), unlockDir(s.lock))
+	err = errors.Join(err, s.ahead.close(), s.side.close(), unlockDir(s.lock))
 	if err != nil {
 		return fmt.Errorf("close %s: %w", s.cfg.Dir, err)
 	}

@@ -110,6 +110,9 @@ func appendBatch(dst, key []byte, b *store.Batch) []byte {
 	return append(dst, b.Bytes...)
 }
 
+// lastOf returns the last offset of a stored batch.
+func lastOf(value []byte) store.Offset { return store.Offset(binary.BigEndian.Uint64(value[4:])) }
+
 // parseBatch reads a stored batch without looking into its bytes, which it does not copy.
 func parseBatch(key, value []byte) (store.Batch, error) {
 	if len(value) < batchHeaderLen || binary.BigEndian.Uint32(value) != checksum(key, value[4:batchHeaderLen]) {

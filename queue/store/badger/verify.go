@@ -43,7 +43,8 @@ func Verify(ctx context.Context, dir string) error {
 	})
 }
 
-// checkSequence checks that no commit is missing: the logs go on where the tables end, without a gap, up to what was acknowledged.
+// checkSequence checks that no commit is missing: the logs go on where the tables end, and the files in front of Badger where the logs end, without a gap, up to
+// what was acknowledged.
 func (r *raw) checkSequence(side sideRecord) (newest uint64, err error) {
 	newest, err = r.sequence()
 	if err != nil {
@@ -54,13 +55,19 @@ func (r *raw) checkSequence(side sideRecord) (newest uint64, err error) {
 		for _, c := range w.commits {
 			// Logs may begin with what the tables have already, and then go on without a gap.
 			if (last == 0 && c.before > newest) || (last > 0 && c.before != last) {
-				return 0, fmt.Errorf("%w: in %s commit %d, which follows %d, comes after %d",
-					ErrLost, w.name, c.seq, c.before, max(last, newest))
+				return 0, lost(c, w.name, max(last, newest))
 			}
 			last = c.seq
 		}
 	}
 	newest = max(newest, last)
+	more, err := recordsAfter(newest, r.ahead)
+	if err != nil {
+		return 0, err
+	}
+	if n := len(more); n > 0 {
+		newest = more[n-1].seq
+	}
 	if newest < side.seq {
 		return 0, fmt.Errorf("%w: the newest commit is %d, but %d was acknowledged", ErrLost, newest, side.seq)
 	}

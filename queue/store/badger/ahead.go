@@ -1,0 +1,163 @@
+package badger
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Badger syncs two files for a transaction. So a commit is first one record of a file of our own, written and synced once, and
+// acknowledged; Badger gets it afterwards, many commits in one transaction. There are two files, written in turn from the beginning:
+// the one whose turn it is holds only what Badger has already, and its blocks are there, so that a sync writes nothing but the record.
+//
+// A record is
+//
+//	CRC-32C of all that follows u32, length of the operations u32, sequence u64, the one it follows u64, openings of the store u64, operations
+//
+// and begins where a block begins, so that a torn write cannot touch the record before it.
+const (
+	aheadName   = "HOLT.ahead." // 0 or 1
+	aheadSize   = 8 << 20       // bytes of a file after which the other's turn comes
+	aheadBlock  = 4 << 10
+	aheadHeader = 4 + 4 + 3*8
+
+	// maxAhead is the length in bytes of the values of the largest commit that takes this way: writing more of them twice costs more than a sync.
+	maxAhead = 256 << 10
+)
+
+// ahead writes the two files. Whoever holds the token uses it.
+type ahead struct {
+	files [2]*os.File
+	turn  int
+	at    int64
+	last  [2]uint64 // the newest sequence in each
+	buf   []byte
+}
+
+func aheadPath(dir string, i int) string { return filepath.Join(dir, aheadName+string(rune('0'+i))) }
+
+// openAhead opens the files for writing, and forgets what is in them.
+func openAhead(dir string) (*ahead, error) {
+	a := new(ahead)
+	for i := range a.files {
+		f, err := os.OpenFile(aheadPath(dir, i), os.O_RDWR|os.O_CREATE, 0o600)
+		if err == nil {
+			a.files[i] = f
+			_, err = f.WriteAt(make([]byte, aheadHeader), 0)
+		}
+		if err == nil {
+			err = f.Sync()
+		}
+		if err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+	}
+	if err := syncDir(dir); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+// append makes a commit durable. inBadger returns once Badger has got all commits up to a sequence.
+func (a *ahead) append(c commitRecord, ops []op, inBadger func(seq uint64) error) error {
+	b := append(a.buf[:0], make([]byte, aheadHeader)...)
+	b = appendOps(b, ops)
+	binary.BigEndian.PutUint32(b[4:], uint32(len(b)-aheadHeader))
+	binary.BigEndian.PutUint64(b[8:], c.seq)
+	binary.BigEndian.PutUint64(b[16:], c.before)
+	binary.BigEndian.PutUint64(b[24:], c.opens)
+	binary.BigEndian.PutUint32(b, checksum(nil, b[4:]))
+	a.buf = b
+	if a.at > 0 && a.at+int64(len(b)) > aheadSize {
+		other := 1 - a.turn
+		if err := inBadger(a.last[other]); err != nil {
+			return err
+		}
+		a.turn, a.at = other, 0
+	}
+	f := a.files[a.turn]
+	if _, err := f.WriteAt(b, a.at); err != nil {
+		return err
+	}
+	if err := syncData(f); err != nil {
+		return err
+	}
+	a.at += blocks(len(b))
+	a.last[a.turn] = c.seq
+	return nil
+}
+
+// blocks returns the bytes of the blocks that n bytes take.
+func blocks(n int) int64 { return (int64(n) + aheadBlock - 1) / aheadBlock * aheadBlock }
+
+func (a *ahead) close() (err error) {
+	for _, f := range a.files {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	return err
+}
+
+// aheadRecord is one commit of the files.
+type aheadRecord struct {
+	commitRecord
+	ops []op
+}
+
+// readAhead returns the records of a directory's files, in order of their sequence. A file is read up to what is no record, is older than what stands
+// before it, or is of another opening of the store.
+func readAhead(dir string) ([]aheadRecord, error) {
+	var runs [2][]aheadRecord
+	for i := range runs {
+		b, err := os.ReadFile(aheadPath(dir, i))
+		if err != nil && !os.IsNotExist(err) {
+			return nil, err
+		}
+		if runs[i], err = parseAhead(b); err != nil {
+			return nil, err
+		}
+	}
+	if len(runs[0]) > 0 && len(runs[1]) > 0 && runs[0][0].seq > runs[1][0].seq {
+		runs[0], runs[1] = runs[1], runs[0]
+	}
+	return slices.Concat(runs[0], runs[1]), nil
+}
+
+func parseAhead(b []byte) (run []aheadRecord, err error) {
+	for len(b) >= aheadHeader {
+		n := int64(aheadHeader) + int64(binary.BigEndian.Uint32(b[4:]))
+		if n > int64(len(b)) || binary.BigEndian.Uint32(b) != checksum(nil, b[4:n]) {
+			break
+		}
+		r := aheadRecord{commitRecord: commitRecord{
+			seq: binary.BigEndian.Uint64(b[8:]), before: binary.BigEndian.Uint64(b[16:]), opens: binary.BigEndian.Uint64(b[24:]),
+		}}
+		if len(run) > 0 && (r.seq <= run[len(run)-1].seq || r.opens != run[0].opens) {
+			break
+		}
+		if r.ops, err = decodeOps(b[aheadHeader:n]); err != nil {
+			return nil, corrupt("%s: commit %d: %v", aheadName, r.seq, err)
+		}
+		run = append(run, r)
+		b = b[min(blocks(int(n)), int64(len(b))):]
+	}
+	return run, nil
+}
+
+// recordsAfter returns the records that go on where a commit ends. One that follows another commit than the one before it is ErrLost.
+func recordsAfter(seq uint64, all []aheadRecord) ([]aheadRecord, error) {
+	i := 0
+	for i < len(all) && all[i].seq <= seq {
+		i++
+	}
+	for k, r := range all[i:] {
+		if r.before != seq {
+			return all[i : i+k], lost(r.commitRecord, aheadName, seq)
+		}
+		seq = r.seq
+	}
+	return all[i:], nil
+}

@@ -1,0 +1,269 @@
+//go:build linux || darwin
+
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/holtmq/holt/queue/store"
+	"github.com/holtmq/holt/queue/store/storetest"
+)
+
+// never is so long that Badger gets nothing by itself.
+const never = 1000 * time.Hour
+
+// TestConformanceBehind runs the suite on stores of which Badger has nothing, or everything at once.
+func TestConformanceBehind(t *testing.T) {
+	for _, wait := range []time.Duration{time.Nanosecond, never} {
+		t.Run(wait.String(), func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) storetest.Harness {
+				cfg := testConfig(filepath.Join(tempDir(t), "data"))
+				cfg.applyAfter = wait
+				h := &harness{mustOpen(t, cfg)}
+				t.Cleanup(func() { _ = h.s.Close() })
+				return h
+			})
+		})
+	}
+}
+
+// behindStore makes a store whose log 1 has n records that Badger has not got.
+func behindStore(t *testing.T, n int) *Store {
+	t.Helper()
+	cfg := testConfig(filepath.Join(tempDir(t), "data"))
+	cfg.applyAfter = never
+	s := mustOpen(t, cfg)
+	t.Cleanup(func() { _ = s.Close() })
+	fill(t, s, 1, n, 100)
+	if s.inBadger >= s.seq {
+		t.Fatal("Badger has got it all")
+	}
+	return s
+}
+
+// TestBehindIsRead reads what Badger has not got, has got, and what lies on the edge of the two.
+func TestBehindIsRead(t *testing.T) {
+	s := behindStore(t, 200)
+	if err := s.catchUp(); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, 1, 200, 100)
+	l := mustLog(t, s, 1)
+	note := func(at store.Offset, text string) store.Unit {
+		return store.Unit{{Log: 1, Notes: []store.Note{{Journal: "g/1", At: at, Bytes: []byte(text)}}}}
+	}
+	mustCommit(t, s, note(5, "five"), note(6, "six"))
+	if err := s.catchUp(); err != nil {
+		t.Fatal(err)
+	}
+	for at := store.Offset(400); at < 600; at += 10 {
+		mustCommit(t, s, store.Unit{{Log: 1, Append: []store.Batch{testBatch(at, 10, 100)}}})
+	}
+	mustCommit(t, s, note(5, ""), note(6, "sechs"), note(7, "sieben"))
+	for _, from := range []store.Offset{0, 395, 400, 405, 599} {
+		bs, err := l.Read(bg, from, 1<<20)
+		if err != nil || len(bs) == 0 || bs[0].Base > from || bs[0].Last < from || bs[len(bs)-1].Last != 599 {
+			t.Fatalf("read at %d: %d batches, %v", from, len(bs), err)
+		}
+		bs[0].Bytes[len(bs[0].Bytes)-1] ^= 1 // it is the caller's
+		at, err := l.OffsetForTime(bg, bs[0].MaxTime)
+		if err != nil || at != bs[0].Base {
+			t.Fatalf("the time of %d is found at %d, %v", bs[0].Base, at, err)
+		}
+	}
+	for at, want := range map[store.Offset]string{5: "", 6: "sechs", 7: "sieben", 8: ""} {
+		if got, err := l.Note(bg, "g/1", at); err != nil || string(got) != want {
+			t.Errorf("note at %d: %q, %v", at, got, err)
+		}
+	}
+	if err := checkLog(s, 1, 600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAheadGoesRound writes the two files over several times, with crashes in between: an image has everything, and nothing twice.
+func TestAheadGoesRound(t *testing.T) {
+	cfg := testConfig(filepath.Join(tempDir(t), "data"))
+	cfg.applyAfter = never
+	s := mustOpen(t, cfg)
+	defer func() { _ = s.Close() }()
+	mustLog(t, s, 1)
+	const size = 100 << 10
+	rounds := map[int]bool{}
+	for at, n := store.Offset(0), 0; n < 5*aheadSize/size; at, n = at+1, n+1 {
+		mustCommit(t, s, store.Unit{{Log: 1, Append: []store.Batch{testBatch(at, 1, size)}}})
+		rounds[s.ahead.turn] = true
+		if n%100 != 99 {
+			continue
+		}
+		image := cfg
+		image.Dir = copyDir(t, s.cfg.Dir)
+		c := mustOpen(t, image)
+		if _, end := mustLog(t, c, 1).Bounds(); end != at+1 {
+			t.Fatalf("the image ends at %d, want %d", end, at+1)
+		}
+		if err := checkLog(c, 1, at+1); err != nil {
+			t.Fatal(err)
+		}
+		gone := c
+		if n%200 == 199 { // go on with the image
+			gone, s = s, c
+		}
+		if err := errors.Join(gone.Close(), os.RemoveAll(gone.cfg.Dir)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(rounds) != 2 {
+		t.Fatal("one file did it all")
+	}
+}
+
+// TestBehindIsBounded commits faster than Badger gets anything by itself.
+func TestBehindIsBounded(t *testing.T) {
+	s := behindStore(t, 10)
+	for at := store.Offset(10); at < 200; at++ {
+		mustCommit(t, s, store.Unit{{Log: 1, Append: []store.Batch{testBatch(at, 1, 200<<10)}}})
+		s.mu.Lock()
+		n := s.behindBytes
+		s.mu.Unlock()
+		if n > maxBehind+maxAhead {
+			t.Fatalf("%d bytes are behind", n)
+		}
+	}
+}
+
+// TestTornAhead cuts and changes what a crash left in front of Badger: an unacknowledged tail goes, anything else is refused.
+func TestTornAhead(t *testing.T) {
+	s := behindStore(t, 100)
+	image := copyDir(t, s.cfg.Dir)
+	all, err := readAhead(image)
+	if err != nil || len(all) != 10 {
+		t.Fatalf("%d records, %v", len(all), err)
+	}
+	last := s.ahead.at - aheadBlock*1 // every record of the ten takes one block
+	for _, c := range []struct {
+		name  string
+		acked bool // the last record's commit was acknowledged
+		do    func(path string)
+		want  error
+		end   store.Offset
+	}{
+		{"whole", true, func(string) {}, nil, 100},
+		{"cut tail", true, func(p string) { truncate(t, p, last+50) }, ErrLost, 0},
+		{"cut tail nobody knew of", false, func(p string) { truncate(t, p, last+50) }, nil, 90},
+		{"flipped tail nobody knew of", false, func(p string) { flip(t, p, last+50) }, nil, 90},
+		{"flipped middle", true, func(p string) { flip(t, p, 4*aheadBlock+50) }, ErrLost, 0},
+		{"flipped middle, tail unknown", false, func(p string) { flip(t, p, 4*aheadBlock+50) }, ErrLost, 0},
+		{"removed", true, func(p string) { _ = os.Remove(p) }, ErrLost, 0},
+		{"behind the tail", true, func(p string) { grow(t, p, []byte("something else")) }, nil, 100},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := s.cfg
+			cfg.Dir = copyDir(t, image)
+			if !c.acked {
+				side, err := openSide(cfg.Dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := errors.Join(side.advance(all[len(all)-2].seq), side.close()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.do(aheadPath(cfg.Dir, 0))
+			rep, err := Inspect(bg, cfg.Dir, nil)
+			if err != nil || (len(rep.Faults) > 0) != (c.want != nil) {
+				t.Errorf("inspect: %+v, %v", rep.Faults, err)
+			}
+			if c.want != nil {
+				wantRefused(t, cfg, c.want)
+				return
+			}
+			if rep.Records != int(c.end) {
+				t.Errorf("inspect counts %d records, want %d", rep.Records, c.end)
+			}
+			o := mustOpen(t, cfg)
+			defer o.Close()
+			if err := checkLog(o, 1, c.end); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestAcceptedLossGoesOn opens without what is damaged in front of Badger; what comes after meets nothing of it.
+func TestAcceptedLossGoesOn(t *testing.T) {
+	s := behindStore(t, 100)
+	cfg := s.cfg
+	cfg.Dir = copyDir(t, cfg.Dir)
+	flip(t, aheadPath(cfg.Dir, 0), 5*aheadBlock+100)
+	wantRefused(t, cfg, ErrLost)
+	cfg.AcceptDataLoss = true
+	o := mustOpen(t, cfg)
+	fill(t, o, 1, 50, 100) // the five that were before the damage stay
+	if err := checkLog(o, 1, 100); err != nil {
+		t.Fatal(err)
+	}
+	cfg.AcceptDataLoss = false
+	cfg.Dir = copyDir(t, cfg.Dir)
+	_ = o.Close()
+	o = mustOpen(t, cfg)
+	defer o.Close()
+	if err := checkLog(o, 1, 100); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBackupHasAll makes a copy of a store of which Badger has nothing.
+func TestBackupHasAll(t *testing.T) {
+	s := behindStore(t, 100)
+	path := filepath.Join(tempDir(t), "copy")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Backup(bg, f); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig(filepath.Join(tempDir(t), "restored"))
+	if _, err := Restore(bg, cfg.Dir, f); err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	o := mustOpen(t, cfg)
+	defer o.Close()
+	if err := checkLog(o, 1, 100); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func truncate(t *testing.T, path string, n int64) {
+	t.Helper()
+	if err := os.Truncate(path, n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// grow puts bytes at the beginning of the block behind a file's last record.
+func grow(t *testing.T, path string, b []byte) {
+	t.Helper()
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt(b, blocks(int(fi.Size())))
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(fmt.Errorf("grow: %w", err))
+	}
+}

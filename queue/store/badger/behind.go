@@ -1,0 +1,220 @@
+package badger
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+
+	"github.com/holtmq/holt/queue/store"
+)
+
+const (
+	applyAfter = 10 * time.Millisecond // how long a commit waits for others before Badger gets it
+	applyBytes = 1 << 20               // bytes of values that do not wait for more
+	maxBehind  = 4 << 20               // bytes of values beyond which the next commit waits for Badger
+)
+
+// commit is one that is durable, and of which Badger knows nothing yet. Nothing in it is changed any more.
+type commit struct {
+	seq     uint64
+	ops     []op
+	cost    int // as Badger will count it
+	bytes   int // of values
+	batches []appended
+}
+
+// appended is one batch that a commit appends to a log.
+type appended struct {
+	log        store.LogID
+	base, last store.Offset
+	op         int
+}
+
+func newCommit(seq uint64, ops []op) *commit {
+	c := &commit{seq: seq, ops: ops}
+	for i := range ops {
+		o := &ops[i]
+		c.cost += o.cost()
+		c.bytes += len(o.value)
+		if o.key[0] == kindBatch && o.value != nil {
+			c.batches = append(c.batches, appended{logOf(o.key), store.Offset(lastNumber(o.key)), lastOf(o.value), i})
+		}
+	}
+	return c
+}
+
+// moment is what readers see: what Badger has at a sequence, and the commits behind it.
+type moment struct {
+	seq    uint64
+	behind []*commit
+}
+
+// edge returns from where on a log's batches are in the commits behind; end if none is.
+func (m *moment) edge(log store.LogID, end store.Offset) store.Offset {
+	for _, c := range m.behind {
+		for i := range c.batches {
+			if c.batches[i].log == log {
+				return c.batches[i].base
+			}
+		}
+	}
+	return end
+}
+
+// covering returns the key and a copy of the value of the batch behind that covers an offset; nil if there is none.
+func (m *moment) covering(log store.LogID, at store.Offset) (key, value []byte) {
+	for _, c := range m.behind {
+		for i := range c.batches {
+			if b := &c.batches[i]; b.log == log && b.base <= at && at <= b.last {
+				o := &c.ops[b.op]
+				return o.key, bytes.Clone(o.value)
+			}
+		}
+	}
+	return nil, nil
+}
+
+// find returns a copy of what the commits behind have written at a key: nil if it is deleted.
+func (m *moment) find(key []byte) (value []byte, found bool) {
+	for i := len(m.behind) - 1; i >= 0; i-- {
+		ops := m.behind[i].ops
+		for k := len(ops) - 1; k >= 0; k-- {
+			if bytes.Equal(ops[k].key, key) {
+				return bytes.Clone(ops[k].value), true
+			}
+		}
+	}
+	return nil, false
+}
+
+// get returns a copy of the value of a key at the moment whose transaction this is, or nil if there is none.
+func (m *moment) get(txn *badgerdb.Txn, key []byte) ([]byte, error) {
+	if v, found := m.find(key); found {
+		return v, nil
+	}
+	return getValue(txn, key)
+}
+
+// applier gives Badger the commits behind, some time after the first of them or when they have become many, until the store closes or dies.
+func (s *Store) applier() {
+	linger := time.NewTimer(time.Hour)
+	linger.Stop()
+	defer linger.Stop()
+	for {
+		select {
+		case <-s.closing: // Close applies what is left
+			return
+		case <-s.dead:
+			return
+		case <-s.begins:
+			linger.Reset(s.cfg.applyAfter)
+			continue
+		case <-s.full:
+		case <-linger.C:
+		}
+		if err := s.catchUp(); err != nil {
+			return // the store is dead
+		}
+	}
+}
+
+// catchUp gives Badger every commit behind. An error has stopped the store.
+func (s *Store) catchUp() error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	for {
+		some := s.oldest()
+		if len(some) == 0 {
+			return nil
+		}
+		if err := s.apply(some); err != nil {
+			return s.unknown(err)
+		}
+		s.mu.Lock()
+		s.inBadger = some[len(some)-1].seq
+		for _, c := range some {
+			s.behindBytes -= c.bytes
+		}
+		s.behind = s.behind[len(some):]
+		discard := s.readers.oldest(s.inBadger)
+		s.mu.Unlock()
+		s.db.SetDiscardTs(discard)
+	}
+}
+
+// oldest returns as many of the oldest commits behind as fit into one transaction, at least one if there is any.
+func (s *Store) oldest() []*commit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cost, count, size := 0, 0, 0
+	for i, c := range s.behind {
+		cost, count, size = cost+c.cost, count+len(c.ops), size+c.bytes
+		if i > 0 && (!s.fits(cost, count) || size > maxGroupBytes) {
+			return s.behind[:i:i]
+		}
+	}
+	return s.behind[:len(s.behind):len(s.behind)]
+}
+
+// apply makes one transaction of commits, at the sequence of the last. The caller holds applying.
+func (s *Store) apply(some []*commit) error {
+	if err := s.cause(); err != nil {
+		return err
+	}
+	// inBadger only changes under applying and, by direct writes, under the token with nothing behind.
+	last := commitRecord{some[len(some)-1].seq, s.newest, s.opens}
+	txn := s.db.NewTransactionAt(last.before, true)
+	defer txn.Discard()
+	for _, c := range some {
+		for i := range c.ops {
+			if err := set(txn, &c.ops[i]); err != nil {
+				return err
+			}
+		}
+	}
+	if err := set(txn, &op{sequenceKey, last.encode()}); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	if err := txn.CommitAt(last.seq, func(err error) { done <- err }); err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			return err
+		}
+	case <-s.dead:
+	}
+	// Badger only logs some errors of its syncs: the logger has stopped the store before the commit's answer came.
+	if err := s.cause(); err != nil {
+		return err
+	}
+	s.newest = last.seq
+	s.begun.look()
+	return nil
+}
+
+// recoverAhead gives Badger what a crash has left in the files in front of it. The store is not in use yet.
+func (s *Store) recoverAhead() error {
+	all, err := readAhead(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	more, err := recordsAfter(s.seq, all)
+	if err != nil && !s.cfg.AcceptDataLoss {
+		return err
+	}
+	for _, r := range more {
+		c := newCommit(r.seq, r.ops)
+		s.behind = append(s.behind, c)
+		s.behindBytes += c.bytes
+		s.seq = r.seq
+	}
+	if err := s.catchUp(); err != nil {
+		return fmt.Errorf("commits that %s* has: %w", aheadName, err)
+	}
+	return nil
+}
