@@ -4,6 +4,8 @@
 // atomic, readers see durable state only and never wait for a sync, and damage is refused or reported and never read as less data.
 // Every key and value on disk is described in docs/FORMAT.md.
 //
+// A commit is durable with one sync, of a file in front of Badger (ahead.go); Badger gets it a little later, with others (behind.go), and readers see the two as one.
+//
 // One process owns a data directory; a second Open of it is refused. The first storage error ends the store: Health().Dead closes, calls
 // return store.ErrDead, and only a new process may open the directory again.
 //

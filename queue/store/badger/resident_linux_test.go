@@ -85,7 +85,7 @@ func TestParseMapping(t *testing.T) {
 
 func TestFilesBeingWrittenAreMappedForSmallPages(t *testing.T) {
 	cfg := testConfig(t.TempDir())
-	cfg.valueFile = 1 << 20
+	cfg.valueFile, cfg.applyAfter = 1<<20, never
 	s := mustOpen(t, cfg)
 	defer s.Close()
 	mustLog(t, s, 1)
@@ -107,6 +107,9 @@ func TestFilesBeingWrittenAreMappedForSmallPages(t *testing.T) {
 		}
 		b := oneBatch(t, at, 100<<10)
 		if _, err := s.Commit(bg, []store.Unit{{{Log: 1, Append: []store.Batch{b}}}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.catchUp(); err != nil {
 			t.Fatal(err)
 		}
 	}
