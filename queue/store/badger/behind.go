@@ -137,21 +137,25 @@ func (s *Store) catchUp() error {
 		for _, c := range some {
 			s.behindBytes -= c.bytes
 		}
-		s.behind = s.behind[len(some):]
+		if s.behind = s.behind[len(some):]; len(s.behind) == 0 {
+			s.behind = nil // readers may still look at the array; nothing else shall keep it
+		}
 		discard := s.readers.oldest(s.inBadger)
 		s.mu.Unlock()
 		s.db.SetDiscardTs(discard)
 	}
 }
 
-// oldest returns as many of the oldest commits behind as fit into one transaction, at least one if there is any.
+// oldest returns as many of the oldest commits behind as fit into one transaction, at least one if there is any. Their values are at most half a file of the value
+// log: Badger maps a file twice as long as it lets it become, and where one transaction exceeds even that, it maps the file anew beneath its readers.
 func (s *Store) oldest() []*commit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	most := int(min(maxGroupBytes, s.cfg.valueFile/2))
 	cost, count, size := 0, 0, 0
 	for i, c := range s.behind {
 		cost, count, size = cost+c.cost, count+len(c.ops), size+c.bytes
-		if i > 0 && (!s.fits(cost, count) || size > maxGroupBytes) {
+		if i > 0 && (!s.fits(cost, count) || size > most) {
 			return s.behind[:i:i]
 		}
 	}
