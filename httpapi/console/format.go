@@ -11,11 +11,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/queue/catalog"
 )
 
 // formats are the functions of the templates: each number has its unit, and one way to be written.
 var formats = template.FuncMap{
-	"num": num, "compact": compact, "bytes": bytesText, "rate": rate, "age": age, "ago": ago, "until": until, "dur": durationText, "stamp": stamp, "clock": clock,
+	"num": num, "compact": compact, "bytes": bytesText, "rate": rate, "growth": growth, "trend": trend, "some": func(f float64) bool { return f > 0 }, "backoff": backoffText, "age": age, "ago": ago, "until": until, "dur": durationText, "stamp": stamp, "clock": clock,
 	"clip": clip, "plural": plural, "pct": percent, "dict": dict, "list": func(all ...any) []any { return all }, "add": func(a, b int) int { return a + b },
 	"act": newButton, "lower": strings.ToLower, "time": func(t api.Time) time.Time { return time.Time(t) }, "timep": timeOf, "str": textOf, "has": strings.Contains,
 	"sub64": func(a, b int64) int64 { return a - b }, "sub": about, "pctint": func(a, b int) string { return percent(int64(a), int64(b)) }, "qty": quantity, "inline": inline, "paragraphs": paragraphs, "gtext": func(text string) int { return 17 + 8*btoi(text == "") }, "withq": func(q url.Values, kv ...string) template.URL { return template.URL(with(q, kv...)) }, "query": func(s string) template.URL { return template.URL(s) }, "soon": soon, "with4": goOn, "ribbonWidth": func(r ribbonView) int64 { return max((r.To-r.From+r.Width-1)/max(r.Width, 1), 1) },
@@ -124,6 +125,47 @@ func rate(f float64) string {
 	default:
 		return strings.Replace(compact(f), "-", "−", 1)
 	}
+}
+
+const steadyRate = 0.05 // per second: less is no growth worth a word
+
+// growth writes a rate with its sign, trend in a word or two.
+func growth(f float64) string {
+	if f > steadyRate {
+		return "+" + rate(f)
+	}
+	return rate(f)
+}
+
+func trend(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "–"
+	case f > steadyRate:
+		return "growing " + rate(f) + "/s"
+	case f < -steadyRate:
+		return "shrinking " + rate(-f) + "/s"
+	}
+	return "steady"
+}
+
+// backoffText writes a group's backoff as in "1s × 2 up to 10m, ± 20 %" or "1s, 10s, 5m".
+func backoffText(b catalog.Backoff) string {
+	if len(b.Steps) > 0 {
+		steps := make([]string, len(b.Steps))
+		for i, s := range b.Steps {
+			steps[i] = durationText(api.Duration(s))
+		}
+		return strings.Join(steps, ", ") + spread(b.Jitter)
+	}
+	return fmt.Sprintf("%s × %s up to %s%s", durationText(api.Duration(b.Initial)), trimFloat(b.Multiplier, 3), durationText(api.Duration(b.Max)), spread(b.Jitter))
+}
+
+func spread(jitter float64) string {
+	if jitter == 0 {
+		return ""
+	}
+	return ", ± " + trimFloat(100*jitter, 3) + " %"
 }
 
 func btoi(b bool) int {
