@@ -112,6 +112,9 @@ func (x *exchange) header() http.Header { return x.w.Header() }
 
 // fail answers an error.
 func (x *exchange) fail(err error) {
+	if x.buf == nil && x.status == 0 { // nobody began to read the body, or it is read
+		x.drain()
+	}
 	if x.status != 0 { // the answer had begun: the client must see that it is not whole
 		x.api.cfg.Log.Warn("answer broken off", "request_id", x.id, "route", x.route.name, "err", err)
 		panic(http.ErrAbortHandler)

@@ -13,6 +13,7 @@ import (
 // Limits of the HTTP API; those of records are the broker's (queue.Limits).
 const (
 	minRate     = 16 << 10 // bytes a second that bodies and answers move at on average, after BodyTimeout or WriteTimeout
+	maxUnread   = 64 << 20 // bytes of a refused request's body that are read all the same
 	smallBody   = 64 << 10 // bytes of a body that count as small: larger ones share Config.MaxBodies
 	keptBuffer  = 1 << 20  // bytes of the largest buffer that is kept for later requests
 	defaultList = 100
@@ -101,6 +102,16 @@ func (x *exchange) body() ([]byte, error) {
 	return *x.buf, nil
 }
 
+// drain reads what is left of a refused request's body: many clients look for an answer only when they have sent everything, and
+// would see a broken connection instead of the refusal. It takes as long as a body may take to begin; clients that ask first are told.
+func (x *exchange) drain() {
+	if n := x.r.ContentLength; n == 0 || n > maxUnread || x.r.Header.Get("Expect") != "" {
+		return
+	}
+	_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(x.api.cfg.BodyTimeout))
+	_, _ = io.CopyN(io.Discard, x.r.Body, maxUnread) // how it ends changes nothing
+}
+
 // grow makes the body's buffer at least n bytes large, if the memory for large bodies allows it.
 func (x *exchange) grow(n int64) error {
 	if n > smallBody {
@@ -136,6 +147,7 @@ func (x *exchange) unread(err error) error {
 	var f *fault
 	switch {
 	case errors.As(err, &over):
+		x.drain()
 		return x.tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		f = invalid("the body came too slowly: it must begin within %s and go on at %d bytes a second", x.api.cfg.BodyTimeout, minRate)

@@ -36,6 +36,34 @@ func TestBodiesThatNobodyReads(t *testing.T) {
 
 const formType = "application/x-www-form-urlencoded"
 
+// A client that sends all of a body before it looks for the answer gets the refusal.
+func TestRefusalsOfLargeBodiesArrive(t *testing.T) {
+	inBubbleWith(t, queue.Config{Limits: queue.Limits{MaxBody: 1 << 20}}, Config{}, func(h *house) {
+		h.put("/v1/topics/t", `{}`).is(201)
+		h.serving(Config{}, func(p *pipes) {
+			body := strings.Repeat("x", 3<<20)
+			sized := fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
+			chunked := fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+			for head, status := range map[string]string{
+				"POST /v1/topics/t/records HTTP/1.1\r\nHost: localhost\r\n":                                   "413",
+				"POST /v1/topics/t/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + formType + "\r\n": "415",
+				"POST /nowhere HTTP/1.1\r\nHost: localhost\r\n":                                               "404",
+				"POST /v1/groups/none/ack HTTP/1.1\r\nHost: evil.example\r\n":                                 "421",
+			} {
+				for _, rest := range []string{sized, chunked} {
+					c := p.dial()
+					if _, err := fmt.Fprint(c, head+rest); err != nil {
+						t.Errorf("%q: %v", head, err)
+					} else if got := readAll(c); !strings.HasPrefix(got, "HTTP/1.1 "+status) {
+						t.Errorf("%q: %.80q, want %s", head, got, status)
+					}
+				}
+			}
+			synctest.Wait()
+		})
+	})
+}
+
 // The deadline of a body that came does not outlive it: a poll may wait longer.
 func TestBodiesThatCameInTimeWait(t *testing.T) {
 	inBubble(t, func(h *house) {
