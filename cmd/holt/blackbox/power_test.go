@@ -126,14 +126,15 @@ func TestCrashesWithinSyncs(t *testing.T) {
 		s.kill()
 		h.Add(bb.Event{Client: "nemesis", Op: bb.Kill, Call: call, Ret: h.Now(), Out: bb.OK})
 		when := 1 + rng.IntN(60)
-		s.under = []string{"strace", "-f", "-qq", "-o", os.DevNull, "-e", "trace=msync", "-e", fmt.Sprintf("inject=msync:signal=KILL:when=%d", when)}
+		syncs := []string{"msync", "fdatasync"}[rng.IntN(2)] // of what Badger writes, or of a commit
+		s.under = []string{"strace", "-f", "-qq", "-o", os.DevNull, "-e", "trace=" + syncs, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", syncs, when)}
 		call = h.Now()
 		if err := s.tryStart(); err == nil { // else it died on its way
 			h.Add(bb.Event{Client: "nemesis", Op: bb.Start, Call: call, Ret: h.Now(), Out: bb.OK})
 			select {
 			case <-s.running():
 			case <-time.After(time.Minute):
-				t.Fatalf("the server lives on after %d syncs: nothing was injected", when)
+				t.Fatalf("the server lives on after %d calls of %s: nothing was injected", when, syncs)
 			}
 			h.Add(bb.Event{Client: "nemesis", Op: bb.Kill, Call: h.Now() - time.Second, Ret: h.Now(), Out: bb.OK})
 		}
