@@ -1,8 +1,6 @@
 package share
 
 import (
-	"unsafe"
-
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/wait"
 )
@@ -22,6 +20,9 @@ type keyed struct {
 	bytes  int // about what it takes of the memory
 }
 
+// grantBytes is about what a grant takes of it.
+const grantBytes = 64
+
 func newLeaseKeys() leaseKeys { return leaseKeys{by: map[string]*keyed{}} }
 
 // remember notes what a call got, or that it is parked.
@@ -34,7 +35,7 @@ func (k *leaseKeys) remember(request string, grants []grant, waiter *wait.Waiter
 	} else {
 		k.order = append(k.order, request)
 	}
-	c := &keyed{grants: grants, waiter: waiter, bytes: 256 + len(request) + cap(grants)*int(unsafe.Sizeof(grant{}))}
+	c := &keyed{grants: grants, waiter: waiter, bytes: 256 + len(request) + cap(grants)*grantBytes}
 	k.by[request] = c
 	k.bytes += c.bytes
 	for len(k.order) > MaxLeaseKeys || k.bytes > MaxLeaseKeyBytes {
