@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -50,7 +51,8 @@ type Group struct {
 
 	mu       sync.Mutex
 	def      *catalog.Group
-	windows  []*window // in order of attachment
+	config   lease.Config // of the windows' machines: what Configure made of def
+	windows  []*window    // in order of attachment
 	byLog    map[store.LogID]*window
 	letters  []*Letters           // dead letters, by log
 	barred   map[store.LogID]bool // logs that take no letters any more: their topic is being deleted
@@ -86,11 +88,6 @@ type Group struct {
 	cancel   context.CancelFunc
 }
 
-// Counters are what a group has done since the process started.
-type Counters struct {
-	Leased, Acked, Nacked, Released, Rejected, Extended, Expired, DeadLettered, Dropped, Redelivered uint64
-}
-
 // Part is one partition that a group reads, as the catalog and the replay have it.
 type Part struct {
 	Partition *partition.Partition
@@ -106,8 +103,10 @@ func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprint
 // NewGroup brings a group to life. Running leases of a restored window go on as the contract says, and what was given up there is buried.
 func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, answers []*Answers) *Group {
 	g := &Group{
-		env: env, id: def.ID, name: def.Name, def: def, letters: letters, byLog: map[store.LogID]*window{},
-		parked: map[*wait.Waiter[parcel]]*LeaseRequest{}, requests: newRequests(), keyed: newLeaseKeys(), filled: make(chan struct{}), attempts: newAttempts(), burying: make(chan struct{}, 1), texts: letter.Texts{}, reading: make(chan struct{}, 1), members: newMembers(), measures: newMeasures(),
+		env: env, id: def.ID, name: def.Name, def: def, config: MachineConfig(def), letters: letters,
+		byLog: map[store.LogID]*window{}, parked: map[*wait.Waiter[parcel]]*LeaseRequest{},
+		requests: newRequests(), keyed: newLeaseKeys(), attempts: newAttempts(), members: newMembers(), measures: newMeasures(),
+		filled: make(chan struct{}), burying: make(chan struct{}, 1), reading: make(chan struct{}, 1), texts: letter.Texts{},
 	}
 	slices.SortFunc(g.letters, func(a, b *Letters) int { return cmp.Compare(a.part.ID, b.part.ID) })
 	g.ctx, g.cancel = context.WithCancel(context.Background())
@@ -151,14 +150,13 @@ func MachineConfig(def *catalog.Group) lease.Config {
 // attach adds a window; the lock is held.
 func (g *Group) attach(p Part) {
 	w := &window{part: p.Partition, journal: p.Journal}
-	cfg := MachineConfig(g.def)
 	if p.Restored == nil {
 		w.journal = journal.New(JournalName(g.id))
-		w.machine = lease.New(cfg, 0, p.Epoch)
+		w.machine = lease.New(g.config, 0, p.Epoch)
 		w.machine.Reset(lease.Offset(p.Start)) // makes the first delta, which holds the start
 	} else {
 		w.machine = p.Restored.machine
-		w.machine.Configure(cfg)
+		w.machine.Configure(g.config)
 		w.machine.Resume(g.env.Clock.Now())
 	}
 	g.windows = append(g.windows, w)
@@ -194,7 +192,6 @@ func (g *Group) Detach(def *catalog.Group, logs []store.LogID, dropped bool) {
 		w.closed = true
 		w.part.Unwatch(g)
 		w.part.Backlog.Progressed()
-		defer delete(g.requests.on, id)
 		g.inflight -= w.machine.Counts().Leased
 		g.attempts.forget(id)
 		delete(g.byLog, id)
@@ -206,6 +203,7 @@ func (g *Group) Detach(def *catalog.Group, logs []store.LogID, dropped bool) {
 				g.env.Committer.Enqueue(commit.Unit{Forget(id, AnswersName(g.id))})
 			}
 		}
+		delete(g.requests.on, id)
 	}
 	g.changed()
 	g.serve()
@@ -220,11 +218,15 @@ func Forget(id store.LogID, name store.Journal) commit.Part {
 func (g *Group) Configure(def *catalog.Group) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.def = def
+	cfg := MachineConfig(def)
+	changed := !reflect.DeepEqual(cfg, g.config) // a pause, for one, is nothing to the machines, which go through all they hold
+	g.def, g.config = def, cfg
 	g.rate.set(def.Config.RatePerSecond, def.Config.RateBurst, g.env.Clock.Now())
 	for _, w := range g.windows {
-		w.machine.Configure(MachineConfig(def))
-		g.journal(w)
+		if changed {
+			w.machine.Configure(g.config)
+			g.journal(w)
+		}
 		g.lanes.add(w)
 	}
 	g.serve()

@@ -6,8 +6,8 @@ import (
 	"github.com/holtmq/holt/queue/catalog"
 )
 
-// share is how many records go out while each waiting lane gets one of them at least.
-const share = 10
+// laneTurns is how many records go out while each waiting lane gets one of them at least.
+const laneTurns = 10
 
 // lanes are the windows that may have something to hand out, by priority. Higher lanes come first, yet a lane that waits gets at
 // least one record in ten; within a lane windows take turns.
@@ -61,7 +61,7 @@ func (l *lanes) next(topics []string) (w *window, most int) {
 		}
 	}
 	if waiting > 1 {
-		overdue = l.overdue(share-waiting+1, topics)
+		overdue = l.overdue(laneTurns-waiting+1, topics)
 	}
 	switch {
 	case waiting == 0:
@@ -71,10 +71,10 @@ func (l *lanes) next(topics []string) (w *window, most int) {
 	case overdue >= 0:
 		return l.first(overdue, topics), 1
 	}
-	most = share - waiting + 1
+	most = laneTurns - waiting + 1
 	for lane, passed := range l.passed {
 		if lane != best && l.first(lane, topics) != nil {
-			most = min(most, share-waiting+1-passed)
+			most = min(most, laneTurns-waiting+1-passed)
 		}
 	}
 	return l.first(best, topics), max(1, most)

@@ -3,9 +3,7 @@ package share
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/commit"
@@ -101,38 +99,6 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 	}
 }
 
-// fillPatience is how long calls wait for a partition that is being read ahead. After it they go on with the others.
-const fillPatience = 50 * time.Millisecond
-
-// awaitFill returns when somebody has read ahead, or w, if that is not nil, turned out to be slow.
-func (g *Group) awaitFill(ctx context.Context, w *window, filled <-chan struct{}) error {
-	var patience <-chan time.Time
-	if w != nil {
-		timer := time.NewTimer(fillPatience)
-		defer timer.Stop()
-		patience = timer.C
-	}
-	select {
-	case <-filled:
-	case <-patience:
-		g.mu.Lock()
-		w.slow = w.filling
-		g.mu.Unlock()
-	case <-g.ctx.Done():
-		return fmt.Errorf("group %s: %w", g.name, ErrClosed)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return nil
-}
-
-// readingFor tells whether a partition of these topics (nil: of any) is being read ahead, slowly; the lock is held.
-func (g *Group) readingFor(topics []string) bool {
-	return g.filling > 0 && !g.def.Config.Paused && slices.ContainsFunc(g.windows, func(w *window) bool {
-		return w.slow && (len(topics) == 0 || slices.Contains(topics, w.part.Topic))
-	})
-}
-
 // admit refuses what cannot be served; the lock is held.
 func (g *Group) admit(req *LeaseRequest) error {
 	if g.closed {
@@ -198,27 +164,6 @@ func (g *Group) take(now int64, req *LeaseRequest, p *parcel) (fill *window) {
 	}
 }
 
-// exhausted takes a window with nothing to hand out off the ready list until somebody brings it back: a settle that makes room, or the partition when it
-// grows. It returns true if there is more to read ahead, which begins. The lock is held.
-func (g *Group) exhausted(w *window) (fill bool) {
-	if !w.machine.Full() && !w.part.Watch(record.Offset(w.machine.End()), g) {
-		g.startFill(w)
-		return true
-	}
-	g.lanes.remove(w)
-	return false
-}
-
-// startFill lets somebody read ahead for a window; the lock is held.
-func (g *Group) startFill(w *window) {
-	if !w.filling && !g.closed {
-		w.filling = true
-		w.filled = make(chan struct{})
-		g.filling++
-		g.background(func() { g.fill(w) })
-	}
-}
-
 // takeFrom leases up to room records from one window, which then goes to the end of its lane; the lock is held.
 func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *parcel) (got int, stop lease.Stop) {
 	length := req.Length
@@ -260,45 +205,6 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 	}
 	g.lanes.served(w, got)
 	return got, stop
-}
-
-// fill reads ahead for a window and offers what it found. A partition that cannot be read rests for a second; the others go on.
-func (g *Group) fill(w *window) {
-	g.mu.Lock()
-	from := record.Offset(w.machine.End())
-	g.mu.Unlock()
-	first, recs, err := readAhead(g.ctx, w.part, from)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	w.filling, w.slow = false, false
-	g.filling--
-	close(w.filled)
-	close(g.filled)
-	g.filled = make(chan struct{})
-	switch w.unread = err; {
-	case w.closed, g.ctx.Err() != nil:
-		g.serve()
-		return
-	case err != nil:
-		g.lanes.remove(w)
-		w.restUntil = g.env.Clock.Now() + restMillis
-		g.armAt(w.restUntil)
-		g.env.Logger.Error("a partition cannot be read", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index, "offset", from, "error", err)
-		g.serve()
-		return
-	}
-	if record.Offset(w.machine.End()) == from { // no reset came between
-		w.machine.SkipTo(lease.Offset(first))
-		switch at := record.Offset(w.machine.End()); {
-		case at < first: // one was rejected ahead of the group: it becomes a letter without a body
-			w.machine.Offer(lease.Offset(at), []lease.Offered{{Gone: true}})
-		case at == first: // else what is skipped was settled ahead, and so was more
-			w.machine.Offer(lease.Offset(first), recs)
-		}
-		g.journal(w)
-	}
-	g.lanes.add(w)
-	g.serve()
 }
 
 // serve starts the dispatcher if there are both waiters and ready windows; the lock is held.

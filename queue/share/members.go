@@ -1,5 +1,11 @@
 package share
 
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
 // maxMembers is how many workers a group remembers; the one seen longest ago goes first.
 const maxMembers = 1000
 
@@ -27,3 +33,40 @@ func (m *members) forgetOldest() {
 	}
 	delete(m.last, oldest)
 }
+
+// Member is a worker seen lately, with the leases it holds.
+type Member struct {
+	Name     string
+	Leases   int
+	LastSeen time.Time
+}
+
+// Members returns the workers seen lately, by name.
+func (g *Group) Members() []Member {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	held := map[string]int{}
+	for _, w := range g.windows {
+		if w.machine.Counts().Leased == 0 {
+			continue
+		}
+		w.machine.Holders(maxListed, func(member string) {
+			if member != "" {
+				held[member]++
+			}
+		})
+	}
+	out := make([]Member, 0, len(g.members.last)+len(held))
+	for name, at := range g.members.last {
+		out = append(out, Member{Name: name, Leases: held[name], LastSeen: g.env.Clock.Time(at)})
+		delete(held, name)
+	}
+	for name, n := range held { // held since before a restart
+		out = append(out, Member{Name: name, Leases: n})
+	}
+	slices.SortFunc(out, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// maxListed is how many leases of a partition are looked at to count those of each member.
+const maxListed = 10_000

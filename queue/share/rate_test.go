@@ -1,7 +1,6 @@
 package share
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 )
@@ -48,19 +47,5 @@ func TestScenario45RateChangesTakeEffectAtOnce(t *testing.T) {
 	b.set(0, 0, 1000)
 	if got := b.available(1000, 77); got != 77 {
 		t.Errorf("without a limit again %d", got)
-	}
-}
-
-func TestMembersForgetTheOneSeenLongestAgo(t *testing.T) {
-	m := newMembers()
-	m.seen("", 1)
-	for i := range int64(maxMembers + 1) {
-		m.seen(fmt.Sprint("m", i), i)
-		m.seen("m1", i+1)
-	}
-	_, first := m.last["m0"]
-	_, kept := m.last["m1"]
-	if len(m.last) != maxMembers || first || !kept {
-		t.Errorf("%d members, the first %v, one seen since %v", len(m.last), first, kept)
 	}
 }

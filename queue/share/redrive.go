@@ -34,8 +34,9 @@ type Step struct {
 // ErrNotRedriven is wrapped by what is returned for letters that cannot be delivered to the group again for the moment.
 var ErrNotRedriven = errors.New("cannot be delivered to the group again")
 
-// Redrive delivers letters to the group again, each at its own place: at the first attempt, before later records of its key. It takes the first of the step's letters, as many
-// as go into one unit, and returns the redrives of each, in order, 0 for those that are not open (any more), once all is on stable storage. Errors: ErrNotAttached (of a single letter: its topic is not read any more), ErrNotRedriven, store.ErrUnknown.
+// Redrive delivers letters to the group again, each at its own place: at the first attempt, before later records of its key. It takes the first of the step's
+// letters, as many as go into one unit, and returns the redrives of each, in order, 0 for those that are not open (any more), once all is on stable storage.
+// Errors: ErrNotAttached (of a single letter: its topic is not read any more), ErrNotRedriven, store.ErrUnknown.
 func (g *Group) Redrive(ctx context.Context, step Step) (done []uint32, err error) {
 	if err := g.offerLetters(ctx, step.IDs); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 	"github.com/holtmq/holt/queue/topic"
 )
 
-// Restoring gathers what the replay of partitions finds of share groups: windows, counts of letters, remembered answers.
+// Restoring gathers what the replay of partitions finds of share groups: windows, letters, remembered answers.
 type Restoring struct {
 	groups  []*catalog.Group
 	parts   map[uint64][]Part // by the group's id, as the others
@@ -70,7 +70,7 @@ func (o *OnPartition) machine(name store.Journal) journal.Machine {
 	return nil
 }
 
-// Done takes what was replayed. Errors: the log's, ErrCorrupt.
+// Done takes what was replayed. Errors: the log's, store.ErrCorrupt.
 func (o *OnPartition) Done(ctx context.Context, journals map[store.Journal]*journal.Journal) error {
 	for _, g := range o.r.groups {
 		if j := journals[LettersName(g.ID)]; j != nil {

@@ -245,21 +245,6 @@ func (g *Group) offerUpTo(ctx context.Context, c *claimed) error {
 	}
 }
 
-func (g *Group) count(v lease.Verb) {
-	switch v {
-	case lease.Ack:
-		g.counters.Acked++
-	case lease.Nack:
-		g.counters.Nacked++
-	case lease.Release:
-		g.counters.Released++
-	case lease.Reject:
-		g.counters.Rejected++
-	case lease.Extend:
-		g.counters.Extended++
-	}
-}
-
 // failureOf returns the error of a code; nil for those that are answered as settled.
 func failureOf(c lease.Code) error {
 	switch c {

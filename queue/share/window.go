@@ -1,7 +1,6 @@
 package share
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/holtmq/holt/lease"
@@ -10,7 +9,6 @@ import (
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
-	"github.com/holtmq/holt/queue/topic"
 )
 
 // window is a group's progress on one partition: the lease machine, its journal, and what the group remembers beside it. The
@@ -101,9 +99,6 @@ func (r *Restored) Replay(delta []byte) error {
 	return nil
 }
 
-// fillBytes is about how many bytes of records one read ahead looks at.
-const fillBytes = 256 << 10
-
 // keyHash hashes a key for the machine: 64-bit FNV-1a, 0 for no key. Journals hold the hashes, so the function is fixed.
 func keyHash(key []byte) uint64 {
 	if key == nil {
@@ -117,40 +112,4 @@ func keyHash(key []byte) uint64 {
 		h = 1
 	}
 	return h
-}
-
-// minSkip is how many offsets without a record are worth a skip of their own.
-const minSkip = 64
-
-// readAhead describes the records of a partition from an offset on, as many as one Offer takes. There is none before first; without records, that is the
-// end of what was looked at.
-func readAhead(ctx context.Context, p *partition.Partition, from record.Offset) (first record.Offset, out []lease.Offered, err error) {
-	start, end := p.Bounds()
-	first = max(from, start) // retention may have been faster than the group
-	next, size := first, 0
-	err = p.Scan(ctx, first, fillBytes, func(r *record.Reader) error {
-		if len(out) == 0 && r.Offset()-first >= minSkip {
-			first, next = r.Offset(), r.Offset()
-		}
-		for ; next < r.Offset() && len(out) < lease.MaxOffer; next++ {
-			out = append(out, lease.Offered{Gone: true})
-		}
-		if len(out) == lease.MaxOffer || size > fillBytes {
-			return partition.Stop()
-		}
-		o := lease.Offered{Size: uint32(r.Size()), Key: keyHash(r.Key())}
-		if rec := r.Record(); len(rec.Headers) > 0 {
-			if ttl := topic.TTL(rec); ttl > 0 {
-				o.Dies = rec.Timestamp.Add(ttl).UnixMilli()
-			}
-		}
-		out = append(out, o)
-		size += int(o.Size)
-		next++
-		return nil
-	})
-	if err == nil && len(out) == 0 {
-		first = max(first, end)
-	}
-	return first, out, err
 }

@@ -2,8 +2,6 @@ package share
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/holtmq/holt/lease"
@@ -116,72 +114,4 @@ func (p Progress) OldestAvailable(ctx context.Context) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	return p.Partition.Appended(ctx, p.next)
-}
-
-// Member is a worker seen lately, with the leases it holds.
-type Member struct {
-	Name     string
-	Leases   int
-	LastSeen time.Time
-}
-
-// Members returns the workers seen lately, by name.
-func (g *Group) Members() []Member {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	held := map[string]int{}
-	for _, w := range g.windows {
-		if w.machine.Counts().Leased == 0 {
-			continue
-		}
-		w.machine.Holders(maxListed, func(member string) {
-			if member != "" {
-				held[member]++
-			}
-		})
-	}
-	out := make([]Member, 0, len(g.members.last)+len(held))
-	for name, at := range g.members.last {
-		out = append(out, Member{Name: name, Leases: held[name], LastSeen: g.env.Clock.Time(at)})
-		delete(held, name)
-	}
-	for name, n := range held { // held since before a restart
-		out = append(out, Member{Name: name, Leases: n})
-	}
-	slices.SortFunc(out, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
-	return out
-}
-
-// maxListed is how many leases of a partition are looked at to count those of each member.
-const maxListed = 10_000
-
-// Counters returns what the group has done since the process started.
-func (g *Group) Counters() Counters {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	c := g.counters
-	for _, w := range g.windows {
-		c.Dropped += w.machine.Dropped()
-	}
-	return c
-}
-
-// Waiters returns how many leases are parked.
-func (g *Group) Waiters() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.waiters.Len()
-}
-
-// Running returns how many leases run, on partitions of a topic or, with "", on all.
-func (g *Group) Running(topic string) int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	n := 0
-	for _, w := range g.windows {
-		if topic == "" || w.part.Topic == topic {
-			n += w.machine.Counts().Leased
-		}
-	}
-	return n
 }
