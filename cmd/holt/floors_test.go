@@ -73,8 +73,8 @@ var impure = []string{"time", "os", "math/rand", "math/rand/v2", "crypto/rand", 
 
 type listed struct {
 	ImportPath string
+	Doc        string
 	Imports    []string
-	Standard   bool
 }
 
 func TestImportsGoDownOnly(t *testing.T) {
@@ -112,6 +112,14 @@ func TestImportsGoDownOnly(t *testing.T) {
 	}
 }
 
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
 func checkOutside(t *testing.T, name, imp string) {
 	t.Helper()
 	only, limited := allowed[name]
@@ -144,7 +152,7 @@ func TestLeaseMachineIsPure(t *testing.T) {
 // listPackages returns the module's packages, without their tests.
 func listPackages(t *testing.T) []listed {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,Imports", module+"...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
