@@ -23,20 +23,6 @@ const (
 	encodeBase64                 // value_base64
 )
 
-// queryEncoding returns the form that the query asks for.
-func (x *exchange) queryEncoding() (encoding, error) {
-	switch v := x.query.Get("encoding"); {
-	case !x.query.Has("encoding"):
-		return encodeAuto, nil
-	case v == "text":
-		return encodeText, nil
-	case v == "base64":
-		return encodeBase64, nil
-	default:
-		return 0, invalid("encoding: must be text or base64, not %q; leave it out for JSON where a value is JSON", cut(v))
-	}
-}
-
 // encoder appends answers that carry records.
 type encoder struct {
 	b      []byte
@@ -48,6 +34,13 @@ type encoder struct {
 func (e *encoder) raw(s string) { e.b = append(e.b, s...) }
 
 func (e *encoder) int(n int64) { e.b = strconv.AppendInt(e.b, n, 10) }
+
+// comma appends what stands before the ith of several things.
+func (e *encoder) comma(i int) {
+	if i > 0 {
+		e.raw(",")
+	}
+}
 
 // string appends a string of JSON; s must be UTF-8.
 func (e *encoder) string(s string) { e.b = appendString(e.b, s) }
@@ -158,9 +151,7 @@ func (e *encoder) marshal(v any) error {
 func (e *encoder) strings(list []string) {
 	e.raw("[")
 	for i, s := range list {
-		if i > 0 {
-			e.raw(",")
-		}
+		e.comma(i)
 		e.string(s)
 	}
 	e.raw("]")
@@ -217,9 +208,7 @@ func appendPublished(b []byte, places []queue.Place, created []string) []byte {
 func (e *encoder) places(places []queue.Place) {
 	e.raw("[")
 	for i, p := range places {
-		if i > 0 {
-			e.raw(",")
-		}
+		e.comma(i)
 		if p.Scheduled != "" {
 			e.raw(`{"scheduled":{"id":`)
 			e.string(p.Scheduled)
@@ -281,9 +270,7 @@ func appendLeased(b []byte, values encoding, ds []queue.Delivery, settled *queue
 	e := encoder{b: b, values: values}
 	e.raw(`{"records":[`)
 	for i := range ds {
-		if i > 0 {
-			e.raw(",")
-		}
+		e.comma(i)
 		e.appendDelivery(&ds[i])
 	}
 	e.raw("]")
@@ -314,9 +301,7 @@ func (e *encoder) settled(r *queue.SettleResult) {
 	if len(r.Failed) > 0 {
 		e.raw(`,"failed":[`)
 		for i, f := range r.Failed {
-			if i > 0 {
-				e.raw(",")
-			}
+			e.comma(i)
 			e.raw(`{"receipt":`)
 			e.string(cut(f.Receipt))
 			e.raw(`,"code":`)
@@ -328,9 +313,7 @@ func (e *encoder) settled(r *queue.SettleResult) {
 	if len(r.Places) > 0 {
 		e.raw(`,"records":[`)
 		for i, places := range r.Places {
-			if i > 0 {
-				e.raw(",")
-			}
+			e.comma(i)
 			e.places(places)
 		}
 		e.raw("]")

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,15 +10,11 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/httpapi/trace"
-	"github.com/holtmq/holt/queue/catalog"
 )
 
 // exchange is one request and its answer.
@@ -39,18 +34,12 @@ type exchange struct {
 
 // serve runs a route's handler and sees to everything that all routes share.
 func (a *API) serve(rt *route, w http.ResponseWriter, r *http.Request) {
-	start := time.Now()
-	x := &exchange{api: a, route: rt, w: w, r: r, id: a.ids.of(r), start: start}
+	x := &exchange{api: a, route: rt, w: w, r: r, id: a.ids.of(r), start: time.Now()}
 	w.Header().Set("X-Request-Id", x.id)
+	defer x.end()
 	defer func() {
 		if p := recover(); p != nil {
 			x.panicked(p)
-		}
-		x.release()
-		took := time.Since(start)
-		rt.timed.observe(x.status, took)
-		if log := a.cfg.Log; log.Enabled(r.Context(), slog.LevelDebug) {
-			log.Debug("request", "request_id", x.id, "route", rt.name, "status", x.status, "took", took, "client", cut(r.Header.Get(clientHeader)))
 		}
 	}()
 	x.expectBody()
@@ -61,6 +50,16 @@ func (a *API) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		x.fail(err)
+	}
+}
+
+// end gives back what the exchange holds, and counts it; whoever panics on goes by here, too.
+func (x *exchange) end() {
+	x.release()
+	took := time.Since(x.start)
+	x.route.timed.observe(x.status, took)
+	if log := x.api.cfg.Log; log.Enabled(x.ctx(), slog.LevelDebug) {
+		log.Debug("request", "request_id", x.id, "route", x.route.name, "status", x.status, "took", took, "client", cut(x.r.Header.Get(clientHeader)))
 	}
 }
 
@@ -140,8 +139,8 @@ func (x *exchange) fail(err error) {
 
 // panicked answers a panic of a handler as 500 and logs it, and passes on the one that net/http knows.
 func (x *exchange) panicked(p any) {
+	x.keepBody() // who knows what is at work on it still
 	if p == http.ErrAbortHandler {
-		x.release()
 		panic(p)
 	}
 	x.api.cfg.Log.Error("panic in a handler", "request_id", x.id, "route", x.route.name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -208,132 +207,4 @@ func (x *exchange) noContent() error {
 	x.allowWrite(0)
 	x.w.WriteHeader(x.status)
 	return nil
-}
-
-// nameRule is what names must look like.
-const nameRule = `a name has 1 to 200 characters (a group's 196) of A-Z, a-z, 0-9, "_", "." and "-", and does not begin with "." or "-"`
-
-// name returns the topic or group of the path.
-func (x *exchange) name(param string) (string, error) {
-	s, err := x.param(param)
-	if err != nil {
-		return "", err
-	}
-	if !catalog.ValidName(s) || param == "group" && !catalog.ValidGroupName(s) {
-		return "", invalid("%q cannot name a %s: %s", cut(s), param, nameRule)
-	}
-	return s, nil
-}
-
-// number returns a partition or an offset of the path.
-func (x *exchange) number(param string) (int64, error) {
-	s, err := x.param(param)
-	if err != nil {
-		return 0, err
-	}
-	return whole(param, s, 0, 1<<63-1)
-}
-
-// param returns a part of the path, decoded: chi matches the path as it was sent if it has escapes that matter.
-func (x *exchange) param(name string) (string, error) {
-	s := chi.URLParam(x.r, name)
-	if x.r.URL.RawPath == "" {
-		return s, nil
-	}
-	s, err := url.PathUnescape(s)
-	if err != nil {
-		return "", invalid("the path has a broken escape: %v", err)
-	}
-	return s, nil
-}
-
-// params parses the query, which may have the given parameters, each once.
-func (x *exchange) params(allowed ...string) error {
-	if x.r.URL.RawQuery == "" {
-		return nil
-	}
-	q, err := url.ParseQuery(x.r.URL.RawQuery)
-	if err != nil {
-		return invalid("the query is broken: %v", err)
-	}
-	for name, values := range q {
-		switch {
-		case !slices.Contains(allowed, name) && len(allowed) == 0:
-			return invalid("no such query parameter: %q; this call takes none", cut(name))
-		case !slices.Contains(allowed, name):
-			return invalid("no such query parameter: %q; this call takes %v", cut(name), allowed)
-		case len(values) > 1:
-			return invalid("the query parameter %q is given twice", name)
-		}
-	}
-	x.query = q
-	return nil
-}
-
-// queryInt returns a whole number of the query, def if it is not there.
-func (x *exchange) queryInt(name string, def, lo, hi int64) (int64, error) {
-	if !x.query.Has(name) {
-		return def, nil
-	}
-	return whole(name, x.query.Get(name), lo, hi)
-}
-
-func (x *exchange) queryBool(name string) (bool, error) {
-	switch v := x.query.Get(name); {
-	case !x.query.Has(name), v == "false":
-		return false, nil
-	case v == "true":
-		return true, nil
-	default:
-		return false, invalid("%s: must be true or false, not %q", name, cut(v))
-	}
-}
-
-// queryWait returns the wait of the query; 0 if it is not there.
-func (x *exchange) queryWait() (time.Duration, error) {
-	if !x.query.Has("wait") {
-		return 0, nil
-	}
-	d, f := parseDuration(x.query.Get("wait"), 0, x.api.limits.MaxWait)
-	if f != nil {
-		f.detail = "wait: " + f.detail
-		return 0, f
-	}
-	return d, nil
-}
-
-func whole(name, text string, lo, hi int64) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < lo || n > hi || text[0] == '+' {
-		return 0, invalid("%s: must be a whole number from %d to %d, not %q", name, lo, hi, cut(text))
-	}
-	return n, nil
-}
-
-// requestIDs makes ids that differ between requests and between starts of the server.
-type requestIDs struct {
-	prefix string
-	last   atomic.Uint64
-}
-
-func newRequestIDs() requestIDs { return requestIDs{prefix: rand.Text()[:10] + "-"} }
-
-// of returns the request's own id if it is sane: 1 to 128 printable characters of ASCII without space, quotes and backslash.
-func (ids *requestIDs) of(r *http.Request) string {
-	if own := r.Header.Get("X-Request-Id"); saneID(own) {
-		return own
-	}
-	return ids.prefix + strconv.FormatUint(ids.last.Add(1), 36)
-}
-
-func saneID(s string) bool {
-	if s == "" || len(s) > 128 {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\'' || c == '\\' {
-			return false
-		}
-	}
-	return true
 }

@@ -180,19 +180,16 @@ func (s *scanner) object(field func(name []byte) bool) {
 	if !s.enter() {
 		return
 	}
-	var room [16][]byte
-	seen := room[:0]
+	var seen nameSet
 	for first := true; ; first = false {
 		name, more := s.name(first)
 		if !more {
 			break
 		}
-		for _, n := range seen {
-			if bytes.Equal(n, name) {
-				s.stray("given twice")
-			}
+		if seen.has(name) {
+			s.stray("given twice")
 		}
-		seen = append(seen, name) // few: what is not known ends the loop
+		seen.add(name)
 		if s.err == nil && !field(name) {
 			s.stray("no such field; docs/HTTP-API.md has what this call takes")
 		}
@@ -202,6 +199,35 @@ func (s *scanner) object(field func(name []byte) bool) {
 		}
 	}
 	s.depth--
+}
+
+// nameSet is the names of an object's fields: few, as they nearly always are, cost no memory, and many no more time each.
+type nameSet struct {
+	few  [16][]byte
+	n    int // of few
+	more map[string]struct{}
+}
+
+func (s *nameSet) has(name []byte) bool {
+	for _, n := range s.few[:s.n] {
+		if bytes.Equal(n, name) {
+			return true
+		}
+	}
+	_, ok := s.more[string(name)]
+	return ok
+}
+
+func (s *nameSet) add(name []byte) {
+	if s.n < len(s.few) {
+		s.few[s.n] = name
+		s.n++
+		return
+	}
+	if s.more == nil {
+		s.more = map[string]struct{}{}
+	}
+	s.more[string(name)] = struct{}{}
 }
 
 // name reads the next field's name and its colon; false at the end of the object, which it consumes, and after an error.

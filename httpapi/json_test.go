@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -45,6 +46,9 @@ var texts = []struct{ text, want string }{
 	{"{\"\xff\":1}", "not UTF-8"},
 	{`{"a":1,"a":2}`, "given twice"},
 	{`{"a":1,"\u0061":2}`, "given twice"},
+	{"{" + manyNames(200) + "}", ""},
+	{"{" + manyNames(200) + `,"n3":1}`, "given twice"},
+	{"{" + manyNames(200) + `,"n150":1}`, "given twice"},
 	{`[]`, "must be an object, not an array"},
 	{`"x"`, "must be an object, not a string"},
 	{`5`, "must be an object, not a number"},
@@ -52,6 +56,15 @@ var texts = []struct{ text, want string }{
 	{`{"a":` + strings.Repeat("[", 511) + strings.Repeat("]", 511) + `}`, ""},
 	{`{"a":` + strings.Repeat("[", 512) + strings.Repeat("]", 512) + `}`, "more than 512 levels"},
 	{`{"a":` + strings.Repeat(`{"a":`, 511) + "1" + strings.Repeat("}", 512), ""},
+}
+
+// manyNames is the fields n0, n1, … of an object.
+func manyNames(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`"n%d":null`, i))
+	}
+	return strings.Join(all, ",")
 }
 
 func TestScannerIsStrict(t *testing.T) {

@@ -132,9 +132,7 @@ func (a *API) listLetters(x *exchange) error {
 	e := encoder{b: (*buf)[:0], values: values}
 	e.raw(`{"items":[`)
 	for i := range page.Items {
-		if i > 0 {
-			e.raw(",")
-		}
+		e.comma(i)
 		e.raw("{")
 		e.letter(&page.Items[i])
 		e.raw("}")

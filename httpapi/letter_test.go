@@ -228,3 +228,21 @@ func TestLettersArePurged(t *testing.T) {
 		}
 	})
 }
+
+// What is not known is refused, whatever its value: a null is no way around.
+func TestUnknownFieldsOfAChoice(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.dead(`{"value":1}`)
+		for path, body := range map[string]string{
+			"/purge":   `{"all":true,"colour":null}`,
+			"/redrive": `{"all":true,"colour":null}`,
+		} {
+			h.post(letters+path, body).problem(400, api.InvalidRequest)
+		}
+		h.post(letters+"/purge", `{"all":true,"rate":null}`).problem(400, api.InvalidRequest)
+		if n := h.letters("").Total; n != 1 {
+			t.Fatalf("%d letters are open", n)
+		}
+		h.post(letters+"/redrive", `{"all":true,"rate":null,"reason":null,"ids":null}`).is(202)
+	})
+}

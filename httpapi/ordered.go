@@ -362,12 +362,6 @@ func (e *encoder) appendPolled(a *queue.PollAnswer) {
 	e.raw("]}\n")
 }
 
-func (e *encoder) comma(i int) {
-	if i > 0 {
-		e.raw(",")
-	}
-}
-
 // place opens an object that begins with a partition's place.
 func (e *encoder) place(p queue.TopicPartition) {
 	e.raw(`{"topic":`)

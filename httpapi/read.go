@@ -40,9 +40,7 @@ func (a *API) read(x *exchange) error {
 	e := encoder{b: (*buf)[:0], values: values}
 	e.raw(`{"records":[`)
 	for i := range res.Records {
-		if i > 0 {
-			e.raw(",")
-		}
+		e.comma(i)
 		e.appendRead(req.Partition, &res.Records[i])
 	}
 	e.raw(`],"next_offset":`)

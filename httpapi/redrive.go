@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"slices"
 
 	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/dlq"
@@ -18,6 +19,12 @@ type choosing struct {
 	dryRun bool
 	filter map[string]string // as given
 }
+
+// choiceFields are the fields that field knows.
+var choiceFields = append([]string{"ids", "all", "limit", "dry_run"}, letterFilters...)
+
+// planFields are the fields that planField knows.
+var planFields = []string{"rate", "ramp", "stop_on_redeath", "to"}
 
 // field reads one field of the choice; false if it is none.
 func (c *choosing) field(s *scanner, name string) bool {
@@ -105,7 +112,7 @@ func (x *exchange) choose(plan bool) (group string, c *choosing, err error) {
 	s := newScanner(body)
 	s.object(func(name []byte) bool {
 		if s.null() {
-			return true
+			return slices.Contains(choiceFields, string(name)) || plan && slices.Contains(planFields, string(name))
 		}
 		return c.field(s, string(name)) || plan && c.planField(s, string(name))
 	})
@@ -169,9 +176,7 @@ func (a *API) redriveLetters(x *exchange) error {
 	e.int(int64(p.Matched))
 	e.raw(`,"samples":[`)
 	for i := range p.Samples {
-		if i > 0 {
-			e.raw(",")
-		}
+		e.comma(i)
 		e.raw("{")
 		e.letter(&p.Samples[i])
 		e.raw("}")

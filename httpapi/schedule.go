@@ -93,9 +93,7 @@ func (a *API) listSchedules(x *exchange) error {
 	e.raw(`{"items":[`)
 	n := 0
 	for ; n < min(limit, len(infos)) && int64(len(e.b)) < a.limits.MaxBytes; n++ {
-		if n > 0 {
-			e.raw(",")
-		}
+		e.comma(n)
 		e.appendSchedule(&infos[n])
 	}
 	e.raw("]")
@@ -225,6 +223,9 @@ func destinationOf(m merger, hi int64) *int {
 	return new(int(m.int(0, hi)))
 }
 
+// maxMerged is how many headers one change of a schedule may name, those that it takes away among them.
+const maxMerged = 1000
+
 // mergeHeaders reads headers by name; a null takes one away, or all.
 func mergeHeaders(m merger, r *queue.ScheduleRecord, named map[string]bool, read func() []byte) {
 	if m.null() {
@@ -239,6 +240,10 @@ func mergeHeaders(m merger, r *queue.ScheduleRecord, named map[string]bool, read
 		}
 		if named[header] {
 			m.fail(invalid("the header %q is given twice; case does not count", header))
+			return true
+		}
+		if len(named) == maxMerged {
+			m.fail(invalid("more than %d headers in one change", maxMerged))
 			return true
 		}
 		named[header] = true

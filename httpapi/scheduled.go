@@ -38,9 +38,7 @@ func (a *API) listScheduled(x *exchange) error {
 			return err
 		}
 		for i := range items {
-			if n > 0 {
-				e.raw(",")
-			}
+			e.comma(n)
 			e.appendScheduled(&items[i])
 			n++
 		}

@@ -168,6 +168,9 @@ func TestConnectionsHaveALimit(t *testing.T) {
 func TestPanicInMidAnswer(t *testing.T) {
 	inBubble(t, func(h *house) {
 		rt := route{name: "GET /broken", handler: func(x *exchange) error {
+			if _, err := x.body(); err != nil || h.API.held.Load() == 0 {
+				t.Errorf("a large body: %d bytes are counted, %v", h.API.held.Load(), err)
+			}
 			x.status = 200
 			fmt.Fprint(x.w, strings.Repeat("x", 64<<10))
 			panic("in mid answer")
@@ -175,13 +178,16 @@ func TestPanicInMidAnswer(t *testing.T) {
 		h.mux.Get("/broken", h.API.serving(rt))
 		h.serving(Config{}, func(p *pipes) {
 			c := p.dial()
-			go fmt.Fprint(c, "GET /broken HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			go fmt.Fprintf(c, "GET /broken HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", 4*smallBody, strings.Repeat(" ", 4*smallBody))
 			if got := readAll(c); strings.HasSuffix(got, "\r\n0\r\n\r\n") || !strings.HasPrefix(got, "HTTP/1.1 200") {
 				t.Errorf("answered %d bytes, ending in %q", len(got), got[len(got)-10:])
 			}
 		})
 		if !strings.Contains(h.log.String(), "in mid answer") {
 			t.Errorf("log: %s", h.log)
+		}
+		if n := h.API.held.Load(); n != 0 {
+			t.Errorf("%d bytes of bodies are counted once the call is over", n)
 		}
 	})
 }
