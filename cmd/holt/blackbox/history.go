@@ -135,9 +135,12 @@ func (h *History) Cut(w io.Writer, at time.Duration) *History {
 		if e.Call >= at {
 			continue
 		}
-		if e.Ret > at && e.Op != Lease {
+		if e.Ret > at {
 			e.Out = Unknown
 			e.Items = append([]Item(nil), e.Items...)
+			if e.Op == Lease { // what came may be what was settled after the cut
+				e.Items = nil
+			}
 			for i := range e.Items {
 				e.Items[i].Out, e.Items[i].Code = Unknown, ""
 			}
