@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 )
 
 // Badger syncs two files for a transaction. So a commit is first one record of a file of our own, written and synced once, and
@@ -36,7 +37,7 @@ type ahead struct {
 	buf   []byte
 }
 
-func aheadPath(dir string, i int) string { return filepath.Join(dir, aheadName+string(rune('0'+i))) }
+func aheadPath(dir string, i int) string { return filepath.Join(dir, aheadName+strconv.Itoa(i)) }
 
 // openAhead opens the files for writing, and forgets what is in them.
 func openAhead(dir string) (*ahead, error) {
@@ -139,7 +140,7 @@ func parseAhead(b []byte) (run []aheadRecord, err error) {
 			break
 		}
 		if r.ops, err = decodeOps(b[aheadHeader:n]); err != nil {
-			return nil, corrupt("%s: commit %d: %v", aheadName, r.seq, err)
+			return nil, corrupt("%s*: commit %d: %v", aheadName, r.seq, err)
 		}
 		run = append(run, r)
 		b = b[min(blocks(int(n)), int64(len(b))):]
@@ -155,7 +156,7 @@ func recordsAfter(seq uint64, all []aheadRecord) ([]aheadRecord, error) {
 	}
 	for k, r := range all[i:] {
 		if r.before != seq {
-			return all[i : i+k], lost(r.commitRecord, aheadName, seq)
+			return all[i : i+k], lost(r.commitRecord, aheadName+"*", seq)
 		}
 		seq = r.seq
 	}
