@@ -65,7 +65,7 @@ func TestPowerCuts(t *testing.T) {
 			var at []time.Duration
 			for i := range n {
 				pause(time.Duration(300+l.rand(5000+i).IntN(1200)) * ms)
-				s.signal(syscall.SIGSTOP)
+				stop(t, s)
 				at = append(at, h.Now())
 				mustRun(t, "cp", "--sparse=always", img, fmt.Sprint(img, i))
 				s.signal(syscall.SIGCONT)
@@ -75,6 +75,31 @@ func TestPowerCuts(t *testing.T) {
 				verifyCut(t, fmt.Sprint(img, i), fs.options, h.Cut(io.Discard, at), at)
 			}
 		})
+	}
+}
+
+// stop stops every thread of a server: the signal alone leaves the moment open.
+func stop(t *testing.T, s *server) {
+	t.Helper()
+	s.signal(syscall.SIGSTOP)
+	stopped := func() bool {
+		paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.cmd.Process.Pid))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("threads of the server: %v", err)
+		}
+		for _, p := range paths {
+			b, err := os.ReadFile(p)
+			_, state, found := strings.Cut(string(b), ") ")
+			if err != nil || !found || state[0] != 'T' {
+				return false
+			}
+		}
+		return true
+	}
+	for end := time.Now().Add(time.Minute); !stopped(); pause(ms) {
+		if time.Now().After(end) {
+			t.Fatal("the server does not stop")
+		}
 	}
 }
 
