@@ -80,6 +80,13 @@ type Log interface {
 	Note(ctx context.Context, j Journal, at Offset) ([]byte, error)
 }
 
+// Filler is a Log that can read into memory of its caller's.
+type Filler interface {
+	// Fill is Read of at most len(into) bytes, which lie in into, one batch behind the other from its beginning on. A first batch that is larger comes alone, in
+	// memory of its own. After an error into holds anything.
+	Fill(ctx context.Context, from Offset, into []byte) ([]Batch, error)
+}
+
 // Meta keeps definitions: small values by name, each with a revision. Durable when a call returns.
 type Meta interface {
 	// Get returns the value and its revision (≥ 1), or ErrNotFound.

@@ -21,7 +21,7 @@ func getValue(txn *badgerdb.Txn, key []byte) ([]byte, error) {
 }
 
 func copyValue(item *badgerdb.Item) ([]byte, error) {
-	v, err := item.ValueCopy(make([]byte, 0, item.ValueSize()+32))
+	v, err := item.ValueCopy(nil)
 	if err != nil {
 		return nil, err
 	}

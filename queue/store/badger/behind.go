@@ -63,13 +63,13 @@ func (m *moment) edge(log store.LogID, end store.Offset) store.Offset {
 	return end
 }
 
-// covering returns the key and a copy of the value of the batch behind that covers an offset; nil if there is none.
+// covering returns the key and the value of the batch behind that covers an offset, which nobody changes; nil if there is none.
 func (m *moment) covering(log store.LogID, at store.Offset) (key, value []byte) {
 	for _, c := range m.behind {
 		for i := range c.batches {
 			if b := &c.batches[i]; b.log == log && b.base <= at && at <= b.last {
 				o := &c.ops[b.op]
-				return o.key, bytes.Clone(o.value)
+				return o.key, o.value
 			}
 		}
 	}

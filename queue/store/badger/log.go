@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -12,7 +13,7 @@ import (
 	"github.com/holtmq/holt/queue/store"
 )
 
-// log is one open log. It implements store.Log. After Drop all of it is trimmed.
+// log is one open log. It implements store.Log and store.Filler. After Drop all of it is trimmed.
 type log struct {
 	s  *Store
 	st *state
@@ -38,9 +39,19 @@ func (l *log) Bounds() (start, end store.Offset) {
 
 // Read implements store.Log.
 func (l *log) Read(ctx context.Context, from store.Offset, maxBytes int) ([]store.Batch, error) {
+	return l.run(ctx, from, maxBytes, nil)
+}
+
+// Fill implements store.Filler.
+func (l *log) Fill(ctx context.Context, from store.Offset, into []byte) ([]store.Batch, error) {
+	return l.run(ctx, from, len(into), into)
+}
+
+// run reads batches, into memory that is given if they fit.
+func (l *log) run(ctx context.Context, from store.Offset, maxBytes int, into []byte) ([]store.Batch, error) {
 	var out []store.Batch
 	err := l.read(ctx, func(v *view) (err error) {
-		out, err = l.batches(v, from, maxBytes)
+		out, err = l.batches(v, from, maxBytes, into)
 		return err
 	})
 	if err != nil {
@@ -137,7 +148,7 @@ func (l *log) end(v *view) {
 }
 
 // batches returns the batch that covers from and its successors.
-func (l *log) batches(v *view, from store.Offset, maxBytes int) ([]store.Batch, error) {
+func (l *log) batches(v *view, from store.Offset, maxBytes int, into []byte) ([]store.Batch, error) {
 	switch {
 	case from < v.head.start:
 		return nil, fmt.Errorf("%w: the start is %d", store.ErrTrimmed, v.head.start)
@@ -146,68 +157,88 @@ func (l *log) batches(v *view, from store.Offset, maxBytes int) ([]store.Batch, 
 	case from == v.head.end:
 		return nil, nil
 	}
-	b, err := l.covering(v, from)
+	b, err := l.covering(v, from, into)
 	if err != nil {
 		return nil, err
 	}
 	out := []store.Batch{b}
 	for size := len(b.Bytes); size < maxBytes && b.Last+1 < v.head.end; size += len(b.Bytes) {
-		if b, err = l.batch(v, b.Last+1); err != nil {
-			return nil, err
-		}
-		if size+len(b.Bytes) > maxBytes {
+		into = into[min(len(b.Bytes), len(into)):]
+		b, err = l.batch(v, b.Last+1, maxBytes-size, into)
+		if errors.Is(err, errLarge) {
 			break
+		}
+		if err != nil {
+			return nil, err
 		}
 		out = append(out, b)
 	}
 	return out, nil
 }
 
-// batch returns the batch that begins at base, checked.
-func (l *log) batch(v *view, base store.Offset) (store.Batch, error) {
+// errLarge says that a batch has more bytes than were asked for.
+var errLarge = errors.New("the batch is too large")
+
+// batch returns the batch that begins at base, checked. Errors: also badgerdb.ErrKeyNotFound, in errDamaged; errLarge.
+func (l *log) batch(v *view, base store.Offset, maxBytes int, into []byte) (b store.Batch, err error) {
 	if base >= v.edge {
-		return l.batchBehind(v, base)
+		return l.batchBehind(v, base, maxBytes, into)
 	}
-	b, err := readBatch(v.txn, batchKey(l.st.id, base))
-	if err == nil && b == nil {
-		err = errDamaged
+	key := batchKey(l.st.id, base)
+	item, err := v.txn.Get(key)
+	if errors.Is(err, badgerdb.ErrKeyNotFound) {
+		err = fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	if err == nil {
-		err = checkBatch(b, v.head.end)
+		err = item.Value(func(value []byte) error {
+			b, err = copyBatch(key, value, maxBytes, into)
+			return err
+		})
+	}
+	if err == nil {
+		err = checkBatch(&b, v.head.end)
 	}
 	if err != nil {
 		return store.Batch{}, fmt.Errorf("batch at %d: %w", base, err)
 	}
-	return *b, nil
+	return b, nil
+}
+
+// copyBatch reads a stored batch of at most maxBytes and copies its bytes: to the beginning of into, if there is room for them.
+func copyBatch(key, value []byte, maxBytes int, into []byte) (store.Batch, error) {
+	b, err := parseBatch(key, value)
+	if err != nil {
+		return b, err
+	}
+	if len(b.Bytes) > maxBytes {
+		return b, errLarge
+	}
+	b.Bytes = append(into[:0:len(into)], b.Bytes...)
+	return b, nil
 }
 
 // batchBehind returns the batch that covers an offset from the view's edge on.
-func (l *log) batchBehind(v *view, at store.Offset) (store.Batch, error) {
+func (l *log) batchBehind(v *view, at store.Offset, maxBytes int, into []byte) (store.Batch, error) {
 	key, value := v.moment.covering(l.st.id, at)
 	if key == nil {
 		return store.Batch{}, corrupt("batch that covers %d is not among the newest commits", at)
 	}
-	return parseBatch(key, value)
+	return copyBatch(key, value, maxBytes, into)
 }
 
 // covering returns the batch that covers an offset: mostly one begins there, because readers go from batch to batch.
-func (l *log) covering(v *view, at store.Offset) (store.Batch, error) {
+func (l *log) covering(v *view, at store.Offset, into []byte) (store.Batch, error) {
 	if at >= v.edge {
-		return l.batchBehind(v, at)
+		return l.batchBehind(v, at, math.MaxInt, into)
 	}
-	if ok, err := has(v.txn, batchKey(l.st.id, at)); err != nil {
-		return store.Batch{}, err
-	} else if ok {
-		return l.batch(v, at)
+	b, err := l.batch(v, at, math.MaxInt, into)
+	if !errors.Is(err, badgerdb.ErrKeyNotFound) {
+		return b, err
 	}
-	key, value, err := lastBelow(v.txn, logKey(kindBatch, l.st.id), batchKey(l.st.id, at))
-	if err == nil && key == nil {
-		err = errDamaged
-	}
-	if err != nil {
-		return store.Batch{}, fmt.Errorf("batch that covers %d: %w", at, err)
-	}
-	b, err := parseBatch(key, value)
+	err = l.floor(v, at, func(key, value []byte) (err error) {
+		b, err = copyBatch(key, value, math.MaxInt, into)
+		return err
+	})
 	if err == nil && b.Last < at {
 		err = errDamaged // the chain is broken between the two
 	}
@@ -218,6 +249,18 @@ func (l *log) covering(v *view, at store.Offset) (store.Batch, error) {
 		return store.Batch{}, fmt.Errorf("batch that covers %d: %w", at, err)
 	}
 	return b, nil
+}
+
+// floor calls fn with the last batch that begins at an offset or before it, as stored.
+func (l *log) floor(v *view, at store.Offset, fn func(key, value []byte) error) error {
+	it := v.txn.NewIterator(badgerdb.IteratorOptions{Prefix: logKey(kindBatch, l.st.id), Reverse: true})
+	defer it.Close()
+	it.Seek(batchKey(l.st.id, at))
+	if !it.Valid() {
+		return errDamaged
+	}
+	key := it.Item().KeyCopy(nil)
+	return it.Item().Value(func(value []byte) error { return fn(key, value) })
 }
 
 // checkBatch checks a batch's bytes against their own checksum, and its place against the log's end.
@@ -255,18 +298,11 @@ func (l *log) search(v *view, t time.Time) (store.Offset, error) {
 // header returns the batch that covers an offset, without its bytes.
 func (l *log) header(v *view, at store.Offset) (b store.Batch, err error) {
 	if at >= v.edge {
-		b, err = l.batchBehind(v, at)
+		b, err = l.batchBehind(v, at, math.MaxInt, nil)
 		b.Bytes = nil
 		return b, err
 	}
-	it := v.txn.NewIterator(badgerdb.IteratorOptions{Prefix: logKey(kindBatch, l.st.id), Reverse: true})
-	defer it.Close()
-	it.Seek(batchKey(l.st.id, at))
-	if !it.Valid() {
-		return b, fmt.Errorf("batch that covers %d: %w", at, errDamaged)
-	}
-	key := it.Item().KeyCopy(nil)
-	err = it.Item().Value(func(value []byte) error {
+	err = l.floor(v, at, func(key, value []byte) error {
 		b, err = parseBatch(key, value)
 		b.Bytes = nil
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/holtmq/holt/queue/store"
 )
 
-// handle is a log as one Open returned it. It implements store.Log.
+// handle is a log as one Open returned it. It implements store.Log and store.Filler.
 //
 // After the log died (store.ErrUnknown, store.ErrFenced) its methods return store.ErrFenced. After Drop all is trimmed.
 type handle struct {
@@ -21,7 +21,10 @@ type handle struct {
 	life  uint64
 }
 
-var _ store.Log = (*handle)(nil)
+var (
+	_ store.Log    = (*handle)(nil)
+	_ store.Filler = (*handle)(nil)
+)
 
 // Bounds implements store.Log.
 func (h *handle) Bounds() (start, end store.Offset) {
@@ -44,6 +47,16 @@ func (h *handle) Read(ctx context.Context, from store.Offset, maxBytes int) ([]s
 		out[i].Bytes = bytes.Clone(out[i].Bytes)
 	}
 	return out, nil
+}
+
+// Fill implements store.Filler.
+func (h *handle) Fill(ctx context.Context, from store.Offset, into []byte) ([]store.Batch, error) {
+	out, err := h.Read(ctx, from, len(into))
+	for i := range out {
+		out[i].Bytes = append(into[:0:len(into)], out[i].Bytes...)
+		into = into[min(len(out[i].Bytes), len(into)):]
+	}
+	return out, err
 }
 
 // OffsetForTime implements store.Log.

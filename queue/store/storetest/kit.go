@@ -311,6 +311,9 @@ func sameReads(ctx context.Context, l store.Log, m *logModel) error {
 			if err := sameRun(got, m.batches[i:], limit); err != nil {
 				return fmt.Errorf("read %d, %d bytes: %w", from, limit, err)
 			}
+			if err := sameFill(ctx, l, m.batches[i:], from, min(limit, 1<<20)); err != nil {
+				return fmt.Errorf("fill from %d, %d bytes: %w", from, limit, err)
+			}
 		}
 	}
 	return sameEdges(ctx, l, m)
@@ -344,6 +347,32 @@ func sameRun(got, want []store.Batch, limit int) error {
 			return fmt.Errorf("%d batches, although the first %d have %d bytes", len(got), i, size)
 		}
 		size += len(b.Bytes)
+	}
+	return nil
+}
+
+// sameFill reads into memory, if the log can, and looks whether the batches are where they should be.
+func sameFill(ctx context.Context, l store.Log, want []store.Batch, from store.Offset, limit int) error {
+	f, ok := l.(store.Filler)
+	if !ok {
+		return nil
+	}
+	into := bytes.Repeat([]byte{0xa5}, limit)
+	got, err := f.Fill(ctx, from, into)
+	if err != nil {
+		return err
+	}
+	if err := sameRun(got, want, limit); err != nil {
+		return err
+	}
+	if len(got) == 1 && len(got[0].Bytes) > limit {
+		return nil
+	}
+	for i, b := range got {
+		if len(b.Bytes) > len(into) || len(b.Bytes) > 0 && &b.Bytes[0] != &into[0] {
+			return fmt.Errorf("batch %d of %d bytes is not in the %d bytes that are left for it", i, len(b.Bytes), len(into))
+		}
+		into = into[len(b.Bytes):]
 	}
 	return nil
 }
