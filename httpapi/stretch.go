@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"net/http"
+	"runtime"
 	"strconv"
 
 	"github.com/holtmq/holt/client/api"
@@ -62,6 +63,7 @@ func (x *exchange) writeStretches(b []byte, ends []int, stretches []queue.Stretc
 			if _, err := x.w.Write(batch); err != nil {
 				return err
 			}
+			runtime.Gosched() // to those whose calls are short
 		}
 	}
 	_, err := x.w.Write(b[from:])

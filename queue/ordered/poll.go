@@ -57,11 +57,11 @@ type Delivery struct {
 	record.Record
 }
 
-// Stretch is batches of a partition that follow each other. Records before From are not wanted.
+// Stretch is batches of a partition that follow each other. Records before From are not wanted. The bytes are as those of partition.Whole.
 type Stretch struct {
 	Place
 	From    record.Offset
-	Batches [][]byte
+	Batches [][]byte // each element one or several
 }
 
 // call is one poll under way.
@@ -86,6 +86,7 @@ func (c *call) Advanced(*partition.Partition) { c.wake() }
 type want struct {
 	pos       *position
 	from, end record.Offset
+	size      int64 // of the last batch that was read
 }
 
 // Poll returns records of what the member holds from where it says on, waiting as long as the request says for the first one, for a change of what it

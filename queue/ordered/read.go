@@ -62,7 +62,7 @@ func (g *Group) read(ctx context.Context, c *call, wants []want) (*harvest, erro
 	}
 	maxBytes := c.req.Room.Allow(c.req.MaxBytes)
 	c.req.Room.Take(maxBytes)
-	defer func() { c.req.Room.Take(h.bytes - maxBytes) }()
+	defer func() { c.req.Room.Keep(h.bytes) }()
 	n := turn(wants) % uint64(len(pending))
 	pending = append(pending[n:], pending[:n]...)
 	share := (c.req.Max + len(pending) - 1) / len(pending)
@@ -131,7 +131,7 @@ func (w *want) take(ctx context.Context, req *PollRequest, q quota, h *harvest) 
 		return nil
 	}
 	if req.Batches {
-		return w.takeBatches(ctx, q, h)
+		return w.takeBatches(ctx, req, q, h)
 	}
 	taken, bytes, full := 0, int64(0), false
 	place := w.pos.place()
@@ -158,9 +158,13 @@ func (w *want) take(ctx context.Context, req *PollRequest, q quota, h *harvest) 
 	return err
 }
 
-// takeBatches is take for whole batches. One that would go over all that the poll may carry stays for the next.
-func (w *want) takeBatches(ctx context.Context, q quota, h *harvest) error {
-	got, err := w.pos.part.ReadWhole(ctx, w.from, w.end, q.count, q.bytes)
+// takeBatches is take for whole batches. One that would go over all that the poll may carry stays for the next, and is not looked at if it is as large as the last.
+func (w *want) takeBatches(ctx context.Context, req *PollRequest, q quota, h *harvest) error {
+	if h.count > 0 && q.bytes < w.size {
+		return nil
+	}
+	got, err := w.pos.part.ReadWhole(ctx, w.from, w.end, q.count, q.bytes, req.Room)
+	w.size = got.Size
 	if h.count > 0 && len(got.Batches) == 1 && got.Bytes > q.bytes {
 		return err
 	}

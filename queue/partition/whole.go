@@ -4,22 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
 )
 
 // Whole is stored batches that follow each other, as they are; batches without records are left out. Records before the offset that was asked for are
-// among them. The bytes are shared: nobody changes them.
+// among them. The bytes are shared: nobody changes them, nor looks at them after the end of the share that they were read for.
 type Whole struct {
-	Batches [][]byte
+	Batches [][]byte      // each element one batch, or several one behind the other
 	Records int           // in the batches
 	Bytes   int64         // of the batches
+	Size    int64         // of the last batch that was read
 	Next    record.Offset // where to go on
 }
 
 // passing is entries for who reads a partition from one end to the other: what is not in the cache does not come into it, where it would push out what others read.
-func (p *Partition) passing(ctx context.Context, from record.Offset, maxBytes int) ([]store.Batch, error) {
+// The answer that room is of gives the memory, if it can.
+func (p *Partition) passing(ctx context.Context, from record.Offset, maxBytes int, room *Share) (batches []store.Batch, err error) {
 	start, end := p.Bounds()
 	switch {
 	case from < start:
@@ -34,17 +37,30 @@ func (p *Partition) passing(ctx context.Context, from record.Offset, maxBytes in
 		}
 		return out, nil
 	}
-	batches, err := p.log.Read(ctx, from, maxBytes)
+	if filler, into := p.filler(maxBytes, room); into != nil {
+		batches, err = filler.Fill(ctx, from, into)
+	} else {
+		batches, err = p.log.Read(ctx, from, maxBytes)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
 	}
 	return batches, nil
 }
 
+// filler returns memory of an answer and who reads into it; nil if there is none of both.
+func (p *Partition) filler(maxBytes int, room *Share) (store.Filler, []byte) {
+	f, ok := p.log.(store.Filler)
+	if !ok {
+		return nil, nil
+	}
+	return f, room.space(maxBytes)
+}
+
 // Stream is Scan for who reads a partition from one end to the other, up to end: it leaves the cache to those who read here and there.
 func (p *Partition) Stream(ctx context.Context, from, end record.Offset, chunk int, fn func(*record.Reader) error) error {
 	for from < end {
-		batches, err := p.passing(ctx, from, chunk)
+		batches, err := p.passing(ctx, from, chunk, nil)
 		if err != nil || len(batches) == 0 {
 			return err
 		}
@@ -63,37 +79,56 @@ func (p *Partition) Stream(ctx context.Context, from, end record.Offset, chunk i
 	return nil
 }
 
-// wholeChunk is about how many bytes one step of ReadWhole takes.
-const wholeChunk = 1 << 20
+// wholeChunk is about how many bytes one step of ReadWhole takes. Between two those run who wait for the processor: their calls are short.
+const wholeChunk = 256 << 10
 
 // ReadWhole reads the batches from the one that covers an offset on, up to end: one, and more until there are count records or bytes of them, unless the next one
-// would go over bytes. Errors: store.ErrTrimmed, store.ErrOutOfRange, store.ErrCorrupt.
-func (p *Partition) ReadWhole(ctx context.Context, from, end record.Offset, count int, bytes int64) (w Whole, err error) {
+// would go over bytes, or one as large as the last would. room is of the answer that they are read for, or nil. Errors: store.ErrTrimmed, store.ErrOutOfRange, store.ErrCorrupt.
+func (p *Partition) ReadWhole(ctx context.Context, from, end record.Offset, count int, bytes int64, room *Share) (w Whole, err error) {
 	w.Next = from
-	for w.Next < end && w.Records < count && w.Bytes < bytes {
-		batches, err := p.passing(ctx, w.Next, int(min(bytes-w.Bytes, wholeChunk)))
+	for w.Next < end && w.Records < count && w.Bytes < bytes && w.Bytes+w.Size <= bytes {
+		if w.Bytes > 0 {
+			runtime.Gosched()
+		}
+		batches, err := p.passing(ctx, w.Next, int(min(bytes-w.Bytes, wholeChunk)), room)
 		if err != nil || len(batches) == 0 {
 			return w, err
 		}
 		for _, e := range batches {
-			size := int64(len(e.Bytes))
-			if w.Records >= count || w.Records > 0 && w.Bytes+size > bytes || e.Base >= end {
+			w.Size = int64(len(e.Bytes))
+			if w.Records >= count || w.Records > 0 && w.Bytes+w.Size > bytes || e.Base >= end {
 				return w, nil
 			}
+			b := room.use(e.Bytes)
 			w.Next = e.Last + 1
-			if size == 0 { // a hole
+			if w.Size == 0 { // a hole
 				continue
 			}
-			info, err := record.Peek(e.Bytes)
+			info, err := record.Peek(b)
 			if err != nil {
 				return w, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, e.Base, damaged(err))
 			}
 			if info.Count > 0 {
-				w.Batches = append(w.Batches, e.Bytes)
-				w.Records += info.Count
-				w.Bytes += size
+				w.add(b, info.Count)
 			}
 		}
 	}
 	return w, nil
+}
+
+// add adds a batch: to the element before, if it lies right behind it.
+func (w *Whole) add(b []byte, records int) {
+	w.Records += records
+	w.Bytes += int64(len(b))
+	if n := len(w.Batches); n > 0 && adjoin(w.Batches[n-1], b) {
+		last := w.Batches[n-1]
+		w.Batches[n-1] = last[:len(last)+len(b)]
+		return
+	}
+	w.Batches = append(w.Batches, b)
+}
+
+// adjoin tells whether b lies right behind a in memory, and within a's capacity.
+func adjoin(a, b []byte) bool {
+	return len(b) > 0 && cap(a)-len(a) >= len(b) && &a[:len(a)+1][len(a)] == &b[0]
 }

@@ -26,7 +26,7 @@ type ReadRequest struct {
 // ReadResult is what a read found. Next is where to go on.
 type ReadResult struct {
 	Records          []record.Record
-	Batches          [][]byte // if they were asked for; records before the offset that was are among them
+	Batches          [][]byte // if they were asked for, as in partition.Whole; records before the offset that was are among them
 	From             record.Offset
 	Next, Start, End record.Offset
 }
@@ -38,8 +38,8 @@ func Read(ctx context.Context, p *partition.Partition, from record.Offset, req R
 	res := ReadResult{Records: []record.Record{}, From: from, Next: from}
 	_, end := p.Bounds()
 	if req.Batches {
-		w, err := p.ReadWhole(ctx, from, end, req.Max, maxBytes)
-		req.Room.Take(w.Bytes - maxBytes)
+		w, err := p.ReadWhole(ctx, from, end, req.Max, maxBytes, req.Room)
+		req.Room.Keep(w.Bytes)
 		res.Batches, res.Next = w.Batches, w.Next
 		res.Start, res.End = p.Bounds()
 		return res, err
@@ -57,7 +57,7 @@ func Read(ctx context.Context, p *partition.Partition, from record.Offset, req R
 		res.Next = rec.Offset + 1
 		return nil
 	})
-	req.Room.Take(size - maxBytes)
+	req.Room.Keep(size)
 	res.Start, res.End = p.Bounds()
 	if !full && err == nil { // what is left before the end are holes
 		res.Next = max(res.Next, end)
