@@ -256,6 +256,34 @@ func TestJobsStopWhenTooMuchDiesAgain(t *testing.T) {
 	})
 }
 
+// TestJobsWaitForBurials redrives a letter whose record is dying again, since its topic was attached anew, and one more.
+func TestJobsWaitForBurials(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.dead(2)
+		h.group("g", nil, nil)
+		h.group("g", []string{"jobs"}, nil) // from the beginning
+		dying := func() {
+			h.st.SetSpent(true)
+			h.settle("g", reject("no"), h.lease("g", 1, 0)...)
+		}
+		dying()
+		j := h.start(dlq.Choice{All: true}, dlq.Plan{})
+		time.Sleep(3 * time.Second)
+		h.same("it waits", sums(h.job(j.ID, 0)), "running 2 0 0 0 0")
+		h.st.SetSpent(false)
+		h.same("done", sums(h.job(j.ID, time.Minute)), "done 2 2 0 0 0")
+		h.same("each once", h.drain(reject("no")), upTo(2))
+
+		h.group("g", nil, nil)
+		h.group("g", []string{"jobs"}, nil)
+		dying()
+		from := time.Now()
+		j = h.start(dlq.Choice{All: true}, dlq.Plan{})
+		h.same("not for ever", sums(h.job(j.ID, time.Minute)), "done 2 1 0 0 1")
+		h.same("it waited", time.Since(from), 10*time.Second)
+	})
+}
+
 func TestJobsEndWithTheirGroup(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.dead(50)

@@ -14,6 +14,7 @@ import (
 
 const (
 	restAfter  = time.Second           // before a step that could not be done is tried again
+	maxRests   = 10                    // for a letter that cannot be redriven yet, since its record is being buried; then it is skipped
 	lookEvery  = 50 * time.Millisecond // at most: how often a job looks what became of its letters
 	stepBytes  = 4 << 20               // of records published in one step
 	perSecond  = 10                    // steps that a rate is spread over
@@ -29,12 +30,20 @@ func (s *Service) run(j *redrive.Job) {
 	if j.Turns() > 0 { // what it did just before a restart counts
 		pace.spend(1)
 	}
-	for {
+	for rests := 0; ; {
 		err := s.advance(j, &pace)
+		if errors.Is(err, share.ErrNotRedriven) && rests == maxRests {
+			err = s.skip(j)
+		}
 		switch {
 		case err == nil:
+			rests = 0
 		case errors.Is(err, errStopped):
 			return
+		case errors.Is(err, share.ErrNotRedriven):
+			if rests++; !s.sleep(j, restAfter) {
+				return
+			}
 		default:
 			s.log.Error("a redrive cannot go on; trying again", "redrive", j.ID, "group", j.Group, "error", err)
 			if !s.sleep(j, restAfter) {
@@ -42,6 +51,16 @@ func (s *Service) run(j *redrive.Job) {
 			}
 		}
 	}
+}
+
+// skip passes the job's next letter over.
+func (s *Service) skip(j *redrive.Job) error {
+	g, err := s.group(j.Group)
+	if err != nil {
+		return err
+	}
+	_, err = g.Redrive(s.ctx, share.Step{Extra: func([]uint32) ([]commit.Part, func()) { return j.Step([]uint32{0}) }})
+	return s.wrap(j.Group, err)
 }
 
 // sleep waits; false if the service is closed or the job ends meanwhile.

@@ -35,8 +35,9 @@ type Step struct {
 var ErrNotRedriven = errors.New("cannot be delivered to the group again")
 
 // Redrive delivers letters to the group again, each at its own place: at the first attempt, before later records of its key. It takes the first of the step's
-// letters, as many as go into one unit, and returns the redrives of each, in order, 0 for those that are not open (any more), once all is on stable storage.
-// Errors: ErrNotAttached (of a single letter: its topic is not read any more), ErrNotRedriven, store.ErrUnknown.
+// letters, as many as go into one unit, with Extra those before one that cannot be redriven yet, and returns the redrives of each, in order, 0 for those that
+// are not open (any more), once all is on stable storage. Errors: ErrNotAttached (of a single letter: its topic is not read any more), ErrNotRedriven (of the
+// first), store.ErrUnknown.
 func (g *Group) Redrive(ctx context.Context, step Step) (done []uint32, err error) {
 	if err := g.offerLetters(ctx, step.IDs); err != nil {
 		return nil, err
@@ -135,9 +136,14 @@ func (g *Group) redrive(step *Step, own *partition.Partition) ([]uint32, error) 
 	}
 	var failed error
 	for i, id := range step.IDs {
-		if err := g.redriveOne(s, i, id); err != nil {
-			failed = cmp.Or(failed, err)
+		err := g.redriveOne(s, i, id)
+		if step.Extra != nil && errors.Is(err, ErrNotRedriven) { // the next step comes back to it
+			if s.done = s.done[:i]; i == 0 {
+				return nil, err
+			}
+			break
 		}
+		failed = cmp.Or(failed, err)
 	}
 	if tx != nil && s.done[0] == 0 {
 		tx.Abort()
