@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/dlq"
@@ -292,8 +293,12 @@ func (a *API) summarizeLetters(x *exchange) error {
 	for i := range out.Items {
 		b := &buckets[i]
 		out.Items[i] = api.LetterBucket{Count: b.Count, DiedAgain: b.Again, FirstAt: api.Time(b.FirstAt), LastAt: api.Time(b.LastAt), SampleID: b.SampleID}
-		if !b.Missing {
-			out.Items[i].Value = new(strings.ToValidUTF8(b.Value, "\uFFFD"))
+		switch {
+		case b.Missing:
+		case utf8.ValidString(b.Value):
+			out.Items[i].Value = &b.Value
+		default:
+			out.Items[i].ValueBase64 = new(base64.StdEncoding.EncodeToString([]byte(b.Value)))
 		}
 	}
 	return x.json(http.StatusOK, out)

@@ -77,6 +77,29 @@ func TestLettersAreShown(t *testing.T) {
 	})
 }
 
+func TestSummariesOfKeysLoseNothing(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.dead(`{"key_base64":"/w==","value":1}`, `{"key_base64":"/g==","value":2}`, `{"key":"","value":3}`, `{"value":4}`)
+		got := map[string]int{}
+		for _, b := range into[api.LetterSummary](h.get(letters + "/summary?by=key").is(200)).Items {
+			switch {
+			case b.ValueBase64 != nil && b.Value == nil:
+				got["base64 "+*b.ValueBase64] += b.Count
+				if n := h.letters("?key_base64=" + url.QueryEscape(*b.ValueBase64)).Total; n != b.Count {
+					t.Errorf("the filter finds %d letters of %s", n, *b.ValueBase64)
+				}
+			case b.ValueBase64 == nil && b.Value != nil:
+				got["text "+*b.Value] += b.Count
+			case b.Value == nil:
+				got["none"] += b.Count
+			}
+		}
+		if diff := cmp.Diff(map[string]int{"base64 /w==": 1, "base64 /g==": 1, "text ": 1, "none": 1}, got); diff != "" {
+			t.Errorf("keys (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestLettersAreFilteredAndPaged(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.dead(`{"key":"a","value":1}`, `{"key":"b","value":2}`, `{"key":"a","value":3}`)

@@ -44,12 +44,13 @@ type LetterSummary struct {
 
 // LetterBucket counts the dead letters of one value.
 type LetterBucket struct {
-	Value     *string `json:"value"` // null: letters without key
-	Count     int     `json:"count"`
-	DiedAgain int     `json:"died_again,omitempty"` // of them: after a redrive
-	FirstAt   Time    `json:"first_at"`
-	LastAt    Time    `json:"last_at"`
-	SampleID  string  `json:"sample_id"` // the newest
+	Value       *string `json:"value"`                  // null: letters without key, or one that is not UTF-8
+	ValueBase64 *string `json:"value_base64,omitempty"` // of one that is not
+	Count       int     `json:"count"`
+	DiedAgain   int     `json:"died_again,omitempty"` // of them: after a redrive
+	FirstAt     Time    `json:"first_at"`
+	LastAt      Time    `json:"last_at"`
+	SampleID    string  `json:"sample_id"` // the newest
 }
 
 // LetterFilter chooses dead letters; what is empty chooses all.

@@ -130,10 +130,7 @@ func (a *app) newLettersGroups() *cobra.Command {
 		}
 		p := a.newPrinter("COUNT", "FIRST", "LAST", "SAMPLE", strings.ToUpper(by))
 		for _, b := range sum.Items {
-			value := "-"
-			if b.Value != nil {
-				value = *b.Value
-			}
+			value := wireKey(b.Value, b.ValueBase64)
 			if err := p.add(row{value, b, []string{showNumber(b.Count), showTime(b.FirstAt), showTime(b.LastAt), b.SampleID, value}}); err != nil {
 				return err
 			}
