@@ -146,18 +146,29 @@ func TestBadConfigs(t *testing.T) {
 
 func TestConditions(t *testing.T) {
 	inBubble(t, func(h *house) {
-		for _, path := range []string{"/v1/topics/x", "/v1/groups/x"} {
+		for path, change := range map[string]string{"/v1/topics/x": `{"partitions":7}`, "/v1/groups/x": `{"lease":"7s"}`} {
 			h.call("PUT", path, "", "If-Match", "*").problem(412, api.PreconditionFailed)
 			h.call("PUT", path, "", "If-Match", `"a"`).problem(412, api.PreconditionFailed)
 			h.call("PUT", path, "", "If-None-Match", "*").is(201)
 			h.call("PUT", path, "", "If-None-Match", "*").problem(412, api.PreconditionFailed)
 			first := h.get(path).header.Get("ETag")
-			h.call("PUT", path, `{"config":{}}`, "If-Match", first).is(200)
-			second := h.get(path).header.Get("ETag")
+			same := func(tag, body string) {
+				t.Helper()
+				if got := h.call("PUT", path, body, "If-Match", tag).is(200).header.Get("ETag"); got != tag || h.get(path).header.Get("ETag") != tag {
+					t.Errorf("PUT %s %s changes nothing: the tag was %s and is %s", path, body, tag, got)
+				}
+			}
+			same(first, `{"config":{}}`)
+			same(first, ``)
+			second := h.call("PUT", path, change, "If-Match", first).is(200).header.Get("ETag")
+			if second == first || second != h.get(path).header.Get("ETag") {
+				t.Errorf("PUT %s %s: the tag was %s and is %s", path, change, first, second)
+			}
+			same(second, change)
+			same(second, h.get(path).body)
 			h.call("PUT", path, ``, "If-Match", `"a", `+second+` ,"b"`).is(200)
-			third := h.get(path).header.Get("ETag")
-			h.call("PUT", path, ``, "If-Match", "W/"+third).problem(412, api.PreconditionFailed)
-			h.call("PUT", path, ``, "If-Match", `W/"a", `+third).is(200)
+			h.call("PUT", path, ``, "If-Match", "W/"+second).problem(412, api.PreconditionFailed)
+			h.call("PUT", path, ``, "If-Match", `W/"a", `+second).is(200)
 			h.call("PUT", path, ``, "If-Match", "*").is(200)
 			for _, bad := range [][]string{{"If-Match", "a"}, {"If-Match", `"a`}, {"If-Match", `"a" "b"`}, {"If-None-Match", `"a"`}} {
 				h.call("PUT", path, ``, bad...).problem(400, api.InvalidRequest)

@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holtmq/holt/queue/schema"
 	"github.com/holtmq/holt/queue/store"
 )
 
@@ -199,6 +202,9 @@ func (c *Catalog) PutTopic(ctx context.Context, t Topic) (*Topic, error) {
 		return nil, err
 	}
 	t.Partitions = grown(t.Partitions, t.Config, func() store.LogID { return store.LogID(c.id()) })
+	if old := c.among(t.Name)[t.Name]; old != nil && same(old.plain(), t.plain()) {
+		return old, nil
+	}
 	rev, err := c.put(ctx, topicPrefix+t.Name, t, t.Revision)
 	if err != nil {
 		return nil, fmt.Errorf("put topic %s: %w", t.Name, err)
@@ -261,6 +267,9 @@ func (c *Catalog) ForgetTopic(ctx context.Context, t *Topic) error {
 
 // PutGroup stores a group's definition; a new one (ID 0) gets its identity.
 func (c *Catalog) PutGroup(ctx context.Context, g Group) (*Group, error) {
+	if old := c.groups[g.Name]; old != nil && same(old, &g) {
+		return old, nil
+	}
 	if err := c.reserve(ctx, 1); err != nil {
 		return nil, err
 	}
@@ -288,6 +297,19 @@ func (c *Catalog) DeleteGroup(ctx context.Context, g *Group) error {
 	delete(c.groups, g.Name)
 	c.mu.Unlock()
 	return nil
+}
+
+// plain is the definition with what is asked for in one way only.
+func (t Topic) plain() Topic {
+	t.Config.SchemaCompatibility = cmp.Or(t.Config.SchemaCompatibility, schema.None)
+	return t
+}
+
+// same tells whether two definitions are stored alike: what changes nothing makes no revision.
+func same(a, b any) bool {
+	was, err := json.Marshal(a)
+	is, err2 := json.Marshal(b)
+	return err == nil && err2 == nil && bytes.Equal(was, is)
 }
 
 func (c *Catalog) put(ctx context.Context, name string, def any, rev uint64) (uint64, error) {

@@ -181,6 +181,9 @@ func (c *Catalog) Schedules(after string, limit int) []*Schedule {
 
 // PutSchedule stores a schedule's definition; a new one (ID 0) gets its identity.
 func (c *Catalog) PutSchedule(ctx context.Context, s Schedule) (*Schedule, error) {
+	if old := c.schedules[s.Name]; old != nil && same(old, &s) {
+		return old, nil
+	}
 	if err := c.reserve(ctx, 1); err != nil {
 		return nil, err
 	}
