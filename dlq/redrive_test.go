@@ -300,8 +300,12 @@ func TestLetterTopicsInUse(t *testing.T) {
 			t.Errorf("compact: %v", err)
 		}
 		h.redrive("g", h.nth("g", 0), dlq.Edit{})
+		ds := h.lease("g", 1, 0)
 		h.ok(h.DeleteTopic(h.ctx(), "g.dlq", true, queue.Condition{}))
 		h.same("with force what was redriven is given up", h.totals("g"), queue.GroupTotals{})
+		if err := h.trySettle("g", ack, ds...); !errors.Is(err, queue.ErrAlreadySettled) {
+			t.Errorf("an ack of what was given up: %v", err)
+		}
 		h.restart()
 		h.same("totals", h.totals("g"), queue.GroupTotals{})
 		h.kill("jobs", "g", "d") // the topic is made again

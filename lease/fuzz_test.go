@@ -35,6 +35,7 @@ func exercise(w *lease.Window) {
 	for _, b := range []lease.Offset{at, at - 1, w.End() - 1, w.End()} {
 		w.Redrive(lease.Back{Offset: b, Key: 1, Deliveries: 3, Incarnation: 1 << 30})
 	}
+	w.Drop(at)
 	for _, d := range w.Dying(nil, 10) {
 		w.Bury(d.Offset)
 		w.FreeKey(d.Key, d.Offset)

@@ -60,3 +60,18 @@ func (w *Window) IsRedriven(at Offset) bool {
 	s := w.find(at)
 	return s != 0 && w.slab.rec(s).redriven()
 }
+
+// Drop settles a record that was put back without a dead letter, and its lease is lost. It does nothing, and returns false, if the record is settled or dying.
+func (w *Window) Drop(at Offset) bool {
+	s := w.find(at)
+	if s == 0 {
+		return false
+	}
+	if r := w.slab.rec(s); !r.redriven() || r.state == Dying {
+		return false
+	}
+	w.journal.run(opDrop, at)
+	w.settle(s, Dropped)
+	w.dropped++
+	return true
+}

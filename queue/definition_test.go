@@ -36,6 +36,30 @@ func partitions(n int) func(queue.TopicConfig, bool) (queue.TopicConfig, error) 
 	}
 }
 
+// TestADeletionUnderWayHandsNothingOut asks for a lease while a group is being deleted: a letter of it could come behind the deletion. When that fails, it goes on.
+func TestADeletionUnderWayHandsNothingOut(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.group("g", []string{"t"}, nil)
+		h.publish("t", "a")
+		asked := false
+		h.st.SetFaults(memory.Faults{Meta: func(uint64) memory.Fate {
+			if asked = true; len(h.lease("g", 1, 0)) != 0 {
+				t.Error("a record is handed out")
+			}
+			return memory.Fate{Outcome: memory.Fence}
+		}})
+		if err := h.DeleteGroup(h.t.Context(), "g", false, queue.Condition{}); err == nil || !asked {
+			t.Fatalf("a deletion that fails: %v, asked %t", err, asked)
+		}
+		h.st.SetFaults(memory.Faults{})
+		if ds := h.lease("g", 1, time.Second); len(ds) != 1 {
+			t.Fatalf("%d records are handed out after it", len(ds))
+		}
+		h.wantErr(h.DeleteGroup(h.t.Context(), "g", false, queue.Condition{}), queue.ErrGroupInUse)
+	})
+}
+
 func TestPutTopicAgainAfterAFailedOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &stuckOpens{Store: memory.New(memory.Config{})}

@@ -157,13 +157,15 @@ func (s *Set) Delete(ctx context.Context, def *catalog.Group, force bool) error 
 	if err != nil {
 		return err
 	}
-	if n := g.Running(""); n > 0 && !force {
-		return fmt.Errorf("group %s: %d leases run; wait for them or use force: %w", def.Name, n, catalog.ErrGroupInUse)
-	}
-	if n := g.OpenLetters(""); n > 0 && !force {
-		return fmt.Errorf("group %s: %d dead letters are open; purge them or use force: %w", def.Name, n, catalog.ErrGroupInUse)
+	switch leases, letters := g.End(force); {
+	case force:
+	case leases > 0:
+		return fmt.Errorf("group %s: %d leases run; wait for them or use force: %w", def.Name, leases, catalog.ErrGroupInUse)
+	case letters > 0:
+		return fmt.Errorf("group %s: %d dead letters are open; purge them or use force: %w", def.Name, letters, catalog.ErrGroupInUse)
 	}
 	if err := s.catalog.DeleteGroup(ctx, def); err != nil {
+		g.Stay()
 		return err
 	}
 	s.mu.Lock()

@@ -88,7 +88,7 @@ func (g *Group) retryBurial() {
 func (g *Group) nextDeaths() (*window, []lease.Death) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed { // its windows take no more: what is dying is buried after the next start
+	if g.closed || g.ending { // its windows take no more: what is dying is buried after the next start, if the group is there then
 		return nil, nil
 	}
 	now := g.env.Clock.Now()
@@ -174,7 +174,7 @@ func milliOf(t time.Time) int64 {
 func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Death, letters []record.Record, dead []*entry) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if w.closed {
+	if w.closed || g.ending {
 		return nil
 	}
 	if g.barred[to.ID] {

@@ -55,6 +55,7 @@ type Group struct {
 	windows  []*window    // in order of attachment
 	byLog    map[store.LogID]*window
 	letters  []*Letters           // dead letters, by log
+	ending   bool                 // it is being deleted: nothing is leased, and no letters are written
 	barred   map[store.LogID]bool // logs that take no letters any more: their topic is being deleted
 	news     chan struct{}        // closed when something happens to letters; nil = nobody waits
 	lanes    lanes                // windows that may have something to hand out

@@ -138,7 +138,7 @@ func (g *Group) unpark(w *wait.Waiter[parcel]) {
 // take leases for one call from the ready windows; the lock is held. It returns a window that is being read ahead, and has its turn when that is done, or
 // nil when the call has what it can get.
 func (g *Group) take(now int64, req *LeaseRequest, p *parcel) (fill *window) {
-	if g.def.Config.Paused {
+	if g.def.Config.Paused || g.ending {
 		return nil
 	}
 	for {

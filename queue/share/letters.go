@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/holtmq/holt/dlq/letter"
-	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/journal"
 	"github.com/holtmq/holt/queue/partition"
@@ -316,7 +315,7 @@ func (g *Group) LoseLetters(topicLogs []store.LogID) {
 	g.serve()
 }
 
-// giveUp ends what letters keep in the windows: held keys are free, and redriven records are settled. The lock is held.
+// giveUp ends what letters keep in the windows: held keys are free, and redriven records are dropped. The lock is held.
 func (g *Group) giveUp(l *Letters) {
 	for _, e := range l.rows {
 		w := g.byLog[e.log]
@@ -325,7 +324,7 @@ func (g *Group) giveUp(l *Letters) {
 		}
 		before := w.machine.Counts().Leased
 		if g.live(e) {
-			w.machine.SettleAt(g.env.Clock.Now(), e.at, lease.Ack)
+			w.machine.Drop(e.at)
 		} else {
 			w.machine.FreeKey(e.key, e.at)
 		}
@@ -335,6 +334,30 @@ func (g *Group) giveUp(l *Letters) {
 	for _, w := range g.windows {
 		g.free(w, g.journal(w))
 	}
+}
+
+// End begins the end of a group that is being deleted: nothing is leased, and no letter is written from now on. Without force it does not where leases run (records that die count as
+// leased) or letters are open, and says how many.
+func (g *Group) End(force bool) (leases, letters int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, w := range g.windows {
+		leases += w.machine.Counts().Leased
+	}
+	for _, l := range g.letters {
+		letters += l.counts[letter.Open]
+	}
+	g.ending = force || leases+letters == 0
+	return leases, letters
+}
+
+// Stay takes End back.
+func (g *Group) Stay() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ending = false
+	g.serve()
+	g.buryBehind()
 }
 
 // ForgetLetters forgets all dead letters of a group that is being deleted; the letters themselves stay in their topic.
