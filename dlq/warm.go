@@ -11,8 +11,9 @@ import (
 // WarmBytes is about how much memory letters take that nobody has looked at yet.
 const WarmBytes = 64 << 20
 
-// Warm reads what letters are found by ahead of the first look, for one group after the other, those with the fewest letters first, until
-// about room bytes of memory are taken or ctx is done; what is left is read when somebody looks. It takes half of one processor at most, and is for the time when the server is ready.
+// Warm reads what letters are found by ahead of the first look, for one group after the other, those with the fewest letters first, until about room bytes
+// of memory are taken or ctx is done; what is left is read when somebody looks. It takes half of one processor at most, and is for the time when the
+// server is ready.
 func (s *Service) Warm(ctx context.Context, room int) {
 	unread := map[*share.Group]int{}
 	groups := s.broker.ShareGroups()

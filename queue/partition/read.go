@@ -72,8 +72,8 @@ func (p *Partition) Scan(ctx context.Context, from record.Offset, chunk int, fn 
 	return nil
 }
 
-// Sweep is Scan of about chunk bytes, for what nobody is likely to read again soon: the cache keeps nothing of it. It returns where to go on, the durable end when that is
-// reached.
+// Sweep is Scan of about chunk bytes, for what nobody is likely to read again soon: the cache keeps nothing of it. It returns where to go on, the durable
+// end when that is reached.
 func (p *Partition) Sweep(ctx context.Context, from record.Offset, chunk int, fn func(*record.Reader) error) (next record.Offset, err error) {
 	start, end := p.Bounds()
 	if from >= end {

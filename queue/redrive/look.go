@@ -18,8 +18,8 @@ func (j *Job) Look(ask Ask) {
 	}
 }
 
-// Glance is Look at some of those that wait: the first, and more as long as half of them have come back, and some others in turn. So it costs about what there is to note,
-// however many wait.
+// Glance is Look at some of those that wait: the first, and more as long as half of them have come back, and some others in turn. So it costs about what
+// there is to note, however many wait.
 func (j *Job) Glance(ask Ask) {
 	for from, n, news := 0, 1, 1; n > 0 && 2*news >= n; {
 		n, news, from = j.look(ask, from)
@@ -36,7 +36,8 @@ func (j *Job) Glance(ask Ask) {
 	j.glanced = next
 }
 
-// look asks about the next letters that wait, from a turn on, and notes what is new. It says how many it asked about, how many of them have come back, and where to go on.
+// look asks about the next letters that wait, from a turn on, and notes what is new. It says how many it asked about, how many of them have come back, and
+// where to go on.
 func (j *Job) look(ask Ask, from int) (n, news, next int) {
 	turns, ids, redrives, next := j.waiting(from)
 	if len(turns) == 0 {

@@ -336,8 +336,8 @@ func (g *Group) giveUp(l *Letters) {
 	}
 }
 
-// End begins the end of a group that is being deleted: nothing is leased, and no letter is written from now on. Without force it does not where leases run (records that die count as
-// leased) or letters are open, and says how many.
+// End begins the end of a group that is being deleted: nothing is leased, and no letter is written from now on. Without force it does not where leases run
+// (records that die count as leased) or letters are open, and says how many.
 func (g *Group) End(force bool) (leases, letters int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

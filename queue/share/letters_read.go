@@ -10,8 +10,8 @@ import (
 	"github.com/holtmq/holt/queue/record"
 )
 
-// What letters are found by is read from those that were there before the process: once, piece by piece, by whoever looks for the first time or reads ahead of that. Who
-// comes while another reads takes the next piece.
+// What letters are found by is read from those that were there before the process: once, piece by piece, by whoever looks for the first time or reads
+// ahead of that. Who comes while another reads takes the next piece.
 
 // letterChunk is about how many bytes of letters one piece is.
 const letterChunk = 1 << 20
@@ -29,8 +29,8 @@ func (g *Group) readLetters(ctx context.Context) error {
 	}
 }
 
-// ReadLettersAhead is for the background: it reads what the first look would read, as long as that takes no more than room bytes of memory, and returns how many are left. After each
-// piece it rests as long as that took. Errors: the store's.
+// ReadLettersAhead is for the background: it reads what the first look would read, as long as that takes no more than room bytes of memory, and returns
+// how many are left. After each piece it rests as long as that took. Errors: the store's.
 func (g *Group) ReadLettersAhead(ctx context.Context, room int) (left int, err error) {
 	for room > 0 {
 		from := time.Now()
