@@ -1,7 +1,6 @@
 package ordered
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -90,11 +89,7 @@ func (o *OnPartition) Done(ctx context.Context, journals map[store.Journal]*jour
 
 // Group brings a restored group to life; the committer runs by now.
 func (r *Restoring) Group(env *Env, def *catalog.Group) *Group {
-	parts, names := r.parts[def.ID], def.Names()
-	slices.SortFunc(parts, func(x, y Part) int { // in order of attachment
-		return cmp.Or(
-			cmp.Compare(slices.Index(names, x.Partition.Topic), slices.Index(names, y.Partition.Topic)),
-			cmp.Compare(x.Partition.Index, y.Partition.Index))
-	})
+	parts := r.parts[def.ID]
+	slices.SortFunc(parts, func(x, y Part) int { return topic.InOrder(def, x.Partition, y.Partition) })
 	return NewGroup(env, def, parts, r.rosters[def.ID])
 }

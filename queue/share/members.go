@@ -47,10 +47,8 @@ func (g *Group) Members() []Member {
 	defer g.mu.Unlock()
 	held := map[string]int{}
 	for _, w := range g.windows {
-		if w.machine.Counts().Leased == 0 {
-			continue
-		}
-		w.machine.Holders(maxListed, func(member string) {
+		leases := w.machine.Counts().Leased // behind the last of them nothing is looked at
+		w.machine.Holders(min(leases, maxListed), func(member string) {
 			if member != "" {
 				held[member]++
 			}

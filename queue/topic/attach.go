@@ -1,6 +1,7 @@
 package topic
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -36,6 +37,14 @@ func Attachments(def *catalog.Group, topics []*Topic) (gone, added []catalog.Att
 
 // epoch returns the first epoch of the nth attachment's windows: resets raise it from there, and never reach the next one's.
 func epoch(nth uint32) uint32 { return nth << 16 }
+
+// InOrder compares partitions of topics that a group reads, by when their topics were attached.
+func InOrder(def *catalog.Group, a, b *partition.Partition) int {
+	rank := func(p *partition.Partition) int {
+		return slices.IndexFunc(def.Topics, func(at catalog.Attachment) bool { return at.Topic == p.Topic })
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Index, b.Index))
+}
 
 // StartOf returns where an attachment begins on a partition. Errors: store.ErrCorrupt, the store's.
 func StartOf(ctx context.Context, p *partition.Partition, a catalog.Attachment) (record.Offset, error) {
