@@ -16,30 +16,38 @@ import (
 // engines are the stores that benchmarks run on.
 var engines = map[string]func(b *testing.B) store.Store{
 	"memory": func(b *testing.B) store.Store { return memory.New(memory.Config{}) },
-	"badger": func(b *testing.B) store.Store {
-		st, err := badger.Open(context.Background(), badger.Config{Dir: b.TempDir(), MinFree: 1, Logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			b.Fatal(err)
-		}
-		return st
-	},
+	"badger": func(b *testing.B) store.Store { return badgerIn(b, b.TempDir()) },
+}
+
+func badgerIn(b *testing.B, dir string) store.Store {
+	st, err := badger.Open(context.Background(), badger.Config{Dir: dir, MinFree: 1, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return st
 }
 
 // openBench opens a broker with one topic of some partitions that one group reads.
 func openBench(b *testing.B, engine string, partitions int) *queue.Broker {
-	st := engines[engine](b)
+	br, end := openBenchOn(b, engines[engine](b), partitions)
+	b.Cleanup(end)
+	return br
+}
+
+// openBenchOn is openBench on a store, which end closes too.
+func openBenchOn(b *testing.B, st store.Store, partitions int) (br *queue.Broker, end func()) {
 	br, err := queue.Open(context.Background(), st, queue.Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
+	end = func() {
 		if err := br.Close(); err != nil {
 			b.Error(err)
 		}
 		if err := st.Close(); err != nil {
 			b.Error(err)
 		}
-	})
+	}
 	ctx := context.Background()
 	_, _, err = br.PutTopic(ctx, "t", queue.Condition{}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
 		c.Partitions = partitions
@@ -55,7 +63,7 @@ func openBench(b *testing.B, engine string, partitions int) *queue.Broker {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return br
+	return br, end
 }
 
 func fill(b *testing.B, br *queue.Broker, n int) {

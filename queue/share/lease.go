@@ -207,13 +207,23 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 	return got, stop
 }
 
-// serve starts the dispatcher if there are both waiters and ready windows; the lock is held.
+// serve starts the dispatcher if a window is ready for one of the waiters; the lock is held.
 func (g *Group) serve() {
-	if g.serving || g.closed || g.waiters.Len() == 0 || g.lanes.empty() {
+	if g.serving || g.closed || g.lanes.empty() || !g.wanted() {
 		return
 	}
 	g.serving = true
 	g.background(g.dispatch)
+}
+
+// wanted says whether a window is ready whose topic one of the waiters asks for.
+func (g *Group) wanted() bool {
+	for _, w := range g.waiters.Heads() {
+		if ready, _ := g.lanes.next(g.parked[w].Topics); ready != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // dispatch leases for the waiters, the longest waiting first, until there is nothing more for anybody.
