@@ -46,3 +46,38 @@ func TestMaxBacklogHoldsPublishersBackUntilASettle(t *testing.T) {
 		}
 	})
 }
+
+// A publisher that waits for room goes by the topic as it is when there is room: another limit, another size of records.
+func TestPublishersThatWaitSeeTheTopicChange(t *testing.T) {
+	inBubble(t, func(h *house) {
+		put := func(edit func(c *queue.TopicConfig)) {
+			h.t.Helper()
+			if _, _, err := h.PutTopic(h.t.Context(), "t", queue.Condition{}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
+				edit(&c)
+				return c, nil
+			}); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+		put(func(c *queue.TopicConfig) { c.Partitions, c.MaxBacklogRecords = 1, 1 })
+		h.group("g", []string{"t"}, nil)
+		h.publish("t", "a")
+		done := make(chan error, 2)
+		for _, value := range []string{"b", "much longer"} {
+			go func() {
+				_, _, err := h.Publish(h.t.Context(), "t", []queue.Message{{Value: []byte(value)}}, time.Minute)
+				done <- err
+			}()
+		}
+		synctest.Wait()
+		began := time.Now()
+		put(func(c *queue.TopicConfig) { c.MaxBacklogRecords, c.MaxRecordBytes = 0, 5 })
+		first, second := <-done, <-done
+		if time.Since(began) > time.Second {
+			t.Errorf("woken after %v", time.Since(began))
+		}
+		if (first == nil) == (second == nil) || !errors.Is(errors.Join(first, second), queue.ErrRecordTooLarge) {
+			t.Errorf("published: %v, %v; one fits and one does not", first, second)
+		}
+	})
+}

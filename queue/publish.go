@@ -21,8 +21,14 @@ func (b *Broker) Publish(ctx context.Context, name string, msgs []Message, wait 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := b.groups.AwaitRoom(ctx, t, wait); err != nil {
+	was := t
+	if t, err = b.groups.AwaitRoom(ctx, t, wait); err != nil {
 		return nil, nil, err
+	}
+	if t != was { // it changed meanwhile, and what it takes with it
+		if err := b.definitions.CheckPublish(name, msgs); err != nil {
+			return nil, nil, err
+		}
 	}
 	pub, err := topic.NewPublication(b.committer, &topic.Item{Topic: t, Messages: msgs})
 	if err != nil {

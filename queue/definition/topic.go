@@ -66,6 +66,7 @@ func (e *Editor) putTopic(ctx context.Context, name string, cond catalog.Conditi
 		return nil, false, err
 	}
 	e.topics.Put(t)
+	t.Backlog.Progressed() // its limit may be another
 	e.indexes.Keep(t.Partitions, t.Def.Config.Cleanup == catalog.CleanupCompact)
 	e.tails.Changed(name)
 	if old != nil {
@@ -152,6 +153,7 @@ func (e *Editor) drop(t *topic.Topic) {
 // closeTopic ends an open topic whose definition is gone, and gives its space back later.
 func (e *Editor) closeTopic(t *topic.Topic) {
 	e.topics.Remove(t) // before the close, which wakes readers: they must not find it any more
+	t.Backlog.Progressed()
 	t.Close()
 	e.groups.LoseLetters(t)
 	e.indexes.End(t.Partitions)

@@ -12,11 +12,12 @@ import (
 	"github.com/holtmq/holt/queue/topic"
 )
 
-// AwaitRoom returns once the topic's backlog is below its limit, or ErrBacklogFull after wait. Errors: also ErrShuttingDown, the context's.
-func (s *Set) AwaitRoom(ctx context.Context, t *topic.Topic, wait time.Duration) error {
+// AwaitRoom returns the topic, as it is defined by then, once its backlog is below its limit, or ErrBacklogFull after wait.
+// Errors: also topic.ErrNotFound, ErrShuttingDown, the context's.
+func (s *Set) AwaitRoom(ctx context.Context, t *topic.Topic, wait time.Duration) (*topic.Topic, error) {
 	c := t.Def.Config
 	if c.MaxBacklogRecords == 0 && c.MaxBacklogBytes == 0 {
-		return nil
+		return t, nil
 	}
 	next, end := t.Backlog.Wait()
 	defer end()
@@ -26,17 +27,25 @@ func (s *Set) AwaitRoom(ctx context.Context, t *topic.Topic, wait time.Duration)
 		moved := next()
 		full := s.full(t)
 		if full == nil {
-			return nil
+			return t, nil
 		}
 		select {
 		case <-moved:
 		case <-over.C:
-			return full
+			return nil, full
 		case <-s.env.Stop:
-			return ErrShuttingDown
+			return nil, ErrShuttingDown
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
+		now, err := s.topics.Get(t.Def.Name)
+		if err != nil {
+			return nil, err
+		}
+		if now.Def.ID != t.Def.ID { // deleted, and made again
+			return nil, fmt.Errorf("topic %s: %w", t.Def.Name, topic.ErrNotFound)
+		}
+		t = now
 	}
 }
 

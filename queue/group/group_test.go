@@ -237,17 +237,20 @@ func TestAwaitRoom(t *testing.T) {
 		free := y.topic("free", 2, nil)
 		y.group("slow", catalog.KindShare, "full", "free")
 		y.group("stream", catalog.KindOrdered, "full") // holds nobody back
-		if err := y.AwaitRoom(y.t.Context(), free, 0); err != nil {
+		if got, err := y.AwaitRoom(y.t.Context(), free, 0); err != nil || got != free {
 			t.Errorf("without a limit: %v", err)
 		}
 		began := time.Now()
-		if err := y.AwaitRoom(y.t.Context(), full, time.Minute); !errors.Is(err, ErrBacklogFull) || !strings.Contains(err.Error(), "slow") || time.Since(began) != time.Minute {
+		if _, err := y.AwaitRoom(y.t.Context(), full, time.Minute); !errors.Is(err, ErrBacklogFull) || !strings.Contains(err.Error(), "slow") || time.Since(began) != time.Minute {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 		ctx, cancel := context.WithCancel(y.t.Context())
 		done := make(chan error)
 		wait := func(ctx context.Context) {
-			go func() { done <- y.AwaitRoom(ctx, full, time.Hour) }()
+			go func() {
+				_, err := y.AwaitRoom(ctx, full, time.Hour)
+				done <- err
+			}()
 			synctest.Wait()
 		}
 		wait(ctx)
