@@ -54,7 +54,7 @@ func (b *Broker) writable() error {
 		return err
 	}
 	if h := b.store.Health(); h.Low {
-		return fmt.Errorf("%d bytes are free where the data is, below the server's minimum; most is held by %s: %w", h.Free, b.groups.Holders(3), ErrStorageFull)
+		return fmt.Errorf("%d bytes are free where the data is, below the server's minimum; most is held by %s: %w", h.Free, b.groups.Holders(), ErrStorageFull)
 	}
 	return nil
 }

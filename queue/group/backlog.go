@@ -62,8 +62,29 @@ func (s *Set) full(t *topic.Topic) error {
 	return nil
 }
 
-// Holders names the groups that hold most bytes, for a full disk.
-func (s *Set) Holders(n int) string {
+const (
+	maxHolders   = 3           // groups that Holders names
+	holdersStand = time.Second // how long what it said is said again
+)
+
+// held is what Holders said last.
+type held struct {
+	at   time.Time
+	text string
+}
+
+// Holders names the groups that hold most bytes, for a full disk. While that is so every publish asks: one a second looks, the others hear what it saw last.
+func (s *Set) Holders() string {
+	last := s.held.Load()
+	if last != nil && (time.Since(last.at) < holdersStand || !s.held.CompareAndSwap(last, &held{time.Now(), last.text})) {
+		return last.text
+	}
+	text := s.holders()
+	s.held.Store(&held{time.Now(), text})
+	return text
+}
+
+func (s *Set) holders() string {
 	type holder struct {
 		name  string
 		bytes int64
@@ -80,7 +101,7 @@ func (s *Set) Holders(n int) string {
 	}
 	slices.SortStableFunc(all, func(x, y holder) int { return cmp.Compare(y.bytes, x.bytes) })
 	var names []string
-	for _, h := range all[:min(n, len(all))] {
+	for _, h := range all[:min(maxHolders, len(all))] {
 		names = append(names, fmt.Sprintf("%s (%d bytes)", h.name, h.bytes))
 	}
 	return strings.Join(names, ", ")

@@ -278,10 +278,17 @@ func TestAwaitRoom(t *testing.T) {
 	})
 }
 
-// Those who hold most come first, at most as many as asked for; ordered groups hold nothing.
+// Those three who hold most come first; ordered groups hold nothing. Who asks again at once hears the same.
 func TestHolders(t *testing.T) {
 	inBubble(t, func(y *yard) {
-		if got := y.Holders(3); got != "no group" {
+		names := func() (out []string) {
+			for _, one := range strings.Split(y.Holders(), ", ") {
+				name, _, _ := strings.Cut(one, " (")
+				out = append(out, name)
+			}
+			return out
+		}
+		if got := names(); fmt.Sprint(got) != "[no group]" {
 			t.Errorf("of none: %s", got)
 		}
 		y.topic("t", 3, nil)
@@ -290,9 +297,18 @@ func TestHolders(t *testing.T) {
 		y.group("little", catalog.KindShare, "u")
 		y.group("both", catalog.KindShare, "t", "u")
 		y.group("none", catalog.KindShare)
-		got := y.Holders(2)
-		if names := strings.Split(got, ", "); len(names) != 2 || !strings.HasPrefix(names[0], "both (") || !strings.HasPrefix(names[1], "little (") {
+		if got := names(); fmt.Sprint(got) != "[no group]" {
+			t.Errorf("at once: %s", got)
+		}
+		time.Sleep(holdersStand)
+		if got := names(); fmt.Sprint(got) != "[both little none]" {
 			t.Errorf("%s", got)
+		}
+		y.topic("big", 9, nil)
+		y.group("most", catalog.KindShare, "big")
+		time.Sleep(holdersStand)
+		if got := names(); fmt.Sprint(got) != "[most both little]" {
+			t.Errorf("with one more: %s", got)
 		}
 	})
 }

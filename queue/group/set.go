@@ -35,6 +35,7 @@ type Set struct {
 
 	changes    atomic.Uint64 // of which groups there are and what they read, counted once they are made
 	readership atomic.Pointer[readership]
+	held       atomic.Pointer[held]
 }
 
 // NewSet returns one without groups, which makes share groups with env and ordered ones with streams.
