@@ -255,7 +255,7 @@ func TestASweepGoesOnWhereItEndedAndTheCacheKeepsNothing(t *testing.T) {
 	var seen []record.Offset
 	sweep := func(from record.Offset, chunk int) record.Offset {
 		t.Helper()
-		next, err := p.Sweep(t.Context(), from, chunk, func(r *record.Reader) error {
+		next, err := p.Sweep(t.Context(), from, make([]byte, chunk), func(r *record.Reader) error {
 			seen = append(seen, r.Offset())
 			return nil
 		})

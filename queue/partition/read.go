@@ -72,9 +72,9 @@ func (p *Partition) Scan(ctx context.Context, from record.Offset, chunk int, fn 
 	return nil
 }
 
-// Sweep is Scan of about chunk bytes, for what nobody is likely to read again soon: the cache keeps nothing of it. It returns where to go on, the durable
-// end when that is reached.
-func (p *Partition) Sweep(ctx context.Context, from record.Offset, chunk int, fn func(*record.Reader) error) (next record.Offset, err error) {
+// Sweep is Scan of about len(into) bytes, for what nobody is likely to read again soon: the cache keeps nothing of it, and what fn sees may lie in into. It
+// returns where to go on, the durable end when that is reached.
+func (p *Partition) Sweep(ctx context.Context, from record.Offset, into []byte, fn func(*record.Reader) error) (next record.Offset, err error) {
 	start, end := p.Bounds()
 	if from >= end {
 		return end, nil
@@ -82,7 +82,13 @@ func (p *Partition) Sweep(ctx context.Context, from record.Offset, chunk int, fn
 	if from < start {
 		return from, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, store.ErrTrimmed)
 	}
-	batches, err := p.log.Read(ctx, from, chunk)
+	read := func(ctx context.Context, from record.Offset, into []byte) ([]store.Batch, error) {
+		return p.log.Read(ctx, from, len(into))
+	}
+	if f, ok := p.log.(store.Filler); ok {
+		read = f.Fill
+	}
+	batches, err := read(ctx, from, into)
 	if err != nil {
 		return from, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
 	}

@@ -21,8 +21,9 @@ const infoBytes = 160
 
 // readLetters reads all that is not read yet. Errors: the store's.
 func (g *Group) readLetters(ctx context.Context) error {
+	var memory letterMemory
 	for {
-		more, _, err := g.readPiece(ctx)
+		more, _, err := g.readPiece(ctx, &memory)
 		if err != nil || !more {
 			return err
 		}
@@ -32,9 +33,10 @@ func (g *Group) readLetters(ctx context.Context) error {
 // ReadLettersAhead is for the background: it reads what the first look would read, as long as that takes no more than room bytes of memory, and returns
 // how many are left. After each piece it rests as long as that took. Errors: the store's.
 func (g *Group) ReadLettersAhead(ctx context.Context, room int) (left int, err error) {
+	var memory letterMemory
 	for room > 0 {
 		from := time.Now()
-		more, size, err := g.readPiece(ctx)
+		more, size, err := g.readPiece(ctx, &memory)
 		room -= size
 		if err != nil || !more {
 			return room, err
@@ -78,7 +80,7 @@ func (g *Group) unread() (*Letters, record.Offset) {
 }
 
 // readPiece reads the next letters; more is false if there are none. size is about what they take in memory.
-func (g *Group) readPiece(ctx context.Context) (more bool, size int, err error) {
+func (g *Group) readPiece(ctx context.Context, memory *letterMemory) (more bool, size int, err error) {
 	if l, _ := g.unread(); l == nil {
 		return false, 0, nil
 	}
@@ -95,7 +97,7 @@ func (g *Group) readPiece(ctx context.Context) (more bool, size int, err error) 
 	if l == nil {
 		return false, 0, nil
 	}
-	if size, err = g.readLettersOn(ctx, l, from); err != nil {
+	if size, err = g.readLettersOn(ctx, l, from, memory); err != nil {
 		return false, size, fmt.Errorf("group %s: dead letters: %w", g.name, err)
 	}
 	return true, size, nil
@@ -110,18 +112,27 @@ type readInfo struct {
 	size uint32
 }
 
+// letterMemory goes from one piece to the next.
+type letterMemory struct {
+	bytes []byte
+	read  []readInfo
+	texts letter.Texts
+}
+
 // readLettersOn reads a piece of a partition's letters from an offset on, in turn.
-func (g *Group) readLettersOn(ctx context.Context, l *Letters, from record.Offset) (size int, err error) {
-	var read []readInfo
-	texts := letter.Texts{}
+func (g *Group) readLettersOn(ctx context.Context, l *Letters, from record.Offset, memory *letterMemory) (size int, err error) {
+	if memory.bytes == nil {
+		memory.bytes, memory.texts = make([]byte, letterChunk), letter.Texts{}
+	}
+	read := memory.read[:0]
 	start, end := l.part.Bounds()
-	next, err := l.part.Sweep(ctx, max(from, start), letterChunk, func(r *record.Reader) error {
+	next, err := l.part.Sweep(ctx, max(from, start), memory.bytes, func(r *record.Reader) error {
 		if len(read) == scanChunk {
 			g.tellLetters(l, read, r.Offset())
 			read = read[:0]
 		}
 		rec := r.Record()
-		info := letter.InfoIn(rec, texts)
+		info := letter.InfoIn(rec, memory.texts)
 		read = append(read, readInfo{at: rec.Offset, info: &info, born: rec.Timestamp.UnixMilli(), key: keyHash(rec.Key), size: uint32(letter.BodySize(rec))})
 		size += infoBytes + len(info.Key) + len(info.Error)
 		return nil
@@ -133,6 +144,7 @@ func (g *Group) readLettersOn(ctx context.Context, l *Letters, from record.Offse
 		next = math.MaxInt64
 	}
 	g.tellLetters(l, read, next)
+	memory.read = read
 	return size, nil
 }
 
