@@ -31,7 +31,7 @@ func (g *Group) readLetters(ctx context.Context) error {
 }
 
 // ReadLettersAhead is for the background: it reads what the first look would read, as long as that takes no more than room bytes of memory, and returns
-// how many are left. After each piece it rests as long as that took. Errors: the store's.
+// how much of room is left. After each piece it rests as long as that took. Errors: the store's.
 func (g *Group) ReadLettersAhead(ctx context.Context, room int) (left int, err error) {
 	var memory letterMemory
 	for room > 0 {
