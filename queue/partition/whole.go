@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
@@ -79,16 +80,17 @@ func (p *Partition) Stream(ctx context.Context, from, end record.Offset, chunk i
 	return nil
 }
 
-// wholeChunk is about how many bytes one step of ReadWhole takes. Between two those run who wait for the processor: their calls are short.
+// wholeChunk is about how many bytes one step of ReadWhole takes.
 const wholeChunk = 256 << 10
 
 // ReadWhole reads the batches from the one that covers an offset on, up to end: one, and more until there are count records or bytes of them, unless the next one
 // would go over bytes, or one as large as the last would. room is of the answer that they are read for, or nil. Errors: store.ErrTrimmed, store.ErrOutOfRange, store.ErrCorrupt.
 func (p *Partition) ReadWhole(ctx context.Context, from, end record.Offset, count int, bytes int64, room *Share) (w Whole, err error) {
 	w.Next = from
+	began := time.Now()
 	for w.Next < end && w.Records < count && w.Bytes < bytes && w.Bytes+w.Size <= bytes {
 		if w.Bytes > 0 {
-			runtime.Gosched()
+			began = pace(began)
 		}
 		batches, err := p.passing(ctx, w.Next, int(min(bytes-w.Bytes, wholeChunk)), room)
 		if err != nil || len(batches) == 0 {
@@ -114,6 +116,33 @@ func (p *Partition) ReadWhole(ctx context.Context, from, end record.Offset, coun
 		}
 	}
 	return w, nil
+}
+
+// Bounds of pause.
+const (
+	crowded   = 50 * time.Microsecond // somebody waited for the processor
+	pauseTime = 4                     // times what a chunk took
+	maxPause  = 5 * time.Millisecond
+)
+
+// pace stands between two chunks, of which the first began a while ago, and returns when the second begins. Those run who wait for the processor: their calls are short.
+func pace(began time.Time) time.Time {
+	took := time.Since(began)
+	yielded := time.Now()
+	runtime.Gosched()
+	if d := pause(took, time.Since(yielded)); d > 0 {
+		time.Sleep(d)
+	}
+	return time.Now()
+}
+
+// pause returns how long a reader in bulk stands back after a chunk, when it had to wait that long for its turn: a fifth of the time is left to it, of the disk too. Alone it
+// never waits.
+func pause(took, waited time.Duration) time.Duration {
+	if waited <= crowded {
+		return 0
+	}
+	return min(pauseTime*took, maxPause)
 }
 
 // add adds a batch: to the element before, if it lies right behind it.

@@ -49,3 +49,17 @@ func TestReadWholeInMemoryOfAnswers(t *testing.T) {
 		t.Errorf("%d bytes are left in an empty room", room.Taken())
 	}
 }
+
+func TestPause(t *testing.T) {
+	for _, c := range []struct{ took, waited, want time.Duration }{
+		{time.Second, 0, 0},
+		{time.Second, crowded, 0},
+		{100 * time.Microsecond, crowded + 1, 400 * time.Microsecond},
+		{time.Second, time.Second, maxPause},
+		{0, time.Second, 0},
+	} {
+		if got := pause(c.took, c.waited); got != c.want {
+			t.Errorf("a chunk of %v and a wait of %v: a pause of %v, want %v", c.took, c.waited, got, c.want)
+		}
+	}
+}
