@@ -51,17 +51,34 @@ func (s *Store) due() bool {
 	if s.stage() != waiting || !s.freed() {
 		return false
 	}
-	var tree int64
-	for _, l := range s.db.Levels() {
-		tree += l.Size
-	}
-	_, free, low := s.space.report()
-	if free < tree+s.cfg.valueFile+s.space.floor {
+	tree := s.tree()
+	if s.spare() < s.cfg.valueFile/16 {
 		return false
 	}
+	_, _, low := s.space.report()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.work.freed >= max(s.cfg.valueFile/2, tree) || (low && s.work.freed > 0)
+}
+
+// tree returns the bytes of the tree of keys.
+func (s *Store) tree() (bytes int64) {
+	for _, l := range s.db.Levels() {
+		bytes += l.Size
+	}
+	return bytes
+}
+
+// spare returns how many bytes what is live of a rewritten file may take until the file is gone: what is free beyond the floor, a copy
+// of the tree and two tables.
+func (s *Store) spare() int64 {
+	_, free, _ := s.space.report()
+	return free - s.space.floor - s.tree() - 2*memTableSize
+}
+
+// wanted is the part of a file that must be deleted for it to be rewritten: half of it, or more where there is no room for the rest.
+func (s *Store) wanted() float64 {
+	return min(max(0.5, 1-float64(s.spare())/float64(s.cfg.valueFile)), 0.99)
 }
 
 func (s *Store) freed() bool {
@@ -80,7 +97,7 @@ func (s *Store) young() bool {
 	return true
 }
 
-// compact has Badger merge its tables, which tells it what of each file is deleted, and rewrite a file that is so by half.
+// compact has Badger merge its tables, which tells it what of each file is deleted, and rewrite one of which wanted is.
 func (s *Store) compact(now stage) error {
 	if err := s.beginCall(); err != nil {
 		return err
@@ -90,7 +107,7 @@ func (s *Store) compact(now stage) error {
 		// An error only tells that another compaction has the tables; a real one has reached the watcher.
 		_ = s.db.Flatten(1)
 	}
-	switch err := s.db.RunValueLogGC(0.5); {
+	switch err := s.db.RunValueLogGC(s.wanted()); {
 	case err == nil:
 		s.collected(emptying)
 	case errors.Is(err, badgerdb.ErrNoRewrite), errors.Is(err, badgerdb.ErrRejected): // no file, or the store closes

@@ -45,6 +45,27 @@ func TestTrimGivesSpaceBack(t *testing.T) {
 	})
 }
 
+// TestSpaceComesBackWhereThereIsLittle: room for a part of a file is enough to give files back of which less than that is live.
+func TestSpaceComesBackWhereThereIsLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := smallFiles(t)
+		cfg.valueFile = 16 << 20
+		var free atomic.Int64
+		free.Store(1 << 30)
+		cfg.free = func(string) (size, left int64, err error) { return 4 << 30, free.Load(), nil }
+		s := mustOpen(t, cfg)
+		defer s.Close()
+		fill(t, s, 1, 6000, 10_000)
+		before := takes(cfg.Dir)
+		free.Store(20 << 20)
+		mustCommit(t, s, store.Unit{{Log: 1, Start: 5990}})
+		wantShrunk(t, s, before, before/2)
+		if err := checkLog(s, 1, 6000); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestDropGivesSpaceBack does the same with a log that is dropped beside one that stays.
 func TestDropGivesSpaceBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
