@@ -224,6 +224,7 @@ func (w *Window) restoreRecords(d *decoder, redriven bool) {
 		}
 		if d.why == "" {
 			w.insert(r, key, dies)
+			w.seen = max(w.seen, r.leasedAt)
 		}
 	}
 	for _, id := range names {

@@ -81,9 +81,10 @@ func (w *Window) NextDeadline() (ms int64, ok bool) {
 }
 
 // Resume is called once after a restart, after the last Replay: time the process was down does not run against leases. Each gets the
-// later of its deadline and now + its length or 10 s, whichever is less, but no more than now + its length, in case the clock went back.
+// later of its deadline and now + its length or 10 s, whichever is less, but no more than now + its length, in case the clock went back. If it did, past the
+// last hand-out, what is deferred is due that much sooner: a wait is a time, not a date.
 func (w *Window) Resume(now int64) {
-	if w.counts.Leased == 0 {
+	if w.counts.Leased+w.counts.Deferred == 0 && w.seen <= now {
 		return
 	}
 	w.journal.time(opResume, now)
@@ -96,14 +97,21 @@ func (w *Window) resume(now int64) {
 			w.resumeOne(w.slab.rec(s), now)
 		}
 	}
+	w.seen = min(w.seen, now)
 }
 
 func (w *Window) resumeOne(r *record, now int64) {
-	if r.state != Leased {
+	r.leasedAt = min(r.leasedAt, now)
+	if !r.timed() {
 		return
 	}
-	length := int64(r.length)
-	at := min(max(r.at, later(now, min(length, resumed))), later(now, length))
+	at := r.at
+	if r.state == Deferred {
+		at -= max(0, w.seen-now)
+	} else {
+		length := int64(r.length)
+		at = min(max(at, later(now, min(length, resumed))), later(now, length))
+	}
 	if at != r.at {
 		r.at = at
 		w.setTimer(r)

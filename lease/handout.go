@@ -65,7 +65,7 @@ func (w *Window) next(c *call, dst []Handout) ([]Handout, halt) {
 		return dst, halt{true, StopEmpty}
 	}
 	r := w.slab.rec(s)
-	if dies := w.slab.dies(s); dies != 0 && dies <= c.Now {
+	if w.outlived(s, c.Now) {
 		w.outlive(s, r)
 		if c.overTTL++; c.overTTL == MaxOverTTL {
 			return dst, halt{true, StopMore}
@@ -82,6 +82,7 @@ func (w *Window) next(c *call, dst []Handout) ([]Handout, halt) {
 	w.ready[r.class()].pop() // pick left it on top
 	r.flags &^= inHeap0 << r.class()
 	w.handOut(s, r, c.Now, c.deadline, c.Length, c.member, c.Incarnation)
+	w.most = max(w.most, r.deliveries)
 	c.got++
 	c.bytes += int64(r.size)
 	dst = append(dst, Handout{
@@ -132,6 +133,7 @@ func (w *Window) handOut(s uint32, r *record, now, deadline, length int64, membe
 	r.deliveries++
 	r.incarnation = incarnation
 	r.at, r.leasedAt, r.length = deadline, now, clampLength(length)
+	w.seen = max(w.seen, now)
 	w.members.ref(member)
 	w.members.unref(r.member)
 	r.member = member

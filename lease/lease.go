@@ -43,7 +43,7 @@ type Backoff struct {
 type Offered struct {
 	Size uint32 // bytes of key, value and headers, for MaxBytes
 	Key  uint64 // hash of the key; 0 = no key. Looked at with KeyOrder or KeyConcurrency only
-	Dies int64  // time at which its ttl is over; 0 = none
+	Dies int64  // ms by the wall clock at which its ttl is over; 0 = none
 	Gone bool   // a hole: nothing there, or nothing this group should see; settled as skipped
 }
 

@@ -19,6 +19,10 @@ type model struct {
 	holds   map[lease.Offset]uint64
 	lives   map[lease.Offset]int // deliveries of settled records
 
+	wall int64  // how far the wall clock is ahead
+	seen int64  // the latest time of a hand-out that a restart knows of
+	most uint32 // the highest delivery since the last crash
+
 	forgetful []lease.Claim // of the copy at a mark: claims whose answers a crash keeps back
 }
 
@@ -44,7 +48,7 @@ func newModel(cfg lease.Config, start lease.Offset, epoch uint32) *model {
 
 func (m *model) clone() *model {
 	c := newModel(m.cfg, m.end, m.epoch)
-	c.shown, c.current = m.shown, m.current
+	c.shown, c.current, c.seen, c.most = m.shown, m.current, m.seen, m.most
 	for k, v := range m.open {
 		x := *v
 		c.open[k] = &x
@@ -235,7 +239,7 @@ func (m *model) lease(q lease.Request) (out []lease.Handout, stop lease.Stop) {
 			return out, lease.StopLimit
 		case i == nil:
 			return out, lease.StopEmpty
-		case i.dies != 0 && i.dies <= q.Now:
+		case i.dies != 0 && i.dies <= q.Now+m.wall:
 			m.die(i, lease.ReasonTTL)
 			continue
 		case got > 0 && q.MaxBytes > 0 && bytes+int64(i.size) > q.MaxBytes:
@@ -249,6 +253,7 @@ func (m *model) lease(q lease.Request) (out []lease.Handout, stop lease.Stop) {
 		i.deliveries++
 		i.state, i.ended, i.inc, i.member = lease.Leased, "", q.Incarnation, q.Member
 		i.since, i.length, i.deadline = q.Now, q.Length, q.Now+q.Length
+		m.seen, m.most = max(m.seen, q.Now), max(m.most, uint32(i.deliveries))
 		out = append(out, lease.Handout{Claim: m.claim(i), Attempt: i.failures + 1, Deadline: i.deadline, Size: i.size,
 			Redriven: i.redriven, Again: i.deliveries > 1 || i.redriven || i.at < m.shown || m.cfg.KeyOrder && i.key != 0})
 	}
@@ -274,7 +279,7 @@ func (m *model) doom(i *item, failures int, now int64) lease.Reason {
 	switch {
 	case m.cfg.MaxAttempts > 0 && failures >= m.cfg.MaxAttempts:
 		return lease.ReasonMaxAttempts
-	case i.dies != 0 && i.dies <= now:
+	case i.dies != 0 && i.dies <= now+m.wall:
 		return lease.ReasonTTL
 	}
 	return 0
@@ -496,10 +501,15 @@ func (m *model) expire(now int64) (out []lease.Expired, freed int, more bool) {
 
 func (m *model) resume(now int64) {
 	for _, i := range m.open {
-		if i.state == lease.Leased {
+		i.since = min(i.since, now)
+		switch i.state {
+		case lease.Leased:
 			i.deadline = min(max(i.deadline, now+min(i.length, 10_000)), now+i.length)
+		case lease.Deferred:
+			i.due -= max(0, m.seen-now)
 		}
 	}
+	m.seen = min(m.seen, now)
 }
 
 func (m *model) dying() []lease.Death {
@@ -675,6 +685,8 @@ func (m *model) redrive(b lease.Back) lease.Code {
 		return lease.AlreadySettled
 	case i != nil:
 		b.Deliveries = max(b.Deliveries, uint32(i.deliveries))
+	case m.settled[b.Offset] != lease.Dead:
+		b.Deliveries = max(b.Deliveries, m.most)
 	}
 	delete(m.holds, b.Offset)
 	delete(m.settled, b.Offset)

@@ -103,6 +103,7 @@ type pair struct {
 	w      *lease.Window
 	m      *model
 	now    int64
+	wall   int64 // how far the wall clock is ahead of now
 	inc    uint32
 	claims []lease.Claim // every hand-out anybody saw
 	given  map[lease.Claim]bool
@@ -186,6 +187,10 @@ func (p *pair) do(o op) string {
 		return p.expire()
 	case doTick:
 		p.now += int64([]uint32{1, 5, 20, 60, 150, 6_000}[o.n[0]%26/5] + o.n[1]%7)
+		if o.n[2]%16 == 0 {
+			p.wall = []int64{0, 40, -100, 3_000}[o.n[3]%4]
+			p.setWall()
+		}
 	case doBury:
 		return p.bury(o.n)
 	case doFree:
@@ -212,6 +217,10 @@ func (p *pair) do(o op) string {
 		return p.redrive(o.n)
 	case doCheckpoint:
 		p.start, p.deltas, p.mark = p.w.AppendCheckpoint(nil), nil, nil
+		p.m.seen = 0
+		for _, i := range p.m.open {
+			p.m.seen = max(p.m.seen, i.since)
+		}
 		if back := p.restore(); !bytes.Equal(back.AppendCheckpoint(nil), p.start) {
 			return "a restored window has another checkpoint"
 		}
@@ -425,6 +434,12 @@ func (p *pair) restore() *lease.Window {
 	return w
 }
 
+// setWall tells both of the wall clock.
+func (p *pair) setWall() {
+	p.w.Wall(p.wall)
+	p.m.wall = p.wall
+}
+
 // crash goes back to the mark, if there is one, and on with the next incarnation.
 func (p *pair) crash(n [4]uint32) string {
 	if p.mark != nil {
@@ -435,8 +450,9 @@ func (p *pair) crash(n [4]uint32) string {
 	}
 	p.w, p.shadow = p.restore(), p.restore()
 	p.inc++
-	p.m.current, p.m.forgetful = 0, nil
+	p.m.current, p.m.forgetful, p.m.most = 0, nil, 0
 	p.now += []int64{0, 0, 50, 5_000, -400}[n[0]%5] // down for a while, or with a clock that was set
+	p.setWall()
 	p.w.Resume(p.now)
 	p.m.resume(p.now)
 	return ""

@@ -5,7 +5,7 @@ type Back struct {
 	Offset      Offset
 	Size        uint32 // bytes of key, value and headers
 	Key         uint64 // hash of the key; 0 = no key. Looked at with KeyOrder or KeyConcurrency only
-	Deliveries  uint32 // hand-outs of it before, at least as many as in its last life
+	Deliveries  uint32 // hand-outs of it before, at least as many as in the life that it died in
 	Incarnation uint32 // of the process: claims from before are lost
 	Due         int64  // ms: when it is available; 0 = at once
 }
@@ -30,6 +30,8 @@ func (w *Window) Redrive(b Back) Code {
 	}
 	if r := w.find(b.Offset); r != 0 { // claims of the hand-out that is given up
 		b.Deliveries = max(b.Deliveries, w.slab.rec(r).deliveries)
+	} else if w.past.outcome(b.Offset) != Dead { // it died before the window began: how often this one handed it out is not known any more
+		b.Deliveries = max(b.Deliveries, w.most)
 	}
 	w.journal.redrive(&b)
 	w.redrive(&b)

@@ -138,7 +138,7 @@ func (w *Window) fate(s uint32, failures uint32, now int64) Reason {
 	if w.cfg.MaxAttempts > 0 && int(failures) >= w.cfg.MaxAttempts {
 		return ReasonMaxAttempts
 	}
-	if dies := w.slab.dies(s); dies != 0 && dies <= now {
+	if w.outlived(s, now) {
 		return ReasonTTL
 	}
 	return 0

@@ -24,6 +24,10 @@ type Window struct {
 	// current is the incarnation of this life's hand-outs, 0 before the first. It is no state: a restart forgets it.
 	current uint32
 
+	most uint32 // the highest delivery of this life; no state
+	seen int64  // the latest time of a hand-out, as far as it is known after a restart
+	wall int64  // how far the wall clock is ahead of the clock of the commands; no state
+
 	slab     slab
 	byOffset table
 	first    uint32 // the unresolved records in offset order
@@ -99,6 +103,15 @@ func (w *Window) setConfig(cfg Config) {
 func (w *Window) Configure(cfg Config) {
 	w.setConfig(cfg)
 	w.rebuild()
+}
+
+// Wall tells how far the wall clock, by which Dies is meant, is ahead of the clock of the commands from now on; ms, 0 at first. It is not journaled.
+func (w *Window) Wall(ahead int64) { w.wall = ahead }
+
+// outlived tells whether a record is over its ttl.
+func (w *Window) outlived(s uint32, now int64) bool {
+	dies := w.slab.dies(s)
+	return dies != 0 && dies <= now+w.wall
 }
 
 // Start is the first record not settled, or End. Redriven records do not count.

@@ -35,6 +35,7 @@ type Config struct {
 	Version       string
 	RetainEvery   time.Duration                                // how often retention looks at the topics; 0 = 10 s
 	ObserveCommit func(took time.Duration, units, records int) // told of every commit; may be nil
+	Wall          func() time.Time                             // the wall clock, which may jump: of appends, due times, ttls, retention; nil = time.Now
 }
 
 // Broker is the whole of Holt over one store. Its methods may be called from any goroutine.
@@ -102,7 +103,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.openings = &topic.Env{
 		Store: st, Cache: partition.NewCache(cfg.CacheBytes), Committer: b.committer, Logger: b.log,
-		Topics: b.topics, Background: &b.background, Ctx: b.ctx,
+		Topics: b.topics, Background: &b.background, Ctx: b.ctx, Wall: cfg.Wall,
 	}
 	b.cron = cron.New(b.openings)
 	key, err := share.ReceiptKey(ctx, st.Meta())
@@ -110,7 +111,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 		return nil, err
 	}
 	shared := &share.Env{
-		Committer: b.committer, Clock: share.NewClock(), Receipts: share.NewReceipts(key, uint32(st.Health().Opens)),
+		Committer: b.committer, Clock: share.NewClock(cfg.Wall), Receipts: share.NewReceipts(key, uint32(st.Health().Opens)),
 		Logger: b.log, Waiting: new(atomic.Int64), Stop: b.stop, Spent: b.spent,
 		Letters: func(ctx context.Context, def *catalog.Group) (*partition.Partition, error) {
 			return b.definitions.Letters(ctx, def)

@@ -37,7 +37,7 @@ func (b *Broker) Republish(records []TopicMessages) (share.Publication, error) {
 		}
 		items[i] = &topic.Item{Topic: t, Messages: r.Messages, Exempt: true}
 	}
-	return topic.NewPublication(b.committer, items...)
+	return topic.NewPublication(b.openings, items...)
 }
 
 // LaneOf returns the priority that a topic's partition has; 0 if there is no such partition. Errors: ErrTopicNotFound.

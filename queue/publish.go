@@ -30,7 +30,7 @@ func (b *Broker) Publish(ctx context.Context, name string, msgs []Message, wait 
 			return nil, nil, err
 		}
 	}
-	pub, err := topic.NewPublication(b.committer, &topic.Item{Topic: t, Messages: msgs})
+	pub, err := topic.NewPublication(b.openings, &topic.Item{Topic: t, Messages: msgs})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,7 +41,7 @@ func (b *Broker) Publish(ctx context.Context, name string, msgs []Message, wait 
 		return nil, nil, err
 	}
 	// A duplicate's answer, too, waits for the record it names: that was enqueued before this unit.
-	ticket := pub.Commit(b.committer, time.Now(), nil)
+	ticket := pub.Commit(b.committer, b.openings.Now(), nil)
 	if err := commit.Unknown(b.committer.Wait(ctx, ticket)); err != nil {
 		return nil, nil, fmt.Errorf("publish to %s: %w", name, err)
 	}

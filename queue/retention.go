@@ -17,7 +17,7 @@ type retention struct{ b *Broker }
 
 // startRetention applies retention and compaction until the broker closes. What takes records from the front never waits for what rewrites.
 func (b *Broker) startRetention() {
-	k := retain.New(retain.Config{Host: retention{b}, Committer: b.committer, Logger: b.log, Every: b.cfg.RetainEvery})
+	k := retain.New(retain.Config{Host: retention{b}, Committer: b.committer, Logger: b.log, Every: b.cfg.RetainEvery, Now: b.openings.Now})
 	b.background.Go(func() { k.Trim(b.ctx) })
 	b.background.Go(func() { k.Thin(b.ctx) })
 }

@@ -70,6 +70,6 @@ func (b *Broker) publicationOf(ctx context.Context, publish []TopicMessages, act
 		created = append(created, made...)
 		items[i] = &topic.Item{Topic: t, Messages: p.Messages}
 	}
-	pub, err = topic.NewPublication(b.committer, items...)
+	pub, err = topic.NewPublication(b.openings, items...)
 	return pub, created, err
 }

@@ -124,7 +124,7 @@ func (s *streamBench) raw() (records int, took time.Duration) {
 		if err != nil {
 			s.b.Fatal(err)
 		}
-		at, end := log.Bounds()
+		at, end, _ := log.Bounds()
 		began := time.Now()
 		for at < end {
 			batches, err := log.Read(s.b.Context(), at, 1<<20)

@@ -110,7 +110,7 @@ func (s *recurring) arm(rest time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
-		s.timer.Reset(max(rest, min(max(0, time.Until(next)), maxSleep)))
+		s.timer.Reset(max(rest, min(max(0, next.Sub(s.env.Now())), maxSleep)))
 	}
 }
 
@@ -137,7 +137,7 @@ func (s *recurring) tick() {
 
 // run fires if it is time.
 func (s *recurring) run() {
-	now := time.Now()
+	now := s.env.Now()
 	due := s.next()
 	if due.IsZero() || due.After(now) {
 		s.arm(0)
@@ -176,7 +176,7 @@ func (s *recurring) fire(at time.Time, skip bool) error {
 		s.commit(func() { t.Delayed.Pass(s.def.ID, at) })
 		return s.env.Durable(s.env.Ctx)
 	}
-	pub, err := topic.NewPublication(s.env.Committer, &topic.Item{Topic: t, Messages: []topic.Message{MessageFor(s.def.Config.Record)}})
+	pub, err := topic.NewPublication(s.env, &topic.Item{Topic: t, Messages: []topic.Message{MessageFor(s.def.Config.Record)}})
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package definition
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/cron"
@@ -38,7 +37,7 @@ func (e *Editor) PutSchedule(ctx context.Context, name string, cond catalog.Cond
 		return status, false, fmt.Errorf("schedule %s: %w", name, err)
 	}
 	if !exists || was.Cron != def.Config.Cron || was.Zone != def.Config.Zone || def.TopicID != t.Def.ID {
-		def.Since, def.TopicID = time.Now().UTC(), t.Def.ID
+		def.Since, def.TopicID = e.openings.Now().UTC(), t.Def.ID
 	}
 	stored, err := e.catalog.PutSchedule(ctx, def)
 	if err != nil {

@@ -53,7 +53,7 @@ func inBubble(t *testing.T, fn func(y *yard)) {
 		y := &yard{t: t, stop: make(chan struct{}), env: &topic.Env{
 			Store: st, Cache: partition.NewCache(1 << 20), Committer: c, Logger: log, Topics: topic.NewSet(), Background: &background, Ctx: t.Context(),
 		}}
-		shared := &share.Env{Committer: c, Clock: share.NewClock(), Receipts: share.NewReceipts([share.ReceiptKeySize]byte{}, 1), Logger: log, Waiting: new(atomic.Int64), Stop: y.stop}
+		shared := &share.Env{Committer: c, Clock: share.NewClock(nil), Receipts: share.NewReceipts([share.ReceiptKeySize]byte{}, 1), Logger: log, Waiting: new(atomic.Int64), Stop: y.stop}
 		y.Set = NewSet(definitions, y.env.Topics, shared, &ordered.Env{
 			Committer: c, System: journals, Now: shared.Clock.Now, Logger: log, Waiting: shared.Waiting, MaxWaiting: 10, Stop: y.stop,
 		}, log)

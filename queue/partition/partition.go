@@ -31,7 +31,7 @@ type Partition struct {
 
 	mu       sync.Mutex
 	next     record.Offset // of the next append
-	last     time.Time     // timestamp of the newest record
+	last     time.Time     // timestamp of the newest record there ever was
 	dropped  bool
 	sizes    sizes
 	gaps     gaps
@@ -50,17 +50,10 @@ func Open(ctx context.Context, st store.Store, cache *Cache, id store.LogID, top
 		return nil, fmt.Errorf("open %s/%d: %w", topic, index, err)
 	}
 	p := &Partition{ID: id, Topic: topic, Index: index, Lane: lane, log: log, cache: cache, watchers: map[Watcher]struct{}{}}
-	start, end := log.Bounds()
+	start, end, newest := log.Bounds()
 	p.start.Store(int64(start))
 	p.end.Store(int64(end))
-	p.next = end
-	if end > start {
-		batches, err := log.Read(ctx, end-1, 0)
-		if err != nil {
-			return nil, fmt.Errorf("open %s/%d: %w", topic, index, err)
-		}
-		p.last = batches[0].MaxTime
-	}
+	p.next, p.last = end, newest
 	return p, nil
 }
 

@@ -34,7 +34,7 @@ func (k *Keeper) compact(ctx context.Context, t *Topic, p *partition.Partition, 
 	if err != nil {
 		return gone(err)
 	}
-	now := time.Now()
+	now := k.Now()
 	if !due(t, p, s, pc, now) {
 		return nil
 	}

@@ -17,7 +17,7 @@ const (
 
 // hollow takes what everybody has settled out of what is over, behind the records that have to stay. A batch with both is rewritten once half of it can go.
 func (k *Keeper) hollow(ctx context.Context, t *Topic, p *partition.Partition, pc *pace) error {
-	to, err := over(ctx, t, p, true)
+	to, err := k.over(ctx, t, p, true)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,8 @@ type Config struct {
 	Host      Host
 	Committer *commit.Committer
 	Logger    *slog.Logger
-	Every     time.Duration // 0 = Every
+	Every     time.Duration    // 0 = Every
+	Now       func() time.Time // the wall clock; nil = time.Now
 }
 
 // Keeper applies retention and compaction to all topics.
@@ -90,6 +91,9 @@ type pace struct {
 func New(c Config) *Keeper {
 	if c.Every == 0 {
 		c.Every = Every
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	return &Keeper{Config: c, paces: map[store.LogID]*pace{}}
 }
@@ -146,14 +150,14 @@ func (k *Keeper) turns(ctx context.Context, every time.Duration, begin func(), s
 }
 
 // over returns the offset below which records are over bytes or, if that is asked for, age.
-func over(ctx context.Context, t *Topic, p *partition.Partition, age bool) (record.Offset, error) {
+func (k *Keeper) over(ctx context.Context, t *Topic, p *partition.Partition, age bool) (record.Offset, error) {
 	r := t.Config.Retention
 	to, end := p.Bounds()
 	if t.Config.Cleanup == catalog.CleanupCompact {
 		return to, nil // what is over goes one by one
 	}
 	if r.Age > 0 && age {
-		at, err := p.OffsetForTime(ctx, time.Now().Add(-r.Age))
+		at, err := p.OffsetForTime(ctx, k.Now().Add(-r.Age))
 		if err != nil {
 			return 0, err
 		}
@@ -167,7 +171,7 @@ func over(ctx context.Context, t *Topic, p *partition.Partition, age bool) (reco
 
 // trim moves a partition's start up to the first record that has to stay.
 func (k *Keeper) trim(ctx context.Context, t *Topic, p *partition.Partition, age bool) error {
-	to, err := over(ctx, t, p, age)
+	to, err := k.over(ctx, t, p, age)
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func TestWhatIsOver(t *testing.T) {
 		} {
 			cfg := catalog.DefaultTopic()
 			cfg.Retention.Age, cfg.Retention.Bytes, cfg.Cleanup = c.age, c.bytes, c.cleanup
-			got, err := over(s.t.Context(), &Topic{Config: cfg}, p, c.aged)
+			got, err := New(Config{}).over(s.t.Context(), &Topic{Config: cfg}, p, c.aged)
 			if err != nil || got != c.want {
 				t.Errorf("%s: below %d, %v; want %d", c.what, got, err, c.want)
 			}

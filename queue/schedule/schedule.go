@@ -24,7 +24,12 @@ const JournalName store.Journal = "schedule"
 type Item struct {
 	Offset record.Offset // in the log of delayed records
 	Due    int64         // ms since the Unix epoch; negative: taken
+
+	rest int64 // ms since the Unix epoch: it is left alone until then
 }
+
+// at is when something is to be done about it.
+func (it Item) at() int64 { return max(it.Due, it.rest) }
 
 // Schedule holds the items of one topic.
 type Schedule struct {
@@ -73,7 +78,7 @@ func (s *Schedule) Next() (time.Time, bool) {
 	if len(s.due) == 0 {
 		return time.Time{}, false
 	}
-	return time.UnixMilli(s.due[0].Due), true
+	return time.UnixMilli(s.due[0].at()), true
 }
 
 // Due returns up to limit items that are due at now, the first ones due first, without taking them.
@@ -81,7 +86,7 @@ func (s *Schedule) Due(now time.Time, limit int) []Item {
 	var out []Item
 	for len(out) < limit {
 		s.dropTaken()
-		if len(s.due) == 0 || s.due[0].Due > now.UnixMilli() {
+		if len(s.due) == 0 || s.due[0].at() > now.UnixMilli() {
 			break
 		}
 		out = append(out, heap.Pop(&s.due).(Item))
@@ -95,7 +100,7 @@ func (s *Schedule) Due(now time.Time, limit int) []Item {
 // dropTaken brings an item that is not taken to the top of the heap.
 func (s *Schedule) dropTaken() {
 	for len(s.due) > 0 {
-		if it, ok := s.Get(s.due[0].Offset); ok && it.Due == s.due[0].Due {
+		if it, ok := s.Get(s.due[0].Offset); ok && it.at() == s.due[0].at() {
 			return
 		}
 		heap.Pop(&s.due)
@@ -144,7 +149,7 @@ func (s *Schedule) First(end record.Offset) record.Offset {
 // Postpone lets an item rest until a later time, in memory only: its record cannot be read now.
 func (s *Schedule) Postpone(at record.Offset, until time.Time) {
 	if i := s.search(at); i < len(s.items) && s.items[i].Offset == at && s.items[i].Due >= 0 {
-		s.items[i].Due = until.UnixMilli()
+		s.items[i].rest = until.UnixMilli()
 		heap.Push(&s.due, s.items[i])
 	}
 }
@@ -303,7 +308,7 @@ func (s *Schedule) replayAdd(at record.Offset, r *varint.Reader) {
 		r.Fail()
 		return
 	}
-	s.add(Item{at, due}, id)
+	s.add(Item{Offset: at, Due: due}, id)
 }
 
 // dueHeap is a min-heap by due time, then offset.
@@ -311,7 +316,7 @@ type dueHeap []Item
 
 func (h dueHeap) Len() int { return len(h) }
 func (h dueHeap) Less(i, j int) bool {
-	return h[i].Due < h[j].Due || h[i].Due == h[j].Due && h[i].Offset < h[j].Offset
+	return h[i].at() < h[j].at() || h[i].at() == h[j].at() && h[i].Offset < h[j].Offset
 }
 func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *dueHeap) Push(x any)   { *h = append(*h, x.(Item)) }

@@ -143,6 +143,9 @@ func TestPostponedItemsRest(t *testing.T) {
 	if got := s.Due(time.UnixMilli(99), 10); len(got) != 1 || got[0].Offset != 1 {
 		t.Errorf("at 99: %v", got)
 	}
+	if it, ok := s.Get(0); !ok || it.Due != 10 {
+		t.Errorf("it is due at %d now", it.Due)
+	}
 	s.Take([]record.Offset{1})
 	if next, ok := s.Next(); !ok || next.UnixMilli() != 100 {
 		t.Errorf("next %v", next)

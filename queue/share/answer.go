@@ -70,12 +70,12 @@ func newRequests() requests {
 	return requests{by: map[string]*Answer{}, on: map[store.LogID]*journal.Journal{}}
 }
 
-// find returns the answer to an earlier call with the key, or nil.
-func (r *requests) find(request string) *Answer {
+// find returns the answer to an earlier call with the key, or nil; now is by the wall clock.
+func (r *requests) find(request string, now time.Time) *Answer {
 	if request == "" {
 		return nil
 	}
-	r.sweep(time.Now().UnixMilli())
+	r.sweep(now.UnixMilli())
 	return r.by[request]
 }
 
@@ -103,7 +103,7 @@ func (r *requests) sweep(now int64) {
 
 // remember keeps the answer to a call and returns what makes it durable; the lock is held.
 func (g *Group) remember(request string, claims []claimed, res *SettleResult) []commit.Part {
-	a := &Answer{request: request, at: time.Now().UnixMilli(), settled: res.Settled, places: res.Places}
+	a := &Answer{request: request, at: g.env.Clock.Wall().UnixMilli(), settled: res.Settled, places: res.Places}
 	for i, f := range res.Failed {
 		a.failed = append(a.failed, refused{indexOf(claims, f.Receipt, i), codeOf(f.Err)})
 	}
@@ -176,7 +176,7 @@ func (r *requests) checkpoint(log store.LogID) []byte {
 }
 
 // restore takes what was replayed.
-func (r *requests) restore(all []*Answers) {
+func (r *requests) restore(all []*Answers, now time.Time) {
 	for _, a := range all {
 		r.on[a.log] = a.journal
 		r.order = append(r.order, a.all...)
@@ -186,5 +186,5 @@ func (r *requests) restore(all []*Answers) {
 		r.by[a.request] = a
 		r.bytes += a.bytes()
 	}
-	r.sweep(time.Now().UnixMilli())
+	r.sweep(now.UnixMilli())
 }

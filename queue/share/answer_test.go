@@ -118,14 +118,14 @@ func TestRequestsForgetTheOldest(t *testing.T) {
 		r.add(&Answer{request: string(rune('a' + i)), at: now - RequestMemory.Milliseconds() + int64(i-1)*60_000})
 	}
 	for request, want := range map[string]bool{"a": false, "b": true, "c": true, "": false} {
-		if got := r.find(request) != nil; got != want {
+		if got := r.find(request, time.Now()) != nil; got != want {
 			t.Errorf("%q: %v, want %v", request, got, want)
 		}
 	}
 	for range MaxRequests {
 		r.add(&Answer{request: "same", at: now})
 	}
-	if len(r.order) > MaxRequests || r.find("same") == nil || r.find("c") != nil {
+	if len(r.order) > MaxRequests || r.find("same", time.Now()) == nil || r.find("c", time.Now()) != nil {
 		t.Errorf("%d answers in order, %d by key", len(r.order), len(r.by))
 	}
 }
@@ -136,7 +136,7 @@ func TestRequestsAreBoundedInBytes(t *testing.T) {
 	for i := range 1000 {
 		r.add(&Answer{request: fmt.Sprint(i), at: time.Now().UnixMilli(), places: [][]partition.Place{places}})
 	}
-	if r.bytes > MaxRequestBytes || r.find("999") == nil || r.find("0") != nil {
+	if r.bytes > MaxRequestBytes || r.find("999", time.Now()) == nil || r.find("0", time.Now()) != nil {
 		t.Errorf("%d bytes of answers are remembered, at most %d", r.bytes, MaxRequestBytes)
 	}
 	sum := 0

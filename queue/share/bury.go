@@ -200,7 +200,7 @@ func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Deat
 	g.inflight += w.machine.Counts().Leased - before
 	edit, _ := w.edit()
 	dest.Records = kept
-	t := tx.Commit(g.env.Committer, time.Now(), func() []commit.Part {
+	t := tx.Commit(g.env.Committer, g.env.Clock.Wall(), func() []commit.Part {
 		return append(g.openLetters(to, buried, dest.Base), edit)
 	})
 	g.counters.DeadLettered += uint64(len(kept))

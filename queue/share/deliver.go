@@ -3,7 +3,6 @@ package share
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/partition"
@@ -39,7 +38,7 @@ func (g *Group) deliver(ctx context.Context, p parcel) ([]Delivery, error) {
 			continue
 		}
 		if gr.Delivery == 1 {
-			g.measures.delivered(rec.Timestamp, time.Now())
+			g.measures.delivered(rec.Timestamp, g.env.Clock.Wall())
 		}
 		rec.Headers = topic.Visible(rec.Headers)
 		out = append(out, Delivery{

@@ -16,7 +16,7 @@ func (g *Group) expire() (more bool) {
 	if g.closed {
 		return false
 	}
-	now := g.env.Clock.Now()
+	now := g.now()
 	turned, dying := 0, false
 	for _, w := range g.windows {
 		if w.restUntil != 0 && w.restUntil <= now {

@@ -71,6 +71,7 @@ type Group struct {
 	handouts []lease.Handout // reused by every Lease of a machine
 	timer    *time.Timer
 	armed    int64 // ms the timer is set to; 0 = not set
+	ahead    int64 // ms that the wall clock was ahead when it was looked at last
 	members  members
 	counters Counters
 	measures measures
@@ -116,7 +117,7 @@ func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, an
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.rate.set(def.Config.RatePerSecond, def.Config.RateBurst, env.Clock.Now())
-	g.requests.restore(answers)
+	g.requests.restore(answers, env.Clock.Wall())
 	for _, p := range parts {
 		g.attach(p)
 		if p.Restored != nil {
@@ -160,6 +161,7 @@ func (g *Group) attach(p Part) {
 		w.machine.Configure(g.config)
 		w.machine.Resume(g.env.Clock.Now())
 	}
+	w.machine.Wall(g.ahead)
 	g.windows = append(g.windows, w)
 	g.byLog[p.Partition.ID] = w
 	g.inflight += w.machine.Counts().Leased

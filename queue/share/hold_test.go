@@ -24,7 +24,7 @@ func considered(t *testing.T, n lease.Offset) (*Group, *window) {
 	c, done := commit.New(st, nil), make(chan error, 1)
 	go func() { done <- c.Run() }()
 	def := &catalog.Group{ID: 1, Name: "g", Config: catalog.DefaultGroup("g")}
-	g := NewGroup(&Env{Committer: c, Clock: NewClock(), Receipts: receipts, Logger: slog.New(slog.DiscardHandler), Waiting: new(atomic.Int64)},
+	g := NewGroup(&Env{Committer: c, Clock: NewClock(nil), Receipts: receipts, Logger: slog.New(slog.DiscardHandler), Waiting: new(atomic.Int64)},
 		def, []Part{{Partition: p, Epoch: 1}}, nil, nil)
 	t.Cleanup(func() {
 		g.Close()

@@ -63,7 +63,7 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 			g.mu.Unlock()
 			return p, nil, err
 		}
-		now := g.env.Clock.Now()
+		now := g.now()
 		g.members.seen(req.Member, now)
 		if len(p.grants) == 0 {
 			if p.grants = g.again(req.Request); len(p.grants) > 0 {
@@ -255,7 +255,7 @@ func (g *Group) serveOne() (fill *window, more bool) {
 	if g.closed {
 		return nil, false
 	}
-	now := g.env.Clock.Now()
+	now := g.now()
 	for _, w := range g.waiters.Heads() {
 		req := g.parked[w]
 		var p parcel
@@ -292,7 +292,7 @@ func (g *Group) giveBack(grants []grant) {
 
 // release is giveBack with the lock held.
 func (g *Group) release(grants []grant) {
-	now := g.env.Clock.Now()
+	now := g.now()
 	for _, gr := range grants {
 		w := gr.window
 		if w.closed { // its leases count no more

@@ -45,7 +45,7 @@ func (g *Group) settleAt(at Place, v lease.Verb) (dying bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	now, before := g.env.Clock.Now(), w.machine.Counts().Leased
+	now, before := g.now(), w.machine.Counts().Leased
 	view := w.machine.View(lease.Offset(at.Offset))
 	r := w.machine.SettleAt(now, view.Offset, v)
 	if r.Code == lease.OK && v == lease.Reject && view.State == lease.Leased { // the letter tells whose lease it was
@@ -86,7 +86,7 @@ func (g *Group) extendAt(at Place, length time.Duration) (r lease.Result, err er
 	if length == 0 {
 		length = g.def.Config.Lease
 	}
-	r = w.machine.ExtendAt(g.env.Clock.Now(), lease.Offset(at.Offset), length.Milliseconds())
+	r = w.machine.ExtendAt(g.now(), lease.Offset(at.Offset), length.Milliseconds())
 	g.journal(w)
 	g.arm()
 	switch r.Code {

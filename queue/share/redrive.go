@@ -156,7 +156,7 @@ func (g *Group) redrive(step *Step, own *partition.Partition) ([]uint32, error) 
 		g.stepped(s, g.env.Committer.Enqueue(g.stepParts(s, opRedriven, -1)))
 		return s.done, nil
 	}
-	t := tx.Commit(g.env.Committer, time.Now(), func() []commit.Part { return g.stepParts(s, opRedriven, edit.Base) })
+	t := tx.Commit(g.env.Committer, g.env.Clock.Wall(), func() []commit.Part { return g.stepParts(s, opRedriven, edit.Base) })
 	if start, _ := own.Bounds(); g.firstEdit() > start { // what is before is not needed any more
 		own.Retain(g.env.Committer, g.firstEdit())
 	}
@@ -330,7 +330,7 @@ func (g *Group) redriveToTopic(step *Step) (done []uint32, ok bool, err error) {
 		return nil, false, err
 	}
 	s := g.closing(step)
-	t := step.Publish.Commit(g.env.Committer, time.Now(), func() []commit.Part { return g.stepParts(s, opRedriven, -1) })
+	t := step.Publish.Commit(g.env.Committer, g.env.Clock.Wall(), func() []commit.Part { return g.stepParts(s, opRedriven, -1) })
 	g.stepped(s, t)
 	return s.done, true, nil
 }

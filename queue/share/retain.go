@@ -71,7 +71,7 @@ func (g *Group) lose(p *partition.Partition, from, to lease.Offset, stays func(r
 	if len(left) == 0 {
 		return to
 	}
-	before, now := w.machine.Counts().Leased, g.env.Clock.Now()
+	before, now := w.machine.Counts().Leased, g.now()
 	next = to
 	n := 0
 	for _, r := range left {

@@ -92,7 +92,7 @@ func (g *Group) settlePass(s *settling) error {
 	if g.closed {
 		return fmt.Errorf("group %s: %w", g.name, ErrClosed)
 	}
-	if known := g.requests.find(s.request); known != nil {
+	if known := g.requests.find(s.request, g.env.Clock.Wall()); known != nil {
 		*s.res = known.result(s.claims)
 		return nil
 	}
@@ -101,7 +101,7 @@ func (g *Group) settlePass(s *settling) error {
 			return err
 		}
 	}
-	now := g.env.Clock.Now()
+	now := g.now()
 	for i := range s.claims {
 		c := &s.claims[i]
 		code := g.settleOne(now, s, c)

@@ -3,7 +3,6 @@ package share
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/commit"
@@ -42,8 +41,8 @@ func (g *Group) tryWhole(s *settling, pub Publication) (missing *claimed, err er
 	if g.closed {
 		return nil, fmt.Errorf("group %s: %w", g.name, ErrClosed)
 	}
-	now := g.env.Clock.Now()
-	if known := g.requests.find(s.request); known != nil {
+	now := g.now()
+	if known := g.requests.find(s.request, g.env.Clock.Wall()); known != nil {
 		*s.res = known.result(s.claims)
 		return nil, nil
 	}
@@ -85,10 +84,10 @@ func (g *Group) check(req SettleRequest) (res SettleResult, known bool, err erro
 	claims := g.claims(req.Actions)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if a := g.requests.find(req.Request); a != nil {
+	if a := g.requests.find(req.Request, g.env.Clock.Wall()); a != nil {
 		return a.result(claims), true, nil
 	}
-	if _, failed := g.judge(g.env.Clock.Now(), claims); len(failed) > 0 {
+	if _, failed := g.judge(g.now(), claims); len(failed) > 0 {
 		return res, false, &SettleError{Failed: failed}
 	}
 	return res, false, nil
@@ -121,7 +120,7 @@ func (g *Group) judge(now int64, claims []claimed) (missing *claimed, failed []F
 // commitWhole enqueues the unit: records, settled leases, and the answer if it is to be remembered. The lock is held.
 func (g *Group) commitWhole(s *settling, pub Publication) {
 	parts := g.edits(s)
-	g.settled(s, pub.Commit(g.env.Committer, time.Now(), func() []commit.Part {
+	g.settled(s, pub.Commit(g.env.Committer, g.env.Clock.Wall(), func() []commit.Part {
 		s.res.Places = pub.Places()
 		if s.request != "" {
 			parts = append(parts, g.remember(s.request, s.claims, s.res)...)

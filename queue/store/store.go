@@ -58,8 +58,9 @@ type Store interface {
 // Log is one open log. Any number of readers may run beside a Commit, and never wait for one in flight; they see
 // durable state only. Bytes returned are the caller's.
 type Log interface {
-	// Bounds returns the first readable offset and the one after the last durable record (start = end: empty).
-	Bounds() (start, end Offset)
+	// Bounds returns the first readable offset, the one after the last durable record (start = end: empty), and the MaxTime of the last batch that was ever
+	// appended, below which no append may go, whether or not it is there still (zero = there was none).
+	Bounds() (start, end Offset, newest time.Time)
 
 	// Read returns the batch that covers from and its successors, at least one, up to about maxBytes (the first comes whatever its size).
 	// from = end returns none; a hole is a batch with empty Bytes. Errors: ErrTrimmed (from < start), ErrOutOfRange (from > end), ErrCorrupt (the chain of

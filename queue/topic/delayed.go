@@ -21,6 +21,7 @@ const (
 	fireRecords = 200              // records of one firing
 	fireBytes   = 1 << 20          // bytes of one firing
 	maxSleep    = 10 * time.Second // the wall clock, which due times follow, may jump
+	restFiring  = time.Second      // how long nothing is tried that the server or the topic is not there for
 	restDelayed = time.Minute      // how long a record that cannot be read is left alone
 )
 
@@ -76,16 +77,16 @@ func scheduledPlace(it schedule.Item) partition.Place {
 func (d *Delayed) Arm() {
 	d.items.Lock()
 	defer d.items.Unlock()
-	d.armLocked()
+	d.armLocked(0)
 }
 
-// armLocked sets the timer to the next due time; the schedule is locked.
-func (d *Delayed) armLocked() {
+// armLocked sets the timer to the next due time, after a rest; the schedule is locked.
+func (d *Delayed) armLocked(rest time.Duration) {
 	next, any := d.items.Next()
 	if d.closed || d.firing || !any {
 		return
 	}
-	d.timer.Reset(min(max(0, time.Until(next)), maxSleep))
+	d.timer.Reset(max(rest, min(max(0, next.Sub(d.env.Now())), maxSleep)))
 }
 
 func (d *Delayed) tick() {
@@ -109,45 +110,51 @@ func (d *Delayed) Close() {
 
 // fire appends what is due.
 func (d *Delayed) fire() {
-	for d.fireSome() {
+	rest, more := time.Duration(0), true
+	for more {
+		var ok bool
+		if more, ok = d.fireSome(); !ok {
+			rest = restFiring
+		}
 	}
 	d.items.Lock()
 	d.firing = false
-	d.armLocked()
+	d.armLocked(rest)
 	d.items.Unlock()
 }
 
-// fireSome appends some of what is due and reports whether there was anything.
-func (d *Delayed) fireSome() bool {
+// fireSome appends some of what is due and reports whether there was anything. It is not ok while the server ends, or the topic is being deleted.
+func (d *Delayed) fireSome() (more, ok bool) {
 	d.items.Lock()
-	items := d.items.Due(time.Now(), fireRecords)
+	items := d.items.Due(d.env.Now(), fireRecords)
 	closed := d.closed
 	d.items.Unlock()
 	if closed || len(items) == 0 {
-		return false
+		return false, true
 	}
 	if err := d.env.Durable(d.env.Ctx); err != nil { // it may be due before it is durable
-		return false
+		return false, false
 	}
 	t, err := d.env.Topics.Get(d.part.Topic)
 	if err != nil || t.Def.ID != d.topicID {
-		return false
+		return false, false
 	}
 	it := d.read(t, items)
 	if len(it.Messages) == 0 {
-		return true
+		return true, true
 	}
-	pub, err := NewPublication(d.env.Committer, it)
+	pub, err := NewPublication(d.env, it)
 	if err == nil {
 		err = pub.Begin()
 	}
 	if err != nil {
 		d.env.Logger.Error("delayed records cannot be appended; trying again", "topic", d.part.Topic, "error", err)
 		d.postpone(it.fired)
-		return true
+		return true, true
 	}
-	pub.Commit(d.env.Committer, time.Now(), nil)
-	return d.env.Durable(d.env.Ctx) == nil
+	pub.Commit(d.env.Committer, d.env.Now(), nil)
+	err = d.env.Durable(d.env.Ctx)
+	return err == nil, err == nil
 }
 
 // read reads due records; those that cannot be read rest.
@@ -185,7 +192,7 @@ func (d *Delayed) postpone(offsets []record.Offset) {
 	d.items.Lock()
 	defer d.items.Unlock()
 	for _, at := range offsets {
-		d.items.Postpone(at, time.Now().Add(restDelayed))
+		d.items.Postpone(at, d.env.Now().Add(restDelayed))
 	}
 }
 
@@ -303,7 +310,7 @@ func (d *Delayed) Fire(begun *Publication, id uint64, at time.Time) {
 		begun.Abort()
 		return
 	}
-	begun.Commit(d.env.Committer, time.Now(), func() []commit.Part {
+	begun.Commit(d.env.Committer, d.env.Now(), func() []commit.Part {
 		return []commit.Part{d.firings.Fired(d.part.ID, id, at)}
 	})
 }

@@ -22,7 +22,7 @@ type Publication struct {
 	locked  []*Topic // whose tables of ids are locked
 	appends []*partition.AppendTo
 	tx      *partition.Tx
-	commit  *commit.Committer
+	env     *Env
 }
 
 // Item is what goes to one topic.
@@ -46,11 +46,11 @@ type spot struct {
 }
 
 // NewPublication routes messages to their partitions; it changes nothing of them but CheckedBy. Errors: ErrPartitionNotFound, ErrInvalidRequest, ErrRequestTooLarge, *Violation.
-func NewPublication(c *commit.Committer, items ...*Item) (*Publication, error) {
+func NewPublication(env *Env, items ...*Item) (*Publication, error) {
 	if err := stamp(items); err != nil {
 		return nil, err
 	}
-	logs, now := map[store.LogID]struct{}{}, time.Now()
+	logs, now := map[store.LogID]struct{}{}, env.Now()
 	for _, it := range items {
 		var sticky []*partition.Partition // for messages without key, by lane, once for the request
 		it.to = make([]*partition.Partition, len(it.Messages))
@@ -72,7 +72,7 @@ func NewPublication(c *commit.Committer, items ...*Item) (*Publication, error) {
 	if len(logs) > store.MaxUnitEdits {
 		return nil, fmt.Errorf("the records go to %d partitions, at most %d in one request: %w", len(logs), store.MaxUnitEdits, ErrRequestTooLarge)
 	}
-	return &Publication{items: items, commit: c}, nil
+	return &Publication{items: items, env: env}, nil
 }
 
 // Logs implements share.Publication.
@@ -89,7 +89,7 @@ func (p *Publication) Logs() int {
 // Begin implements share.Publication: it finds duplicates and takes the locks. Errors: ErrNotFound (just deleted), ErrRateLimited (too many ids).
 func (p *Publication) Begin() error {
 	p.lockTables()
-	now := time.Now()
+	now := p.env.Now()
 	by, first := map[*partition.Partition]*partition.AppendTo{}, map[newID]*partition.Place{}
 	for _, it := range p.items {
 		if err := p.place(it, now, by, first); err != nil {
@@ -221,7 +221,7 @@ func (p *Publication) forget(it *Item) {
 		return
 	}
 	for _, gone := range it.Topic.ids.Forget() {
-		p.commit.Enqueue(commit.Unit{{Log: gone.Log, Entries: []store.Entry{{Journal: gone.Journal, Kind: store.Forget}}}})
+		p.env.Committer.Enqueue(commit.Unit{{Log: gone.Log, Entries: []store.Entry{{Journal: gone.Journal, Kind: store.Forget}}}})
 	}
 }
 
@@ -308,7 +308,7 @@ func (it *Item) rememberDues() (parts []commit.Part) {
 	}
 	if len(parts) > 0 {
 		d.checkpoint()
-		d.armLocked()
+		d.armLocked(0)
 	}
 	return parts
 }

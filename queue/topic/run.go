@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/partition"
@@ -35,7 +34,7 @@ func (d *Delayed) Run(ctx context.Context, t *Topic, id string) (partition.Place
 		return partition.Place{}, commit.Ticket{}, err
 	}
 	it := &Item{Topic: t, Messages: []Message{d.message(t, r)}, fired: []record.Offset{item.Offset}}
-	pub, err := NewPublication(d.env.Committer, it)
+	pub, err := NewPublication(d.env, it)
 	if err == nil {
 		err = pub.Begin()
 	}
@@ -46,7 +45,7 @@ func (d *Delayed) Run(ctx context.Context, t *Topic, id string) (partition.Place
 		pub.Abort()
 		return partition.Place{}, commit.Ticket{}, none
 	}
-	ticket := pub.Commit(d.env.Committer, time.Now(), nil)
+	ticket := pub.Commit(d.env.Committer, d.env.Now(), nil)
 	return it.places[0], ticket, nil
 }
 

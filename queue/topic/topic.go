@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/commit"
@@ -26,6 +27,15 @@ type Env struct {
 	Topics     *Set            // where a firing finds its topic as it is by then
 	Background *sync.WaitGroup // of what runs until Ctx ends; waited for by whoever ends it
 	Ctx        context.Context
+	Wall       func() time.Time // the wall clock, which may jump; nil = time.Now
+}
+
+// Now returns what the wall clock says: the time of appends, due times and ids.
+func (e *Env) Now() time.Time {
+	if e.Wall != nil {
+		return e.Wall()
+	}
+	return time.Now()
 }
 
 // Durable waits for everything enqueued so far. Errors: the commit's that failed, the context's.

@@ -33,7 +33,7 @@ func inBubble(t *testing.T, fn func(town)) {
 		}
 		topics := topic.NewSet()
 		log := slog.New(slog.DiscardHandler)
-		groups := group.NewSet(definitions, topics, &share.Env{Committer: c, Clock: share.NewClock(), Logger: log}, nil, log)
+		groups := group.NewSet(definitions, topics, &share.Env{Committer: c, Clock: share.NewClock(nil), Logger: log}, nil, log)
 		defer groups.Close()
 		fn(town{New(definitions, topics, groups, traffic.Keep(system.New(c), c)), t})
 	})

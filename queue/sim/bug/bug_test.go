@@ -43,8 +43,8 @@ var faults = []fault{
 		"_ = delta",
 	}, {
 		"offset-reused-after-restart", "queue/partition/partition.go",
-		"	p.next = end\n	if end > start {\n",
-		"	p.next = end\n	if end > start {\n		p.next = end - 1\n",
+		"	p.next, p.last = end, newest\n",
+		"	p.next, p.last = end, newest\n	if end > start {\n		p.next--\n	}\n",
 	}, {
 		"lost-wake-up", "queue/share/group.go",
 		"	if w := g.byLog[p.ID]; w != nil {\n		g.lanes.add(w)\n		g.serve()\n	}\n",
@@ -55,8 +55,8 @@ var faults = []fault{
 		"			if at, holds := g.Needs(p); holds && at < 0 {\n				to = min(to, at)\n",
 	}, {
 		"key-released-early", "lease/key.go",
-		"if h := x.head; h != 0 && x.busy == 0 && w.slab.rec(h).state == Available {\n",
-		"h := x.head\n		if h != 0 && w.slab.rec(h).state == Deferred {\n			h = w.slab.link(h).next\n		}\n		if h != 0 && x.busy == 0 && w.slab.rec(h).state == Available {\n",
+		"		if x.busy == 0 && w.slab.rec(x.head).state == Available {\n			return x.head, 1\n",
+		"		h := x.head\n		if w.slab.rec(h).state == Deferred {\n			h = w.slab.link(h).next\n		}\n		if h != 0 && x.busy == 0 && w.slab.rec(h).state == Available {\n			return h, 1\n",
 	}, {
 		"sync-off", "queue/commit/commit.go",
 		"	if t.g == nil || t.g.durable.Load() {\n		return nil\n	}\n	select {",
@@ -65,6 +65,30 @@ var faults = []fault{
 		"leases-forgotten-at-restart", "queue/share/group.go",
 		"w.machine.Resume(g.env.Clock.Now())",
 		"w.machine.Expire(1<<62, nil)",
+	}, {
+		"leases-on-the-wall-clock", "queue/share/clock.go",
+		"func (c Clock) Now() int64 { return c.at(time.Now()) }",
+		"func (c Clock) Now() int64 { return c.Wall().UnixMilli() }",
+	}, {
+		"ttl-on-the-clock-of-leases", "lease/window.go",
+		"dies <= now+w.wall",
+		"dies <= now",
+	}, {
+		"time-of-an-emptied-log-forgotten", "queue/partition/partition.go",
+		"	p.next, p.last = end, newest\n",
+		"	p.next = end\n	if end > start {\n		p.last = newest\n	}\n",
+	}, {
+		"redrive-outside-its-jobs-unit", "queue/share/redrive.go",
+		"		g.stepped(s, g.env.Committer.Enqueue(g.stepParts(s, opRedriven, -1)))\n		return s.done, nil\n",
+		"		unit := g.stepParts(s, opRedriven, -1)\n		g.env.Committer.Enqueue(unit[:len(unit)-1])\n		g.stepped(s, g.env.Committer.Enqueue(unit[len(unit)-1:]))\n		return s.done, nil\n",
+	}, {
+		"receipts-outlive-a-redrive", "lease/redrive.go",
+		"		deliveries: b.Deliveries, incarnation: b.Incarnation,\n",
+		"		deliveries: b.Deliveries - min(b.Deliveries, 1), incarnation: b.Incarnation,\n",
+	}, {
+		"purge-keeps-the-key", "queue/share/redrive.go",
+		"			w.machine.FreeKey(e.key, e.at)\n			w.settled()\n			s.touch(w)\n",
+		"			w.settled()\n			s.touch(w)\n",
 	},
 }
 

@@ -104,7 +104,7 @@ func TestAheadGoesRound(t *testing.T) {
 		image := cfg
 		image.Dir = copyDir(t, s.cfg.Dir)
 		c := mustOpen(t, image)
-		if _, end := mustLog(t, c, 1).Bounds(); end != at+1 {
+		if _, end, _ := mustLog(t, c, 1).Bounds(); end != at+1 {
 			t.Fatalf("the image ends at %d, want %d", end, at+1)
 		}
 		if err := checkLog(c, 1, at+1); err != nil {

@@ -79,8 +79,8 @@ func TestBackupUnderLoadIsAPrefix(t *testing.T) {
 	r, _ := restored(t, copied.Bytes())
 	defer r.Close()
 	one, two := mustLog(t, r, 1), mustLog(t, r, 2)
-	_, end := one.Bounds()
-	if _, other := two.Bounds(); end != before || other != before {
+	_, end, _ := one.Bounds()
+	if _, other, _ := two.Bounds(); end != before || other != before {
 		t.Errorf("ends at %d and %d, want %d: everything that was durable when it began, and nothing after", end, other, before)
 	}
 	steps := 0
@@ -252,7 +252,7 @@ func TestBackupOfLargeUnitsAndTrims(t *testing.T) {
 	r, _ := restored(t, b.Bytes())
 	defer r.Close()
 	l := mustLog(t, r, 1)
-	if start, end := l.Bounds(); start != 12 || end != 20 {
+	if start, end, _ := l.Bounds(); start != 12 || end != 20 {
 		t.Errorf("bounds %d to %d", start, end)
 	}
 	n := 0

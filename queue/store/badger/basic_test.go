@@ -89,7 +89,7 @@ func fill(t testing.TB, s *Store, id store.LogID, n, size int) {
 	t.Helper()
 	l := mustLog(t, s, id)
 	for range n / 10 {
-		_, end := l.Bounds()
+		_, end, _ := l.Bounds()
 		mustCommit(t, s, store.Unit{{Log: id, Append: []store.Batch{testBatch(end, 10, size)}}})
 	}
 }
@@ -100,7 +100,7 @@ func checkLog(s *Store, id store.LogID, wantEnd store.Offset) error {
 	if err != nil {
 		return err
 	}
-	start, end := l.Bounds()
+	start, end, _ := l.Bounds()
 	if end != wantEnd {
 		return fmt.Errorf("log %d ends at %d, want %d", id, end, wantEnd)
 	}

@@ -111,7 +111,7 @@ func TestSyncErrorStops(t *testing.T) {
 			t.Fatalf("%s %d: nothing was acknowledged: %q", call, when, out.String())
 		}
 		s := mustOpen(t, testConfig(dir))
-		_, end := mustLog(t, s, 1).Bounds()
+		_, end, _ := mustLog(t, s, 1).Bounds()
 		if int64(end) != acked && int64(end) != acked+10 {
 			t.Errorf("%s %d: the log ends at %d, %d was acknowledged", call, when, end, acked)
 		}

@@ -349,7 +349,7 @@ func TestFreeSpace(t *testing.T) {
 		fill(t, s, 1, 100, 10)
 		free.Store(minFloor - 1)
 		l := mustLog(t, s, 1)
-		_, end := l.Bounds()
+		_, end, _ := l.Bounds()
 		n, err := s.Commit(bg, []store.Unit{{{Log: 1, Append: []store.Batch{testBatch(end, 1, 1)}}}})
 		if n != 0 || !errors.Is(err, store.ErrUnknown) || !errors.Is(err, ErrFull) {
 			t.Fatalf("commit on a full disk: %d, %v", n, err)

@@ -36,7 +36,7 @@ func TestTrimGivesSpaceBack(t *testing.T) {
 		mustCommit(t, s, store.Unit{{Log: 1, Start: 1985}})
 		wantShrunk(t, s, before, before/2)
 		l := mustLog(t, s, 1)
-		if start, end := l.Bounds(); start != 1985 || end != 2000 {
+		if start, end, _ := l.Bounds(); start != 1985 || end != 2000 {
 			t.Fatalf("bounds %d–%d", start, end)
 		}
 		if err := checkLog(s, 1, 2000); err != nil {
@@ -84,7 +84,7 @@ func TestDropGivesSpaceBack(t *testing.T) {
 		if err := checkLog(s, 1, 100); err != nil {
 			t.Fatal(err)
 		}
-		if start, end := mustLog(t, s, 2).Bounds(); start != 0 || end != 0 {
+		if start, end, _ := mustLog(t, s, 2).Bounds(); start != 0 || end != 0 {
 			t.Fatalf("the dropped log has %d–%d", start, end)
 		}
 	})
@@ -224,7 +224,7 @@ func TestReadersBesideCollection(t *testing.T) {
 		wg.Go(func() {
 			l := mustLog(t, s, id)
 			for !stop.Load() {
-				start, end := l.Bounds()
+				start, end, _ := l.Bounds()
 				for at := start; at < end && !stop.Load(); {
 					bs, err := l.Read(bg, at, 100<<10)
 					if isTrimmed(err) {
@@ -242,7 +242,7 @@ func TestReadersBesideCollection(t *testing.T) {
 	for round := range 6 {
 		fill(t, s, 1, 300, 10_000)
 		fill(t, s, 2, 10, 10_000)
-		_, end := l.Bounds()
+		_, end, _ := l.Bounds()
 		mustCommit(t, s, store.Unit{{Log: 1, Start: end - 20}})
 		if err := s.sweep(bg); err != nil {
 			t.Fatal(err)
@@ -314,7 +314,7 @@ func TestLargeUnits(t *testing.T) {
 			t.Fatalf("inspect: %d notes, %v, %v", rep.Notes, rep.Faults, err)
 		}
 		s := mustOpen(t, testConfig(dir))
-		if _, end := mustLog(t, s, 2).Bounds(); end != n {
+		if _, end, _ := mustLog(t, s, 2).Bounds(); end != n {
 			t.Fatalf("the unit is not whole: end %d", end)
 		}
 		if b, err := mustLog(t, s, 2).Note(bg, "a", n-1); err != nil || string(b) != fmt.Sprintf("note %d", n-1) {
@@ -357,7 +357,7 @@ func TestCrashImages(t *testing.T) {
 		want := acked.Load()
 		dir := copyDir(t, cfg.Dir)
 		c := mustOpen(t, testConfig(dir))
-		_, end := mustLog(t, c, 1).Bounds()
+		_, end, _ := mustLog(t, c, 1).Bounds()
 		if int64(end) < want {
 			t.Errorf("the image ends at %d, %d was acknowledged", end, want)
 		}
@@ -394,7 +394,7 @@ func TestRewriteGivesSpaceBack(t *testing.T) {
 			at = last.Last + 1
 		}
 		wantShrunk(t, s, before, before/2)
-		if start, end := l.Bounds(); start != 0 || end != 2000 {
+		if start, end, _ := l.Bounds(); start != 0 || end != 2000 {
 			t.Fatalf("bounds %d–%d", start, end)
 		}
 	})

@@ -31,10 +31,13 @@ type view struct {
 const maxTries = 8
 
 // Bounds implements store.Log.
-func (l *log) Bounds() (start, end store.Offset) {
+func (l *log) Bounds() (start, end store.Offset, newest time.Time) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	return l.st.head.start, l.st.head.end
+	if h := l.st.head; h.maxTime != noTime {
+		newest = time.UnixMilli(h.maxTime).UTC()
+	}
+	return l.st.head.start, l.st.head.end, newest
 }
 
 // Read implements store.Log.

@@ -27,10 +27,13 @@ var (
 )
 
 // Bounds implements store.Log.
-func (h *handle) Bounds() (start, end store.Offset) {
+func (h *handle) Bounds() (start, end store.Offset, newest time.Time) {
 	h.store.disk.mu.RLock()
 	defer h.store.disk.mu.RUnlock()
-	return h.log.start, h.log.end
+	if h.log.end > 0 {
+		newest = time.UnixMilli(h.log.newest).UTC()
+	}
+	return h.log.start, h.log.end, newest
 }
 
 // Read implements store.Log.

@@ -124,7 +124,7 @@ func TestDropped(t *testing.T) {
 	commitOne(t, s, noted(1, 2)[0])
 	commitOne(t, s, step(1, 1)[0])
 	commitOne(t, s, store.Edit{Log: 1, Drop: true})
-	if start, end := l.Bounds(); start != 2 || end != 2 {
+	if start, end, _ := l.Bounds(); start != 2 || end != 2 {
 		t.Errorf("bounds %d–%d, want 2–2", start, end)
 	}
 	if _, err := l.Read(ctx, 1, 100); !errors.Is(err, store.ErrTrimmed) {

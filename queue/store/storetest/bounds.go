@@ -32,7 +32,7 @@ func testTrim(k *kit) {
 	k.edit(trim(1, 45))
 	k.checkLogs()
 	k.check()
-	if start, end := k.logs[1].Bounds(); start != 45 || end != 45 {
+	if start, end, _ := k.logs[1].Bounds(); start != 45 || end != 45 {
 		k.Fatalf("bounds of an emptied log: %d–%d, want 45–45", start, end)
 	}
 	k.refuse(extend(1, batchOf(0, 0, 1000, nil)))

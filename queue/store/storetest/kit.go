@@ -242,7 +242,8 @@ func sameLog(ctx context.Context, l store.Log, m *logModel, places map[place]str
 // observe reads all of a log: its batches one at a time, its journals, and the notes at places.
 func observe(ctx context.Context, l store.Log, places map[place]struct{}, replay bool) (view, error) {
 	v := view{Journals: map[store.Journal][]entryView{}, Notes: map[place]string{}}
-	v.Start, v.End = l.Bounds()
+	start, end, newest := l.Bounds()
+	v.Start, v.End, v.Newest = start, end, newest.UTC().String()
 	for at := v.Start; at < v.End; {
 		bs, err := l.Read(ctx, at, 1)
 		if err != nil {

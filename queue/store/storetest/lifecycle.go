@@ -50,7 +50,7 @@ func (k *kit) empty(id store.LogID) {
 	k.Helper()
 	k.open(id)
 	l := k.logs[id]
-	if start, end := l.Bounds(); start != 0 || end != 0 {
+	if start, end, _ := l.Bounds(); start != 0 || end != 0 {
 		k.Fatalf("bounds of log %d: %d–%d, want none", id, start, end)
 	}
 	k.must(l.Replay(k.Context(), func(e store.Entry) error { return fmt.Errorf("log %d replays %q %d", id, e.Journal, e.Seq) }))

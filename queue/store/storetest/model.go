@@ -248,6 +248,7 @@ func (j *journalModel) enter(x store.Entry) error {
 // view is what can be seen of a log, in a form to compare and print.
 type view struct {
 	Start, End store.Offset
+	Newest     string // time
 	Batches    []batchView
 	Journals   map[store.Journal][]entryView
 	Notes      map[place]string
@@ -275,7 +276,7 @@ func viewEntry(e store.Entry) entryView {
 }
 
 func (l *logModel) view() view {
-	v := view{Start: l.start, End: l.end, Journals: map[store.Journal][]entryView{}, Notes: map[place]string{}}
+	v := view{Start: l.start, End: l.end, Newest: l.time.UTC().String(), Journals: map[store.Journal][]entryView{}, Notes: map[place]string{}}
 	for _, b := range l.batches {
 		v.Batches = append(v.Batches, viewBatch(b))
 	}

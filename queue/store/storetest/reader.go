@@ -97,14 +97,14 @@ func (k *kit) disturb(id store.LogID, chance *rand.Rand) store.Edit {
 
 // readSomewhere reads at an offset of the log, or between its start and a little past where its end was.
 func readSomewhere(ctx context.Context, l store.Log, chance *rand.Rand) error {
-	start, end := l.Bounds()
+	start, end, _ := l.Bounds()
 	if start > end {
 		return fmt.Errorf("bounds %d–%d", start, end)
 	}
 	from := start + store.Offset(chance.Int64N(int64(end-start)+1))
 	bs, err := l.Read(ctx, from, chance.IntN(20_000))
 	if errors.Is(err, store.ErrTrimmed) {
-		if now, _ := l.Bounds(); from >= now {
+		if now, _, _ := l.Bounds(); from >= now {
 			return fmt.Errorf("read %d: %w, but the log starts at %d", from, err, now)
 		}
 		return nil
@@ -147,9 +147,9 @@ func testSeenTogether(k *kit) {
 	logs := []store.Log{k.logs[3], k.logs[1], k.logs[2]}
 	r := k.read(3, func(ctx context.Context, chance *rand.Rand) error {
 		i := chance.IntN(3)
-		_, seen := logs[i].Bounds()
+		_, seen, _ := logs[i].Bounds()
 		for _, l := range logs {
-			if _, end := l.Bounds(); end < seen {
+			if _, end, _ := l.Bounds(); end < seen {
 				return fmt.Errorf("log %d ends at %d, another at %d", ids[i], seen, end)
 			}
 			if seen == 0 {
