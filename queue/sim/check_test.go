@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/catalog"
@@ -30,7 +31,7 @@ func (w *world) readLetters() []event {
 	var out []event
 	for _, g := range w.all() {
 		for _, l := range w.lettersOf(g) {
-			out = append(out, event{l.Timestamp.UnixMilli(), func() { w.letter(g, &l) }})
+			out = append(out, event{w.diedAt(&l), func() { w.letter(g, &l) }})
 		}
 	}
 	return out
@@ -58,6 +59,16 @@ func (w *world) lettersOf(g *group) (out []queue.Record) {
 		box.next = res.Next
 	}
 	return out
+}
+
+// diedAt is when a letter was written, by the time that passes.
+func (w *world) diedAt(l *queue.Record) int64 {
+	for _, h := range l.Headers {
+		if at, err := time.Parse(time.RFC3339Nano, string(h.Value)); h.Name == letter.HeaderAt && err == nil {
+			return w.passed(at.UnixMilli())
+		}
+	}
+	return w.passed(l.Timestamp.UnixMilli())
 }
 
 // letter checks one dead letter.
@@ -89,22 +100,15 @@ func (w *world) letter(g *group, l *queue.Record) {
 	}
 	r := win.at(offset)
 	plain.Timestamp = time.UnixMilli(r.msg.at)
-	w.compare(win.part, r.msg, &plain)
-	if g.origins[r] {
-		w.violated("I8 dead letter once", "%s/%d at %d has two letters in %s.dlq", win.part.topic.name, index, offset, g.name)
-	}
-	g.origins[r] = true
-	if g.letters == nil {
-		g.letters = map[origin]bool{}
-	}
-	g.letters[origin{win.part, offset}] = true // one that died before its topic was attached again opens its old letter
 	attempts, _ := strconv.Atoi(head[letter.HeaderAttempts])
 	given := union(slices.Clone(r.states), r.before...) // a fault may strike: what was given up may be known to the model as the step before
 	fits := only(each(given, func(s state) state { return w.doomed(r, s) }), func(s *state) bool {
-		return s.phase == dying && int(s.failures) == attempts && s.reason == head[letter.HeaderReason]
+		m := *w.body(r.msg, s)
+		m.at = r.msg.at
+		return s.phase == dying && int(s.failures) == attempts && s.reason == head[letter.HeaderReason] && s.back >= r.lives && m.holds(&plain)
 	})
 	if len(fits) == 0 {
-		w.violated("I8 dead letter once", "%s/%d at %d has a letter %v; it is %v", win.part.topic.name, index, offset, head, r.states)
+		w.violated("I8 dead letter once", "%s/%d at %d has a letter %v; it is %v; letters before: %d", win.part.topic.name, index, offset, head, r.states, r.lives)
 		return
 	}
 	w.note("letter of %s: %s/%d@%d", g.name, win.part.topic.name, index, offset)
@@ -117,7 +121,36 @@ func (w *world) letter(g *group, l *queue.Record) {
 		return s
 	}))
 	r.before = nil // the letter is durable, and so is the end of the record
+	r.lives, r.freed = r.states[0].back+1, false
+	w.opens(g, r, l.Offset)
 	w.touched = slices.DeleteFunc(w.touched, func(o *rec) bool { return o == r })
+}
+
+// opens notes that a letter of a record is open (again).
+func (w *world) opens(g *group, r *rec, pos queue.Offset) {
+	at := origin{r.win.part, r.offset}
+	l := g.letters[at]
+	if l == nil {
+		l = &deadLetter{at: at, msg: r.msg}
+		g.letters[at] = l
+	}
+	if back := r.states[0].back; back == l.redrives+1 { // by a job or an unknown call, and it died again at once
+		if j := w.jobOver(g, l); j != nil || l.maybe {
+			l.redrives++
+			w.tally.redrives++
+			if j != nil {
+				j.seen++
+				j.turned(l)
+			}
+		}
+	}
+	l.pos, l.state, l.was = pos, letter.Open, slices.Clone(r.states)
+	for _, a := range w.afresh {
+		if a.at == at && !a.found {
+			a.msg = w.copyOf(l)
+		}
+	}
+	w.widen()
 }
 
 func atoi(s string) int {
@@ -130,7 +163,7 @@ func (w *world) sharp() bool { return !w.armed && w.now() >= w.restless && !w.re
 
 // doomed gives a record up that is over its time to live, which the group may have found on its own.
 func (w *world) doomed(r *rec, s state) state {
-	if dies := r.msg.dies(); dies != 0 && dies <= w.now() && s.free(w.now()) {
+	if dies := w.over(r.msg); dies != 0 && dies <= w.now() && s.free(w.now()) && s.back == 0 {
 		s.die(&r.win.group.rules, reasonTTL)
 	}
 	return s
@@ -163,20 +196,38 @@ func (w *world) deleteLetters(name string, rng *rand.Rand) {
 	w.tally.calls++
 	force := rng.IntN(2) == 0
 	err := w.b.DeleteTopic(w.ctx, name+".dlq", force, queue.Condition{})
+	needed := 0
+	for _, l := range g.letters {
+		if r := l.rec(g); l.state == letter.Open || l.state == letter.Redriven && r != nil && r.may(func(s *state) bool { return s.back > 0 && s.phase != settled }) {
+			needed++
+		}
+	}
 	if err != nil {
 		w.failed("delete the letters of "+name, err)
-		if !errors.Is(err, queue.ErrTopicInUse) || force || len(g.letters) == 0 {
-			w.violated("definitions", "delete the letters of %s, %d open, force %v: %v", name, len(g.letters), force, err)
+		if !errors.Is(err, queue.ErrTopicInUse) || force || needed == 0 {
+			w.violated("definitions", "delete the letters of %s, %d needed, force %v: %v", name, needed, force, err)
 		}
 		return
 	}
 	delete(w.letters, name)
-	for at := range g.letters {
-		if win := g.window(at.part.topic.name, at.part.index); win != nil && win.part == at.part && win.at(at.offset) != nil {
-			win.at(at.offset).freed = true
+	for _, l := range g.letters {
+		was, r := l.state, l.rec(g)
+		l.state = letter.Purged // for whoever still knows it
+		if r == nil {
+			continue
+		}
+		r.freed = true
+		lost := each(r.states, func(s state) state { // what was redriven from there is given up
+			if s.back > 0 && s.phase != settled && was == letter.Redriven {
+				s.phase, s.outcome = settled, dropped
+			}
+			return s
+		})
+		if !r.is(isSettled) {
+			w.change(r, lost)
 		}
 	}
-	g.letters = nil
+	clear(g.letters)
 }
 
 // span is a count that is known to lie between two bounds.
@@ -269,7 +320,7 @@ func (w *world) checkGroup(g *group) {
 			w.violated("I7 conservation", "%s on %s/%d is %+v; lag must be in %v, leased in %v, deferred in %v, the log's end %d; its records: %v", g.name, p.Topic, p.Partition, p, c.lag, c.leased, c.deferred, len(win.part.log), win.open())
 		}
 		for _, r := range win.recs[:min(len(win.recs), max(0, int(p.Start)-win.start))] {
-			if !r.may(isSettled) {
+			if !r.may(goes) {
 				w.violated("I7 conservation", "%s on %s/%d starts at %d, and %d is %v", g.name, p.Topic, p.Partition, p.Start, r.offset, r.states)
 			}
 		}
@@ -278,7 +329,7 @@ func (w *world) checkGroup(g *group) {
 		sum.Leased += p.Leased
 		sum.Deferred += p.Deferred
 	}
-	sum.DeadLetters = int64(len(g.letters))
+	sum.DeadLetters = int64(len(g.opened()))
 	if info.Totals != sum {
 		w.violated("I7 conservation", "%s totals %+v, want %+v", g.name, info.Totals, sum)
 	}
@@ -287,16 +338,23 @@ func (w *world) checkGroup(g *group) {
 // drain heals everything, settles every record of every group, and counts: published = acked + dead + dropped.
 func (w *world) drain() {
 	if w.armed {
-		w.reopen(true, 0)
+		w.reopen(true, 0, nil)
 	}
+	w.stopJobs()
+	w.rightClock()
 	w.endDelays()
 	for _, g := range w.all() {
 		w.changeGroup(g, func(c *queue.GroupChange) {
-			c.Config.Paused, c.Config.RatePerSecond, c.Config.MaxInflight, c.Config.KeyConcurrency, c.Config.OnDead, c.Config.MaxAttempts = false, 0, 10_000, 0, catalog.OnDeadSkip, 0
+			c.Config.Paused, c.Config.RatePerSecond, c.Config.MaxInflight, c.Config.KeyConcurrency, c.Config.MaxAttempts = false, 0, 10_000, 0, 0
+			if !g.holding {
+				c.Config.OnDead = catalog.OnDeadSkip
+			}
 		})
 	}
 	w.rest()
 	for _, g := range w.all() {
+		w.drainGroup(g)
+		w.redriveAll(g)
 		w.drainGroup(g)
 	}
 	w.check()
@@ -322,6 +380,9 @@ func (w *world) drainGroup(g *group) {
 		if err != nil || info.Totals.Lag == 0 {
 			return
 		}
+		if g.holding { // keys go on when the letters that hold them are purged
+			w.purgeChosen(g, dlq.Choice{All: true, Filter: letter.Filter{State: letter.Open}}, g.opened())
+		}
 		ds := w.leaseNow(g, queue.LeaseRequest{Max: 1000, Member: "drain"})
 		if len(ds) > 0 && w.err == nil {
 			var acts []act
@@ -330,9 +391,19 @@ func (w *world) drainGroup(g *group) {
 			}
 			w.settleAll(g, acts, rand.New(rand.NewPCG(1, 1)))
 		} else {
+			w.releaseLong(g)
 			w.wait(time.Second)
 		}
 		w.rest()
 	}
 	w.violated("I16 progress", "%s is not drained after three minutes", g.name)
+}
+
+// releaseLong makes what may be deferred for long available, because the wall clock was set back.
+func (w *world) releaseLong(g *group) {
+	for _, r := range slices.Clone(g.live) {
+		if !r.msg.gone && r.may(func(s *state) bool { return s.phase == deferred && s.until > w.now()+60_000 }) {
+			w.place(r, release)
+		}
+	}
 }

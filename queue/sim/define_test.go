@@ -25,7 +25,7 @@ func (w *world) putTopic(name string, rng *rand.Rand) {
 		c.Partitions, c.Priorities = partitions, lanes
 		c.DedupeWindow = []time.Duration{10 * time.Minute, 15 * time.Second, time.Second, 0}[rng.IntN(4)]
 		c.MaxBacklogRecords = []int64{0, 0, 60}[rng.IntN(3)]
-		if rng.IntN(3) == 0 {
+		if rng.IntN(3) == 0 && !w.awaited(name) {
 			c.Retention.Age = time.Duration(1+rng.IntN(40)) * time.Second
 		}
 		return c, nil
@@ -162,7 +162,7 @@ func (w *world) groupIs(info queue.GroupInfo) {
 	if g == nil || g.id != incarnation(info.Tag) {
 		w.groupGone(info.Name)
 		g = &group{
-			name: info.Name, id: incarnation(info.Tag), ordered: true, holding: true, limited: true, tokensAt: w.now(), origins: map[*rec]bool{},
+			name: info.Name, id: incarnation(info.Tag), ordered: true, holding: true, limited: true, tokensAt: w.now(), letters: map[origin]*deadLetter{},
 		}
 		w.groups[info.Name] = g
 		g.config.RatePerSecond = -1 // the bucket begins full

@@ -29,6 +29,15 @@ func (w *world) delay(t *topic, m *msg) { t.delayed = append(t.delayed, m) }
 
 // readFired reads what was appended since the last time without a call: delayed records and firings of schedules.
 func (w *world) readFired() []event {
+	return w.readNew(func(p *part, r *queue.Record) {
+		if !w.fired(p, r) {
+			w.violated("I2 no phantom", "%s/%d at %d holds %q, which nobody was told of", p.topic.name, p.index, r.Offset, r.Value)
+		}
+	})
+}
+
+// readNew reads the logs of topics that records may be appended to without a call.
+func (w *world) readNew(note func(*part, *queue.Record)) []event {
 	var out []event
 	f := w.faults
 	f.Read = nil
@@ -36,17 +45,17 @@ func (w *world) readFired() []event {
 	defer w.st.SetFaults(w.faults)
 	for _, name := range topicNames {
 		t := w.topics[name]
-		if t == nil || len(t.delayed) == 0 && t.cron == nil {
+		if t == nil || len(t.delayed) == 0 && t.cron == nil && !w.awaited(name) {
 			continue
 		}
 		for _, p := range t.parts {
-			out = append(out, w.readTail(p)...)
+			out = append(out, w.readTail(p, note)...)
 		}
 	}
 	return out
 }
 
-func (w *world) readTail(p *part) (out []event) {
+func (w *world) readTail(p *part, note func(*part, *queue.Record)) (out []event) {
 	for next := queue.Offset(len(p.log)); ; {
 		res, err := w.b.Read(w.ctx, queue.ReadRequest{Topic: p.topic.name, Partition: p.index, From: queue.Position{Offset: next}, Max: 500})
 		if err != nil || len(res.Records) == 0 {
@@ -54,11 +63,7 @@ func (w *world) readTail(p *part) (out []event) {
 		}
 		for i := range res.Records {
 			r := &res.Records[i]
-			out = append(out, event{r.Timestamp.UnixMilli(), func() {
-				if !w.fired(p, r) {
-					w.violated("I2 no phantom", "%s/%d at %d holds %q, which nobody was told of", p.topic.name, p.index, r.Offset, r.Value)
-				}
-			}})
+			out = append(out, event{w.passed(r.Timestamp.UnixMilli()), func() { note(p, r) }})
 		}
 		next = res.Next
 	}
@@ -70,6 +75,12 @@ func (w *world) fired(p *part, r *queue.Record) bool {
 	ms := r.Timestamp.UnixMilli()
 	if string(r.Value) == cronBody {
 		w.cronFired(p, at, ms)
+		return true
+	}
+	if a := w.isAfresh(p.topic.name, r); a != nil {
+		w.note("a job published record %d again, to %s/%d@%d", a.msg.uid, p.topic.name, p.index, r.Offset)
+		a.found = true
+		w.append(p.topic, at, a.msg)
 		return true
 	}
 	m := w.msgOf(r)
@@ -156,8 +167,8 @@ func (w *world) cancel(rng *rand.Rand) {
 	err := w.b.CancelScheduled(w.ctx, t.name, m.place.Scheduled)
 	if err != nil {
 		w.failed("cancel "+m.place.Scheduled+" of "+t.name, err)
-		if errors.Is(err, queue.ErrRecordNotFound) && m.due > w.now() {
-			w.violated("I15 delay", "record %d of %s, due at %d, cannot be cancelled at %d: %v", m.uid, t.name, m.due, w.now(), err)
+		if errors.Is(err, queue.ErrRecordNotFound) && m.due > w.wall() {
+			w.violated("I15 delay", "record %d of %s, due at %d, cannot be cancelled at %d: %v", m.uid, t.name, m.due, w.wall(), err)
 		}
 		m.doubt = !refused(err)
 		return
@@ -175,8 +186,8 @@ func (w *world) runNow(t *topic, m *msg) {
 	at, err := w.b.RunScheduled(w.ctx, t.name, m.place.Scheduled)
 	if err != nil {
 		w.failed("run "+m.place.Scheduled+" of "+t.name, err)
-		if errors.Is(err, queue.ErrRecordNotFound) && m.due > w.now() {
-			w.violated("I15 delay", "record %d of %s, due at %d, cannot be run at %d: %v", m.uid, t.name, m.due, w.now(), err)
+		if errors.Is(err, queue.ErrRecordNotFound) && m.due > w.wall() {
+			w.violated("I15 delay", "record %d of %s, due at %d, cannot be run at %d: %v", m.uid, t.name, m.due, w.wall(), err)
 		}
 		m.early = early || !refused(err)
 		return
@@ -197,12 +208,12 @@ func (w *world) punctual() {
 			continue
 		}
 		for _, m := range t.delayed {
-			if m.due <= w.now() {
-				w.violated("I15 delay", "record %d of %s was due at %d, it is %d", m.uid, name, m.due, w.now())
+			if m.due <= w.wall() {
+				w.violated("I15 delay", "record %d of %s was due at %d, it is %d", m.uid, name, m.due, w.wall())
 			}
 		}
-		if c := t.cron; c != nil && minute(c.since) < minute(w.now()) && c.last < minute(w.now()) {
-			w.violated("I15 delay", "the schedule of %s fired last for minute %d, it is %d", name, c.last, minute(w.now()))
+		if c := t.cron; c != nil && minute(c.since) < minute(w.wall()) && c.last < minute(w.wall()) {
+			w.violated("I15 delay", "the schedule of %s fired last for minute %d, it is %d", name, c.last, minute(w.wall()))
 		}
 	}
 }
@@ -210,7 +221,7 @@ func (w *world) punctual() {
 // postponed is called while reads fail: due records that cannot be read rest for a minute.
 func (w *world) postponed() {
 	for _, t := range w.topics {
-		t.slow = w.now() + 62_000
+		t.slow = max(t.slow, w.now()+62_000)
 	}
 }
 
@@ -244,22 +255,48 @@ func (w *world) schedule(rng *rand.Rand) {
 		}
 		return
 	}
-	t.cron = &cron{since: w.now()}
+	t.cron = &cron{since: w.wall()}
 	w.note("schedule of %s", t.name)
 }
 
-// cronFired notes a firing: once for each minute.
+// cronFired notes a firing: once for each minute of the wall clock, however often that shows it.
 func (w *world) cronFired(p *part, at queue.Place, ms int64) {
 	c := p.topic.cron
-	switch {
-	case c == nil:
+	if c == nil {
 		w.violated("I15 delay", "%s/%d at %d was fired at %d, and there is no schedule", p.topic.name, p.index, at.Offset, ms)
 		return
-	case minute(ms) <= c.last || minute(ms) <= minute(c.since):
-		w.violated("I15 delay", "the schedule of %s, made at %d, fired at %d, and for minute %d before", p.topic.name, c.since, ms, c.last)
 	}
-	c.last = minute(ms)
+	of := minute(ms)
+	if n := len(p.log); n > 0 && p.log[n-1].at == ms { // the timestamp tells nothing if the clock was set back
+		of = min(of, c.next())
+	}
+	if of <= c.last || of <= minute(c.since) || of > minute(w.highest(w.begun)) {
+		w.violated("I15 delay", "the schedule of %s, made at %d, fired at %d, and for minute %d before; it is %d", p.topic.name, c.since, ms, c.last, w.wall())
+	}
+	c.last = of
 	w.append(p.topic, at, &msg{uid: -1, body: []byte(cronBody), bare: true})
+}
+
+// next is the first minute for which the schedule has not fired.
+func (c *cron) next() int64 { return max(c.last, minute(c.since)) + 1 }
+
+// cronsFired asks for which minutes schedules fired last, which timestamps do not always tell.
+func (w *world) cronsFired() {
+	for _, name := range topicNames {
+		t := w.topics[name]
+		if t == nil || t.cron == nil || w.unsure[name] {
+			continue
+		}
+		info, err := w.b.Schedule(w.ctx, name)
+		if err != nil || info.LastAt.IsZero() {
+			continue
+		}
+		last := minute(info.LastAt.UnixMilli())
+		if last < t.cron.last || last > minute(w.highest(w.begun)) && last != t.cron.last {
+			w.violated("I15 delay", "the schedule of %s says that it fired last for minute %d, it fired for %d; it is %d", name, last, t.cron.last, w.wall())
+		}
+		t.cron.last = last
+	}
 }
 
 // adoptSchedules checks that schedules are there as they must be.
@@ -357,7 +394,7 @@ func (w *world) letGo(p *part, offset int) {
 		return
 	}
 	p.log[offset].gone = true
-	if at := p.log[offset].at; at+p.topic.age > time.Now().UnixMilli() {
+	if at := p.log[offset].at; at+p.topic.age > w.highest(p.log[offset].since) {
 		w.violated("I13 retention", "%s/%d at %d is of %d and gone, kept are %d ms", p.topic.name, p.index, offset, at, p.topic.age)
 	}
 	for _, g := range w.all() {
@@ -365,10 +402,10 @@ func (w *world) letGo(p *part, offset int) {
 			if win.part != p || w.unsure[g.name] {
 				continue
 			}
-			if r := win.at(offset); r != nil && !r.may(isSettled) {
+			if r := win.at(offset); r != nil && !r.may(goes) {
 				w.violated("I13 retention", "%s/%d at %d is gone, in %s it is %v", p.topic.name, p.index, offset, g.name, r.states)
-			} else if r != nil && !r.is(isSettled) {
-				w.change(r, only(r.states, isSettled))
+			} else if r != nil && !r.is(goes) {
+				w.change(r, only(r.states, goes))
 			}
 		}
 	}

@@ -92,18 +92,26 @@ func (w *world) restart(rng *rand.Rand) {
 	if w.armed {
 		return
 	}
-	w.reopen(false, down(rng))
+	w.reopen(false, down(rng), sets(rng))
 }
 
 // crash cuts the power between two steps.
-func (w *world) crash(rng *rand.Rand) { w.reopen(true, down(rng)) }
+func (w *world) crash(rng *rand.Rand) { w.reopen(true, down(rng), sets(rng)) }
 
 func down(rng *rand.Rand) time.Duration {
 	return []time.Duration{0, 0, time.Second, 45 * time.Second}[rng.IntN(4)]
 }
 
-// reopen replaces the broker by one that is opened on what is durable.
-func (w *world) reopen(crash bool, down time.Duration) {
+// sets says whether the wall clock is set while the broker is down: nil = it is not.
+func sets(rng *rand.Rand) *rand.Rand {
+	if rng.IntN(4) > 0 {
+		return nil
+	}
+	return rng
+}
+
+// reopen replaces the broker by one that is opened on what is durable. While it is down the wall clock may be set.
+func (w *world) reopen(crash bool, down time.Duration, set *rand.Rand) {
 	w.note("reopen, crash %v, down %v", crash, down)
 	w.tally.restarts++
 	w.tally.calls++
@@ -114,12 +122,14 @@ func (w *world) reopen(crash bool, down time.Duration) {
 	case crash:
 		w.st = old.Crash()
 	}
+	w.died = w.now()
 	w.down = crash // nothing more is to be read of it
 	w.b.Stop()
 	synctest.Wait()
 	if !crash { // settles are taken to the end, then all is durable
 		w.collect()
 	}
+	w.dlq.Close()
 	err := w.b.Close()
 	if !crash && err != nil {
 		w.violated("shutdown", "close: %v", err)
@@ -141,14 +151,21 @@ func (w *world) reopen(crash bool, down time.Duration) {
 	w.faults = memory.Faults{}
 	w.st.SetFaults(w.faults)
 	time.Sleep(down)
+	if set != nil {
+		w.jump(set)
+	}
+	was := w.opened
 	w.open()
+	w.set = w.opened - was
 	w.down = false
 	w.resume()
 	synctest.Wait()
-	w.happen(w.readLetters())
+	w.happen(append(w.readNew(w.discover), w.readLetters()...))
 	w.adopt()
 	w.readLogs()
 	w.early = nil
+	w.cronsFired()
+	w.narrow()
 	w.check()
 	w.noDying()
 }
@@ -162,8 +179,8 @@ func (w *world) resume() {
 			continue
 		}
 		for _, r := range g.live {
-			if r.may(isLeased) {
-				w.change(r, each(r.states, func(s state) state { return s.resume(now) }))
+			if r.may(func(s *state) bool { return s.phase == leased || s.phase == deferred && w.set != 0 }) {
+				w.change(r, each(r.states, func(s state) state { return s.resume(now, w.set) }))
 			}
 		}
 		g.tokens, g.tokensAt = g.burst(), now

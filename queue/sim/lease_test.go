@@ -113,12 +113,12 @@ func (w *world) lengthOf(g *group, req *queue.LeaseRequest) int64 {
 func (w *world) outlive(g *group) {
 	now := w.now()
 	for _, r := range g.ttls {
-		if r.msg.dies() > now || !r.may(func(s *state) bool { return s.free(now) }) {
+		if w.over(r.msg) > now || !r.may(func(s *state) bool { return s.free(now) && s.back == 0 }) {
 			continue
 		}
 		states := slices.Clone(r.states)
 		for _, s := range r.states {
-			if s.free(now) {
+			if s.free(now) && s.back == 0 {
 				s.die(&g.rules, reasonTTL)
 				states = union(states, s)
 			}
@@ -157,7 +157,7 @@ func (w *world) handOut(g *group, req *queue.LeaseRequest, ds []queue.Delivery) 
 func (w *world) deliver(g *group, req *queue.LeaseRequest, d *queue.Delivery, together int) {
 	win := g.window(d.Topic, d.Partition)
 	if win == nil && w.unsure[g.name] { // attached, as far as one knows
-		w.strays = append(w.strays, stray{g, w.topics[d.Topic], d.Partition, int(d.Record.Offset), d.ExpiresAt.UnixMilli(), d.ExpiresAt.UnixMilli() - w.now()})
+		w.strays = append(w.strays, stray{g, w.topics[d.Topic], d.Partition, int(d.Record.Offset), w.now() + d.ExpiresIn.Milliseconds(), d.ExpiresIn.Milliseconds()})
 		return
 	}
 	if win == nil {
@@ -165,30 +165,41 @@ func (w *world) deliver(g *group, req *queue.LeaseRequest, d *queue.Delivery, to
 		return
 	}
 	r := win.at(int(d.Record.Offset))
-	if r == nil && w.broken() && (string(d.Record.Value) == cronBody || slices.Contains(win.part.topic.delayed, w.msgOf(&d.Record))) { // it fired, and was not read since
-		w.early = append(w.early, stray{g, win.part.topic, d.Partition, int(d.Record.Offset), d.ExpiresAt.UnixMilli(), d.ExpiresAt.UnixMilli() - w.now()})
+	if r == nil && w.broken() && (string(d.Record.Value) == cronBody || w.isAfresh(d.Topic, &d.Record) != nil || slices.Contains(win.part.topic.delayed, w.msgOf(&d.Record))) { // it fired, and was not read since
+		w.early = append(w.early, stray{g, win.part.topic, d.Partition, int(d.Record.Offset), w.now() + d.ExpiresIn.Milliseconds(), d.ExpiresIn.Milliseconds()})
 		return
 	}
 	if r == nil {
 		w.violated("I2 no phantom", "%s hands out %s/%d at %d, which is not there or before its start", g.name, d.Topic, d.Partition, d.Record.Offset)
 		return
 	}
-	w.compare(win.part, r.msg, &d.Record)
 	if len(req.Topics) > 0 && !slices.Contains(req.Topics, d.Topic) {
 		w.violated("lease", "a record of %s, %v was asked for", d.Topic, req.Topics)
 	}
 	now := w.now()
-	if dies := r.msg.dies(); dies != 0 && dies <= now {
+	if dies := w.over(r.msg); dies != 0 && dies <= now && !r.may(func(s *state) bool { return s.back > 0 }) {
 		w.violated("ttl", "%s/%d at %d was over at %d", d.Topic, d.Partition, r.offset, dies)
 	}
 	fits := only(r.states, func(s *state) bool {
-		return s.free(now) && int(s.failures)+1 == d.Attempt && int(s.deliveries)+1 == d.Deliveries
+		return s.free(now) && int(s.failures)+1 == d.Attempt && (int(s.deliveries)+1 == d.Deliveries || s.loose && int(s.deliveries) < d.Deliveries)
 	})
 	if len(fits) == 0 {
 		w.violated(blame(r, d, now), "%s hands out %s/%d at %d, attempt %d, delivery %d at %d; it is %v", g.name, d.Topic, d.Partition, r.offset, d.Attempt, d.Deliveries, now, r.states)
 		return
 	}
-	length := d.ExpiresAt.UnixMilli() - now
+	if fits = only(fits, func(s *state) bool {
+		m := *w.body(r.msg, s)
+		m.at = r.msg.at
+		return m.holds(&d.Record)
+	}); len(fits) == 0 {
+		w.violated("I2 no phantom", "%s hands out %s/%d at %d as key %q, value %q, headers %v, of %v; it was published as %+v, and is %v",
+			g.name, d.Topic, d.Partition, r.offset, d.Record.Key, d.Record.Value, d.Record.Headers, d.Record.Timestamp, *r.msg, r.states)
+		return
+	}
+	length := d.ExpiresIn.Milliseconds()
+	if until := w.wall() + length; d.ExpiresAt.UnixMilli() != until {
+		w.violated("lease", "runs until %d by the wall clock, in %v; it is %d", d.ExpiresAt.UnixMilli(), d.ExpiresIn, w.wall())
+	}
 	if !w.unsure[g.name] {
 		w.isolated(g, fits, together)
 		w.inKeyOrder(g, r)
@@ -201,10 +212,10 @@ func (w *world) deliver(g *group, req *queue.LeaseRequest, d *queue.Delivery, to
 	w.change(r, each(fits, func(s state) state {
 		s.phase, s.ended, s.hand, s.life, s.at, s.length = leased, running, h.id, w.life, now+length, length
 		s.until = 0
-		s.deliveries++
+		s.deliveries, s.loose = int32(d.Deliveries), false
 		return s
 	}))
-	if r.before != nil && d.Deliveries > 1 { // a hand-out waits until what freed its record is durable
+	if r.before != nil && (d.Deliveries > 1 || fits[0].back > 0) { // a hand-out waits until what freed its record is durable
 		r.before = slices.Clone(fits)
 	}
 }
@@ -223,7 +234,7 @@ func (w *world) haunted(win *win) {
 	for _, s := range w.strays {
 		if r := win.at(s.offset); s.group == win.group && s.topic == win.part.topic && s.index == win.part.index && r != nil {
 			given := state{phase: leased, hand: ghost, life: w.life - 1, deliveries: 1, at: s.until, length: s.length}
-			w.change(r, union(slices.Clone(r.states), given.resume(w.now())))
+			w.change(r, union(slices.Clone(r.states), given.resume(w.now(), w.set)))
 		}
 	}
 }
@@ -233,7 +244,8 @@ func (w *world) given(win *win, offset int) {
 	for _, s := range w.early {
 		if r := win.at(offset); s.group == win.group && s.topic == win.part.topic && s.index == win.part.index && s.offset == offset && r != nil {
 			out := state{phase: leased, hand: ghost, life: w.life - 1, deliveries: 1, at: s.until, length: s.length}
-			w.change(r, union(slices.Clone(r.states), out.resume(w.now())))
+			ended := out.pass(&win.group.rules, w.died, 0)
+			w.change(r, union(slices.Clone(r.states), out.resume(w.now(), w.set), ended.resume(w.now(), w.set)))
 		}
 	}
 }
@@ -279,12 +291,13 @@ func (w *world) inKeyOrder(g *group, r *rec) {
 	r.win.keys[r.msg.key] = open
 	busy := 0
 	for _, o := range open {
-		if g.ordered && o.offset >= r.offset {
-			break
-		}
-		if g.ordered {
+		switch {
+		case g.ordered && o.offset > r.offset && o.is(isLeased): // r was redriven
+			w.violated("I9 key order", "%s hands out %s/%d at %d of key %s while %d is leased: %v", g.name, r.win.part.topic.name, r.win.part.index, r.offset, r.msg.key, o.offset, o.states)
+		case g.ordered && o.offset >= r.offset:
+		case g.ordered:
 			w.mustBeSettled(g, o, r)
-		} else if o != r && o.is(isLeased) {
+		case o != r && o.is(isLeased):
 			busy++
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/record"
 )
 
 // msg is one record somebody tried to publish.
@@ -15,14 +16,18 @@ type msg struct {
 	body  []byte
 	id    string
 	at    int64 // append time, ms
+	since int64 // not after the append, by the time that passes
 	req   *request
 	place queue.Place // where it was stored, or its schedule
-	due   int64       // of a delayed one, ms; 0 = none
+	due   int64       // of a delayed one, ms, by the wall clock; 0 = none
 	bare  bool        // without headers
 	twice bool        // its id was known: it is not stored
 	doubt bool        // it may be cancelled
 	gone  bool        // retention let go of it
 	early bool        // it may have been run before it was due
+
+	edited bool // head are its headers
+	head   []record.Header
 }
 
 // dies is when the record's time to live is over; 0 = never.
@@ -43,7 +48,9 @@ type request struct {
 	acts   []act
 	open   []bool // by act: its record was certainly not settled
 	call   queue.SettleRequest
-	events int // the group's attachments and detachments by then
+	events int   // the group's attachments and detachments by then
+	at     int64 // when it was answered, by the wall clock; 0 = it was not
+	since  int64 // the same by the time that passes
 }
 
 // stored is how many of its records are to be stored.
@@ -74,7 +81,7 @@ type topic struct {
 
 // cron is a schedule that fires each minute.
 type cron struct {
-	since int64 // ms
+	since int64 // ms, by the wall clock
 	last  int64 // minute it fired for last
 }
 
@@ -103,6 +110,8 @@ type rec struct {
 	msg    *msg
 	states []state // those it can be in; one, when all is known
 	freed  bool    // its letter was purged: it holds its key no more
+	lives  int32   // those that ended with a letter: 1 + the redrives before
+	listed bool    // among the group's live ones
 	before []state // those it was in since everything was last known to be durable; kept while a fault may strike
 }
 
@@ -136,18 +145,11 @@ type group struct {
 	keyed  []*request // settles with a request key, and what they were answered
 	events int        // attachments and detachments
 
-	ordered  bool            // key order since the beginning
-	holding  bool            // on_dead hold since the beginning
-	limited  bool            // key_concurrency since the beginning
-	letters  map[origin]bool // open ones in the dead-letter topic that is there
-	origins  map[*rec]bool
+	ordered  bool                   // key order since the beginning
+	holding  bool                   // on_dead hold since the beginning
+	limited  bool                   // key_concurrency since the beginning
+	letters  map[origin]*deadLetter // in the dead-letter topic that is there
 	busyKeys map[*win]map[string]int
-}
-
-// origin is the place of a record that died: a letter's identity.
-type origin struct {
-	part   *part
-	offset int
 }
 
 func (g *group) window(topic string, index int) *win {
@@ -210,9 +212,13 @@ func (r *rec) may(f func(*state) bool) bool {
 }
 
 func isSettled(s *state) bool { return s.phase == settled }
-func isDying(s *state) bool   { return s.phase == dying }
-func isLeased(s *state) bool  { return s.phase == leased }
-func isFresh(s *state) bool   { return *s == state{} }
+
+// goes says that retention may take the record: nobody needs it, or it is read from its letter.
+func goes(s *state) bool { return s.phase == settled || s.back > 0 }
+
+func isDying(s *state) bool  { return s.phase == dying }
+func isLeased(s *state) bool { return s.phase == leased }
+func isFresh(s *state) bool  { return *s == state{} }
 
 // union adds states that are not there yet.
 func union(to []state, more ...state) []state {

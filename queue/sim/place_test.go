@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/share"
 )
@@ -40,7 +41,12 @@ func (w *world) settleAt(rng *rand.Rand) {
 	if r == nil || r.msg.gone {
 		return
 	}
-	v := []verb{ack, reject, release}[rng.IntN(3)]
+	w.place(r, []verb{ack, reject, release}[rng.IntN(3)])
+}
+
+// place settles one record by place.
+func (w *world) place(r *rec, v verb) {
+	g := r.win.group
 	w.tally.calls++
 	w.tally.verbs++
 	err := w.b.SettleAt(w.ctx, g.name, r.at(), queueVerbs[v].Verb)
@@ -109,7 +115,7 @@ func (w *world) list(rng *rand.Rand) {
 				}
 				r := win.at(int(e.Offset))
 				fits := r.may(func(s *state) bool {
-					return lists[st].may(s, now) && int(s.failures)+1 == e.Attempt && int(s.deliveries) == e.Deliveries
+					return lists[st].may(s, now) && int(s.failures)+1 == e.Attempt && (int(s.deliveries) == e.Deliveries || s.loose && int(s.deliveries) < e.Deliveries)
 				})
 				if !fits || listed[r] {
 					w.violated("lists", "%s lists %+v in state %v, twice %v; it is %v", g.name, *e, st, listed[r], r.states)
@@ -189,7 +195,7 @@ func (w *world) reset(rng *rand.Rand) {
 		req.To.Offset = queue.Offset(rng.IntN(60))
 		want = func(*part) int { return int(req.To.Offset) }
 	case 3:
-		at := w.now() - int64(rng.IntN(60_000))
+		at := w.wall() - int64(rng.IntN(60_000))
 		req.To.Time = time.UnixMilli(at)
 		want = func(p *part) int {
 			i := slices.IndexFunc(p.log, func(m *msg) bool { return m.at >= at && !m.gone })
@@ -248,19 +254,34 @@ func (w *world) moved(win *win, to int) {
 			if fresh := begin(r.msg); !r.is(func(s *state) bool { return *s == fresh }) {
 				w.change(r, []state{fresh})
 			}
-			delete(g.letters, origin{win.part, r.offset})
-			delete(g.origins, r)
+			r.lives = 0
 		case !r.is(isSettled):
 			w.change(r, only(append(each(r.states, func(s state) state {
+				if s.back > 0 && s.phase != settled { // it stays, its lease lost
+					if s.phase == leased {
+						s.phase, s.ended = available, placed
+					}
+					return s
+				}
 				if s.phase != settled {
 					s.phase, s.outcome = settled, none
 				}
 				return s
-			}), state{}), isSettled))
+			}), state{}), goes))
 		}
 		r.before, r.freed = nil, r.freed && r.offset < to
 	}
-	g.live = slices.DeleteFunc(g.live, func(r *rec) bool { return r.win == win && r.is(isFresh) })
+	for at, l := range g.letters {
+		if at.part == win.part && at.offset >= to && l.state != letter.Purged {
+			l.state = letter.Purged // for whoever still knows it
+			delete(g.letters, at)
+		}
+	}
+	g.live = slices.DeleteFunc(g.live, func(r *rec) bool {
+		fresh := r.win == win && r.is(isFresh)
+		r.listed = r.listed && !fresh
+		return fresh
+	})
 	g.ttls = slices.DeleteFunc(g.ttls, func(r *rec) bool { return r.win == win })
 	clear(win.keys)
 	for _, r := range win.recs {

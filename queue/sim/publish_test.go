@@ -56,7 +56,7 @@ func (w *world) compose(t *topic, n int, rng *rand.Rand) (*request, []queue.Mess
 			m.ttl = int64(100 + rng.IntN(20_000))
 		}
 		if rng.IntN(8) == 0 {
-			m.id = "i" + strconv.Itoa(rng.IntN(30))
+			m.id = w.sureID(t, "i"+strconv.Itoa(rng.IntN(30)))
 		}
 		m.body = fmt.Appendf(nil, "%d/%s/%s", m.uid, m.key, strings.Repeat("x", rng.IntN(40)))
 		w.msgs = append(w.msgs, m)
@@ -77,11 +77,19 @@ func (w *world) compose(t *topic, n int, rng *rand.Rand) (*request, []queue.Mess
 				break
 			}
 			msgs[i].Delay = time.Duration(1+rng.IntN(40_000)) * time.Millisecond
-			m.due = w.now() + msgs[i].Delay.Milliseconds()
+			m.due = w.wall() + msgs[i].Delay.Milliseconds()
 		}
 		m.twice = w.like(req, i) != nil
 	}
 	return req, msgs
+}
+
+// sureID returns an id, or none if the wall clock has been past its window and is back in it: it may be forgotten.
+func (w *world) sureID(t *topic, id string) string {
+	if o := t.ids[id]; o != nil && o.at != 0 && w.wall() < o.at+t.window && w.highest(o.since) >= o.at+t.window {
+		return ""
+	}
+	return id
 }
 
 // like returns the record that a record's id names already, which may stand before it in its request.
@@ -90,7 +98,7 @@ func (w *world) like(req *request, i int) *msg {
 	if m.id == "" || t.window == 0 {
 		return nil
 	}
-	if o := t.ids[m.id]; o != nil && (o.at == 0 || w.now() < o.at+t.window) {
+	if o := t.ids[m.id]; o != nil && (o.at == 0 || w.wall() < o.at+t.window) {
 		return o
 	}
 	for _, o := range req.msgs[:i] {
@@ -123,8 +131,8 @@ func (w *world) published(req *request, places []queue.Place) {
 			continue
 		}
 		m.place = at
-		if (at.Scheduled != "") != (m.due > w.now()) || at.Scheduled != "" && at.Timestamp.UnixMilli() != m.due {
-			w.violated("I15 delay", "record %d of %s is due at %d, and went to %+v at %d", m.uid, t.name, m.due, at, w.now())
+		if (at.Scheduled != "") != (m.due > w.wall()) || at.Scheduled != "" && at.Timestamp.UnixMilli() != m.due {
+			w.violated("I15 delay", "record %d of %s is due at %d, and went to %+v at %d", m.uid, t.name, m.due, at, w.wall())
 		}
 		if at.Scheduled != "" {
 			w.delay(t, m)
@@ -141,6 +149,9 @@ func (w *world) published(req *request, places []queue.Place) {
 }
 
 func headersOf(m *msg) []record.Header {
+	if m.edited {
+		return m.head
+	}
 	if m.uid%3 != 0 || m.bare {
 		return nil
 	}
@@ -157,7 +168,7 @@ func (w *world) append(t *topic, at queue.Place, m *msg) {
 	if int(at.Offset) != len(p.log) {
 		w.violated("I12 offsets", "%s/%d gave offset %d, next is %d", t.name, p.index, at.Offset, len(p.log))
 	}
-	m.at, m.place = at.Timestamp.UnixMilli(), at
+	m.at, m.place, m.since = at.Timestamp.UnixMilli(), at, w.begun
 	if n := len(p.log); n > 0 && p.log[n-1].at > m.at {
 		w.violated("I12 offsets", "time goes back in %s/%d at %d", t.name, p.index, at.Offset)
 	}
@@ -297,14 +308,19 @@ func (w *world) discover(p *part, r *queue.Record) {
 	w.violated("I2 no phantom", "%s/%d at %d holds %q, which was answered for elsewhere or refused", p.topic.name, p.index, r.Offset, r.Value)
 }
 
-// compare checks that a record is what was published.
-func (w *world) compare(p *part, m *msg, r *queue.Record) {
+// holds says whether a stored record is what was published; its timestamp is m's.
+func (m *msg) holds(r *queue.Record) bool {
 	want := headersOf(m)
 	ok := bytes.Equal(r.Value, m.body) && (r.Key != nil) == m.keyed && string(r.Key) == m.key && len(r.Headers) == len(want) && r.Timestamp.UnixMilli() == m.at
 	for i := range want {
 		ok = ok && r.Headers[i].Name == want[i].Name && bytes.Equal(r.Headers[i].Value, want[i].Value)
 	}
-	if !ok {
+	return ok
+}
+
+// compare checks that a record is what was published.
+func (w *world) compare(p *part, m *msg, r *queue.Record) {
+	if !m.holds(r) {
 		w.violated("I2 no phantom", "%s/%d at %d is key %q, value %q, headers %v, at %v; published was key %q, value %q at %d",
 			p.topic.name, p.index, r.Offset, r.Key, r.Value, r.Headers, r.Timestamp, m.key, m.body, m.at)
 	}

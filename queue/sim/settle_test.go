@@ -166,7 +166,7 @@ func (w *world) settled(g *group, a act, got answer) {
 	}
 	var next []state
 	for _, s := range r.states {
-		want, after := s.settle(a, &g.rules, w.life, now, r.msg.dies())
+		want, after := s.settle(a, &g.rules, w.life, now, w.over(r.msg))
 		if want == okay && a.verb == extend && s.phase != leased { // its lease does not run any more: it cannot go on beside another one of its key
 			may, must := w.keyTaken(g, r)
 			if may && got == lost {
@@ -233,7 +233,7 @@ func (w *world) maySettle(g *group, acts []act) {
 		}
 		states := slices.Clone(r.states)
 		for _, s := range r.states {
-			if got, after := s.settle(a, &g.rules, w.life, now, r.msg.dies()); got == okay {
+			if got, after := s.settle(a, &g.rules, w.life, now, w.over(r.msg)); got == okay {
 				states = union(states, after)
 			}
 		}

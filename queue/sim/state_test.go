@@ -62,6 +62,9 @@ type state struct {
 	failures   int32
 	expiries   int32
 	deliveries int32
+	back       int32 // redrives of its letter when it was redriven; 0 = it was not
+	loose      bool  // deliveries may be more: it died before its topic was attached again
+	edit       int32 // which of the edits took the place of its body; 0 = none
 	hand       int32 // the last hand-out; 0 = none, ghost
 	at         int64 // deadline; or the earliest time at which a deferred record is due
 	until      int64 // the latest such time
@@ -70,8 +73,8 @@ type state struct {
 }
 
 func (s state) String() string {
-	return fmt.Sprintf("%s ended=%d outcome=%d failures=%d deliveries=%d hand=%d life=%d at=%d..%d %s",
-		s.phase, s.ended, s.outcome, s.failures, s.deliveries, s.hand, s.life, s.at, s.until, s.reason)
+	return fmt.Sprintf("%s ended=%d outcome=%d failures=%d deliveries=%d back=%d hand=%d life=%d at=%d..%d %s",
+		s.phase, s.ended, s.outcome, s.failures, s.deliveries, s.back, s.hand, s.life, s.at, s.until, s.reason)
 }
 
 // rules are the parts of a group's configuration that decide about single records.
@@ -116,7 +119,7 @@ func (s *state) fail(r *rules, now, dies int64) string {
 	switch {
 	case r.maxAttempts > 0 && s.failures >= r.maxAttempts:
 		return reasonAttempts
-	case dies != 0 && dies <= now:
+	case dies != 0 && dies <= now && s.back == 0: // once redriven it lives for ever
 		return reasonTTL
 	}
 	return ""
@@ -144,10 +147,16 @@ func (s state) pass(r *rules, now, dies int64) state {
 	return s
 }
 
-// resume is the state after a restart: a lease that runs has some time left.
-func (s state) resume(now int64) state {
-	if s.phase == leased {
-		s.at = min(max(s.at, now+min(s.length, 10_000)), now+s.length)
+// resume is the state after a restart: a lease that runs has some time left. set is how far the wall clock has jumped since the start before, which the clock of leases
+// follows now: set back, nothing that waits comes earlier for it, and it may come that much later.
+func (s state) resume(now, set int64) state {
+	switch {
+	case s.phase == leased:
+		s.at = min(max(s.at-set, now+min(s.length, 10_000)), now+s.length)
+	case s.phase == deferred && set > 0:
+		s.at, s.until = s.at-set, s.until-set
+	case s.phase == deferred:
+		s.until -= set
 	}
 	return s
 }
@@ -235,7 +244,7 @@ func (s state) settle(a act, r *rules, life uint32, now, dies int64) (answer, st
 		return s.settledAnswer(a.verb), s
 	case s.hand == a.hand.id:
 		return s.settleLast(a, r, now, dies)
-	case a.hand.delivery > s.deliveries && a.hand.life < life: // a crash forgot it
+	case a.hand.delivery > s.deliveries && a.hand.life < life && a.hand.life >= s.life: // a crash forgot it
 		s.deliveries, s.life, s.hand = a.hand.delivery, a.hand.life, a.hand.id
 		return okay, s.apply(a, r, now, dies)
 	}

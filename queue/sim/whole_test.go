@@ -64,7 +64,7 @@ func (w *world) wholly(g *group, req *request, res queue.SettleResult) {
 	w.published(req, res.Places[0])
 	w.certain()
 	if req.call.Request != "" {
-		req.found = req.stored()
+		req.found, req.at, req.since = req.stored(), w.wall(), w.now()
 		g.keyed = append(g.keyed, req)
 	}
 }
@@ -74,7 +74,7 @@ func (w *world) refuses(g *group, a act, r *rec, s state) bool {
 	if a.hand.epoch != r.win.epoch || r.win.gone {
 		return true
 	}
-	got, after := s.settle(a, &g.rules, w.life, w.now(), r.msg.dies())
+	got, after := s.settle(a, &g.rules, w.life, w.now(), w.over(r.msg))
 	return got != okay || after == s && a.verb != extend
 }
 
@@ -118,13 +118,7 @@ func (w *world) repeat(rng *rand.Rand) {
 	}
 	i := rng.IntN(len(g.keyed))
 	req := g.keyed[i]
-	at := int64(0)
-	for _, m := range req.msgs {
-		if !m.twice && m.due == 0 {
-			at = m.at
-		}
-	}
-	if at == 0 || w.now() >= at+rememberedFor || req.events != g.events || w.unsure[g.name] {
+	if req.at == 0 || w.highest(req.since) >= req.at+rememberedFor || req.events != g.events || w.unsure[g.name] {
 		g.keyed = slices.Delete(g.keyed, i, i+1)
 		return
 	}

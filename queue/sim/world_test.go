@@ -7,9 +7,11 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
+	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/store/memory"
@@ -17,7 +19,7 @@ import (
 
 // tally counts what runs did.
 type tally struct {
-	steps, calls, records, handouts, verbs, restarts, faults, letters, probes, checks int
+	steps, calls, records, handouts, verbs, restarts, faults, letters, probes, checks, jumps, redrives int
 }
 
 func (t *tally) add(u tally) {
@@ -31,14 +33,16 @@ func (t *tally) add(u tally) {
 	t.letters += u.letters
 	t.probes += u.probes
 	t.checks += u.checks
+	t.jumps += u.jumps
+	t.redrives += u.redrives
 }
 
 // operations are the single things that could go wrong: records published, handed out, settled, and calls of other kinds.
 func (t tally) operations() int { return t.calls + t.records + t.handouts + t.verbs }
 
 func (t tally) String() string {
-	return fmt.Sprintf("%d operations: %d steps, %d calls, %d records published, %d hand-outs, %d verbs, %d dead letters, %d restarts (%d after faults), %d checks of totals, %d probes for lost wake-ups",
-		t.operations(), t.steps, t.calls, t.records, t.handouts, t.verbs, t.letters, t.restarts, t.faults, t.checks, t.probes)
+	return fmt.Sprintf("%d operations: %d steps, %d calls, %d records published, %d hand-outs, %d verbs, %d dead letters, %d redriven, %d restarts (%d after faults), %d jumps of the wall clock, %d checks of totals, %d probes for lost wake-ups",
+		t.operations(), t.steps, t.calls, t.records, t.handouts, t.verbs, t.letters, t.redrives, t.restarts, t.faults, t.jumps, t.checks, t.probes)
 }
 
 // world is a broker and the model of it, driven by one goroutine inside a bubble.
@@ -48,8 +52,14 @@ type world struct {
 	cut    *memory.Store // what a power cut inside a commit left
 	faults memory.Faults
 	b      *queue.Broker
+	dlq    *dlq.Service
 	cache  int
 	life   uint32
+
+	skew   atomic.Int64 // how far the wall clock is ahead; ms
+	jumps  []jump
+	opened int64 // skew when the broker was opened
+	set    int64 // how much more that was than the time before
 
 	topics  map[string]*topic
 	groups  map[string]*group
@@ -63,6 +73,9 @@ type world struct {
 	late    []func() // letters of partitions that a group was being given
 
 	former   []*group // deleted ones whose parked leases have not ended
+	jobs     []*job
+	afresh   []*afresh
+	edits    []*msg // bodies of edited redrives
 	receipts map[string]struct{}
 	hands    int32
 
@@ -71,6 +84,8 @@ type world struct {
 	reading  bool // reads fail
 	blurred  bool // reads failed in this step
 	restless int64
+	begun    int64 // when the step began
+	died     int64 // when the broker was closed last
 	clock    int64 // up to when deadlines are turned over
 	at       int64 // the time of the event that is being noted, if it is not now
 
@@ -134,7 +149,8 @@ func (w *world) now() int64 {
 // run executes a program and everything that follows it: heal, drain, and count.
 func run(p program) (t tally, story string, err error) {
 	w := &world{
-		ctx: context.Background(), topics: map[string]*topic{}, groups: map[string]*group{}, letters: map[string]*letterbox{}, unsure: map[string]bool{}, receipts: map[string]struct{}{},
+		jumps: []jump{{}},
+		ctx:   context.Background(), topics: map[string]*topic{}, groups: map[string]*group{}, letters: map[string]*letterbox{}, unsure: map[string]bool{}, receipts: map[string]struct{}{},
 	}
 	rng := rand.New(rand.NewPCG(p.seed, 2))
 	w.st = memory.New(memory.Config{Seed: p.seed})
@@ -175,6 +191,7 @@ func (w *world) stop() {
 		}
 	}
 	synctest.Wait()
+	w.dlq.Close()
 	if err := w.b.Close(); err != nil && w.err == nil {
 		w.violated("I16 progress", "close: %v", err)
 	}
@@ -182,20 +199,22 @@ func (w *world) stop() {
 
 func (w *world) open() {
 	w.life++
-	b, err := queue.Open(w.ctx, w.st, queue.Config{CacheBytes: w.cache})
+	b, err := queue.Open(w.ctx, w.st, queue.Config{CacheBytes: w.cache, Wall: w.wallClock})
 	if err != nil {
 		w.violated("recovery", "open: %v", err)
 		w.st = memory.New(memory.Config{}) // something for stop to close
 		b, _ = queue.Open(w.ctx, w.st, queue.Config{})
 	}
-	w.b = b
-	w.clock = w.now()
+	w.b, w.dlq = b, dlq.New(b, nil)
+	w.clock, w.opened = w.now(), w.skew.Load()
 }
 
 // step executes one step and lets everything come to rest.
 func (w *world) step(s step) {
 	rng := rand.New(rand.NewPCG(s.seed, 3))
 	w.pass(w.now())
+	w.begun = w.now()
+	w.widen()
 	w.do(s.op, rng)
 	w.rest()
 	if w.err == nil && rng.IntN(3) == 0 {
@@ -258,6 +277,10 @@ func (w *world) do(o op, rng *rand.Rand) {
 		w.reset(rng)
 	case opSchedule:
 		w.schedule(rng)
+	case opJump:
+		w.jump(rng)
+	case opAgain:
+		w.again(rng)
 	}
 }
 
@@ -290,11 +313,13 @@ func (w *world) rest() {
 	w.pass(w.now())
 	if w.broken() {
 		w.tally.faults++
-		w.reopen(true, 0)
+		w.reopen(true, 0, nil)
 		return
 	}
+	w.cronsFired()
 	w.certain()
 	w.heal()
+	w.narrow()
 	w.blurred = false
 	if w.now() >= w.restless {
 		w.noDying()
@@ -339,7 +364,7 @@ func (w *world) pass(now int64) {
 		if g := w.groups[name]; g != nil {
 			for _, r := range g.live {
 				if r.may(func(s *state) bool { return s.phase == leased && s.at <= now }) {
-					w.change(r, each(r.states, func(s state) state { return s.pass(&g.rules, now, r.msg.dies()) }))
+					w.change(r, each(r.states, func(s state) state { return s.pass(&g.rules, now, w.over(r.msg)) }))
 				}
 			}
 			g.tidy()
@@ -349,7 +374,12 @@ func (w *world) pass(now int64) {
 
 // tidy drops what is settled from the lists of a group.
 func (g *group) tidy() {
-	g.live = slices.DeleteFunc(g.live, func(r *rec) bool { return r.is(isSettled) && r.before == nil })
+	g.live = slices.DeleteFunc(g.live, func(r *rec) bool {
+		if r.is(isSettled) && r.before == nil {
+			r.listed = false
+		}
+		return !r.listed
+	})
 	g.ttls = slices.DeleteFunc(g.ttls, func(r *rec) bool { return r.is(isSettled) && r.before == nil })
 }
 
@@ -365,8 +395,8 @@ func (w *world) change(r *rec, states []state) {
 		r.before = union(r.before, r.states...)
 	}
 	g := r.win.group
-	if r.is(isFresh) {
-		g.live = append(g.live, r)
+	if !r.listed {
+		g.live, r.listed = append(g.live, r), true
 	}
 	wasHeld := r.is(isLeased)
 	r.states = states
