@@ -104,7 +104,7 @@ func (g *Group) windowOf(at Place) (*window, error) {
 	if w == nil {
 		return nil, fmt.Errorf("group %s, %s/%d: %w", g.name, at.Topic, at.Partition, ErrNotAttached)
 	}
-	if start, end := w.part.Bounds(); at.Offset < start || at.Offset >= end {
+	if start, end := w.part.Bounds(); at.Offset < start && !w.machine.IsRedriven(lease.Offset(at.Offset)) || at.Offset >= end {
 		return nil, fmt.Errorf("group %s, %s/%d at %d: %w", g.name, at.Topic, at.Partition, at.Offset, store.ErrOutOfRange)
 	}
 	return w, nil
