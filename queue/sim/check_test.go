@@ -402,7 +402,7 @@ func (w *world) drainGroup(g *group) {
 // releaseLong makes what may be deferred for long available, because the wall clock was set back.
 func (w *world) releaseLong(g *group) {
 	for _, r := range slices.Clone(g.live) {
-		if !r.msg.gone && r.may(func(s *state) bool { return s.phase == deferred && s.until > w.now()+60_000 }) {
+		if (!r.msg.gone || r.is(func(s *state) bool { return s.back > 0 })) && r.may(func(s *state) bool { return s.phase == deferred && s.until > w.now()+60_000 }) {
 			w.place(r, release)
 		}
 	}

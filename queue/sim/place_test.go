@@ -208,6 +208,7 @@ func (w *world) reset(rng *rand.Rand) {
 	for _, t := range g.topics {
 		w.trimmed(t)
 	}
+	dying := slices.ContainsFunc(g.live, func(r *rec) bool { return r.may(isDying) })
 	w.tally.calls++
 	moves, err := w.b.Reset(w.ctx, g.name, req)
 	if err != nil {
@@ -219,7 +220,9 @@ func (w *world) reset(rng *rand.Rand) {
 		w.violated("reset", "%s: %d moves, it reads %d partitions", g.name, len(moves), len(g.wins))
 		return
 	}
-	w.happen(w.readLetters()) // of what was dying
+	if dying { // else letters are of what came again, and died at once
+		w.happen(w.readLetters())
+	}
 	for _, m := range moves {
 		win := g.window(m.Topic, m.Partition)
 		if win == nil {

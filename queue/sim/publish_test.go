@@ -84,9 +84,12 @@ func (w *world) compose(t *topic, n int, rng *rand.Rand) (*request, []queue.Mess
 	return req, msgs
 }
 
-// sureID returns an id, or none if the wall clock has been past its window and is back in it: it may be forgotten.
+// sureID returns an id, or none if the wall clock has been past its window and is back in it: it may be forgotten, or one before it count again.
 func (w *world) sureID(t *topic, id string) string {
 	if o := t.ids[id]; o != nil && o.at != 0 && w.wall() < o.at+t.window && w.highest(o.since) >= o.at+t.window {
+		return ""
+	}
+	if o := t.ids[id]; o != nil && o.at == 0 && w.wall() < w.highest(0) {
 		return ""
 	}
 	return id

@@ -367,10 +367,16 @@ func (w *world) widen() {
 	for _, j := range w.jobs {
 		for _, at := range j.covers {
 			l := j.group.letters[at]
-			if l == nil || j.toTopic {
+			if l == nil {
 				continue
 			}
 			r := l.rec(j.group)
+			if j.toTopic && r != nil && l.state == letter.Open {
+				r.freed = true // perhaps: it need not hold its key any more
+			}
+			if j.toTopic {
+				continue
+			}
 			if r == nil || l.state != letter.Open || r.may(func(s *state) bool { return s.back > l.redrives }) {
 				continue
 			}
@@ -453,7 +459,11 @@ func (w *world) learn(g *group, it *dlq.Letter, seen map[*deadLetter]bool) {
 	l.id = it.ID
 	r := l.rec(g)
 	was, redrives := l.state, l.redrives
-	if j := w.jobOver(g, l); int32(it.Redrives) == redrives+1 && (l.maybe || j != nil) {
+	j := w.jobOver(g, l)
+	if l.maybe && j != nil && (l.req != nil && l.req.found > 0 || j.toTopic && !w.isFound(l)) {
+		j = nil // it was the call
+	}
+	if int32(it.Redrives) == redrives+1 && (l.maybe || j != nil) {
 		l.redrives++
 		if l.state == letter.Open { // else it died again in this step
 			l.state = letter.Redriven
@@ -467,7 +477,7 @@ func (w *world) learn(g *group, it *dlq.Letter, seen map[*deadLetter]bool) {
 	if l.maybe && it.State == letter.Purged && l.state == letter.Open {
 		l.state = letter.Purged
 	}
-	if l.req != nil && (l.redrives > redrives) != (l.req.found > 0) && w.topics[l.req.topic.name] == l.req.topic {
+	if l.req != nil && j == nil && (l.redrives > redrives) != (l.req.found > 0) && w.topics[l.req.topic.name] == l.req.topic {
 		w.violated("I8 dead letter once", "letter %s of %s is %s, and %d records were published with that", it.ID, g.name, it.State, l.req.found)
 	}
 	if int32(it.Redrives) != l.redrives || it.State != l.state {
@@ -509,7 +519,10 @@ func (w *world) jobOver(g *group, l *deadLetter) *job {
 
 // redrivenBy takes note that a job, or an unknown call, redrove a letter.
 func (w *world) redrivenBy(j *job, l *deadLetter, r *rec) {
-	toTopic := j != nil && j.toTopic || l.req != nil
+	toTopic := l.req != nil
+	if j != nil {
+		toTopic = j.toTopic
+	}
 	if r != nil {
 		r.freed = toTopic
 		if !toTopic && l.state == letter.Redriven {
@@ -585,6 +598,14 @@ func (w *world) ended(j *job) bool {
 	return true
 }
 
+// isFound says that a record was found that a job may have published for a letter.
+func (w *world) isFound(l *deadLetter) bool {
+	i := slices.IndexFunc(w.afresh, func(a *afresh) bool { return a.at == l.at })
+	return i >= 0 && slices.ContainsFunc(w.afresh, func(a *afresh) bool {
+		return a.found && a.topic == w.afresh[i].topic && string(a.msg.body) == string(w.afresh[i].msg.body)
+	})
+}
+
 // turned notes that a letter had its turn.
 func (j *job) turned(l *deadLetter) {
 	j.covers = slices.DeleteFunc(j.covers, func(at origin) bool { return at == l.at })
@@ -595,6 +616,14 @@ func (w *world) isAfresh(topic string, r *queue.Record) *afresh {
 	for _, a := range w.afresh {
 		if !a.found && a.topic == topic && string(a.msg.body) == string(r.Value) {
 			return a
+		}
+	}
+	for _, m := range w.edits { // it was edited, and died again just before: the model may hear of that later
+		for _, a := range w.afresh {
+			if !a.found && a.topic == topic && a.msg.uid == m.uid && string(m.body) == string(r.Value) {
+				a.msg.body, a.msg.head = m.body, m.head
+				return a
+			}
 		}
 	}
 	return nil
