@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holtmq/holt/queue/store"
@@ -134,6 +135,62 @@ func TestBehindIsBounded(t *testing.T) {
 		if n > maxBehind+maxAhead {
 			t.Fatalf("%d bytes are behind", n)
 		}
+	}
+}
+
+// TestGivesWhatWasBehind gives Badger some of what is behind: what comes meanwhile waits for its own turn.
+func TestGivesWhatWasBehind(t *testing.T) {
+	s := behindStore(t, 100)
+	first := s.behind[0].seq
+	if err := s.giveBadger(4); err != nil {
+		t.Fatal(err)
+	}
+	if s.inBadger != first+3 || len(s.behind) != 6 || s.behind[0].seq != first+4 {
+		t.Fatalf("Badger has %d, %d commits are behind; the first was %d", s.inBadger, len(s.behind), first)
+	}
+	if err := checkLog(s, 1, 100); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.catchUp(); err != nil {
+		t.Fatal(err)
+	}
+	if s.inBadger != s.seq || s.behind != nil || s.behindBytes != 0 {
+		t.Fatalf("Badger has %d of %d, %d bytes are behind", s.inBadger, s.seq, s.behindBytes)
+	}
+}
+
+// TestBubbleWaitsForBadger waits for one who waits, in turn, for the bubble's clock, as Badger does when it must compact first.
+func TestBubbleWaitsForBadger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := behindStore(t, 10)
+		defer s.Close()
+		s.applying <- struct{}{}
+		go func() {
+			time.Sleep(time.Second)
+			<-s.applying
+		}()
+		if err := s.catchUp(); err != nil || s.inBadger != s.seq {
+			t.Fatalf("Badger has %d of %d, %v", s.inBadger, s.seq, err)
+		}
+	})
+}
+
+// TestFullDiskKeepsAhead opens where there is no space to give Badger what a crash has left: it stays where it is.
+func TestFullDiskKeepsAhead(t *testing.T) {
+	s := behindStore(t, 100)
+	cfg := s.cfg
+	cfg.Dir = copyDir(t, cfg.Dir)
+	free := cfg.free
+	cfg.free = func(string) (size, left int64, err error) { return 10 << 30, 1 << 20, nil }
+	wantRefused(t, cfg, ErrFull)
+	if all, err := readAhead(cfg.Dir); err != nil || len(all) != 10 {
+		t.Fatalf("%d records are left, %v", len(all), err)
+	}
+	cfg.free = free
+	o := mustOpen(t, cfg)
+	defer o.Close()
+	if err := checkLog(o, 1, 100); err != nil {
+		t.Fatal(err)
 	}
 }
 

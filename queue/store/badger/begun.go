@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// begun knows the newest files that the library writes, and notices when it begins others. Whoever holds the token uses it.
+// begun knows the newest files that the library writes, and notices when it begins others. Whoever holds Store.applying uses it.
 type begun struct {
 	dir          string
 	values, logs uint64 // their numbers; 0 = not known

@@ -117,49 +117,60 @@ func (s *Store) applier() {
 		if err := s.catchUp(); err != nil {
 			return // the store is dead
 		}
+		if s.countBehind() > 0 { // they came meanwhile, and wait for others, too
+			linger.Reset(s.cfg.applyAfter)
+		}
 	}
 }
 
-// catchUp gives Badger every commit behind. An error has stopped the store.
+func (s *Store) countBehind() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.behind)
+}
+
+// catchUp gives Badger every commit that is behind when it begins; later ones only come where the caller does not hold the token. An error has stopped the store.
 func (s *Store) catchUp() error {
-	s.applying.Lock()
-	defer s.applying.Unlock()
-	for {
-		some := s.oldest()
-		if len(some) == 0 {
-			return nil
-		}
+	s.applying <- struct{}{}
+	defer func() { <-s.applying }()
+	return s.giveBadger(s.countBehind())
+}
+
+// giveBadger gives Badger the n oldest commits behind. The caller holds applying.
+func (s *Store) giveBadger(n int) error {
+	for n > 0 {
+		some := s.oldest(n)
 		if err := s.apply(some); err != nil {
 			return s.unknown(err)
 		}
+		n -= len(some)
 		s.mu.Lock()
 		s.inBadger = some[len(some)-1].seq
 		for _, c := range some {
 			s.behindBytes -= c.bytes
 		}
-		if s.behind = s.behind[len(some):]; len(s.behind) == 0 {
-			s.behind = nil // readers may still look at the array; nothing else shall keep it
-		}
+		s.behind = append([]*commit(nil), s.behind[len(some):]...) // only readers shall keep the old array
 		discard := s.readers.oldest(s.inBadger)
 		s.mu.Unlock()
 		s.db.SetDiscardTs(discard)
 	}
+	return nil
 }
 
-// oldest returns as many of the oldest commits behind as fit into one transaction, at least one if there is any. Their values are at most half a file of the value
+// oldest returns as many of the n oldest commits behind as fit into one transaction, at least one. Their values are at most half a file of the value
 // log: Badger maps a file twice as long as it lets it become, and where one transaction exceeds even that, it maps the file anew beneath its readers.
-func (s *Store) oldest() []*commit {
+func (s *Store) oldest(n int) []*commit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	most := int(min(maxGroupBytes, s.cfg.valueFile/2))
 	cost, count, size := 0, 0, 0
-	for i, c := range s.behind {
+	for i, c := range s.behind[:n] {
 		cost, count, size = cost+c.cost, count+len(c.ops), size+c.bytes
 		if i > 0 && (!s.fits(cost, count) || size > most) {
 			return s.behind[:i:i]
 		}
 	}
-	return s.behind[:len(s.behind):len(s.behind)]
+	return s.behind[:n:n]
 }
 
 // apply makes one transaction of commits, at the sequence of the last. The caller holds applying.
@@ -167,7 +178,6 @@ func (s *Store) apply(some []*commit) error {
 	if err := s.cause(); err != nil {
 		return err
 	}
-	// inBadger only changes under applying and, by direct writes, under the token with nothing behind.
 	last := commitRecord{some[len(some)-1].seq, s.newest, s.opens}
 	txn := s.db.NewTransactionAt(last.before, true)
 	defer txn.Discard()
@@ -212,6 +222,9 @@ func (s *Store) recoverAhead() error {
 		return err
 	}
 	for _, r := range more {
+		if err := s.room(r.ops); err != nil {
+			return err
+		}
 		c := newCommit(r.seq, r.ops)
 		s.behind = append(s.behind, c)
 		s.behindBytes += c.bytes

@@ -177,8 +177,8 @@ func (s *Store) write(ops []op) error {
 	if err := s.catchUp(); err != nil {
 		return err
 	}
-	s.applying.Lock()
-	defer s.applying.Unlock()
+	s.applying <- struct{}{}
+	defer func() { <-s.applying }()
 	seq := s.next()
 	if err := s.apply([]*commit{{seq: seq, ops: ops}}); err != nil {
 		return s.unknown(err)

@@ -38,7 +38,7 @@ const lockName = "HOLT.lock"
 func newStore(cfg Config) *Store {
 	return &Store{
 		cfg: cfg, log: cfg.Logger,
-		token: make(chan struct{}, 1), logs: map[store.LogID]*state{},
+		token: make(chan struct{}, 1), applying: make(chan struct{}, 1), logs: map[store.LogID]*state{},
 		begins: make(chan struct{}, 1), full: make(chan struct{}, 1),
 		begun: begun{dir: cfg.Dir}, work: newWork(), closing: make(chan struct{}), dead: make(chan struct{}),
 	}

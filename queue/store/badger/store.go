@@ -33,9 +33,9 @@ type Store struct {
 	opens uint64
 	ahead *ahead // likewise
 
-	applying sync.Mutex
-	newest   uint64 // the newest commit that Badger has, under applying
-	begun    begun  // likewise
+	applying chan struct{} // one slot, too: it is held while Badger writes
+	newest   uint64        // the newest commit that Badger has, under applying
+	begun    begun         // likewise
 
 	begins, full chan struct{} // one slot each: for the applier
 
