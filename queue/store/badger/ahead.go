@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -15,9 +16,10 @@ import (
 //
 // A record is
 //
-//	CRC-32C of all that follows u32, length of the operations u32, sequence u64, the one it follows u64, openings of the store u64, operations
+//	CRC-32C of all that follows u32, length of the operations u32, sequence u64, the one it follows u64, salt u64, operations
 //
-// and begins where a block begins, so that a torn write cannot touch the record before it.
+// and begins where a block begins, so that a torn write cannot touch the record before it. The salt is random and the same for all records of one opening of the
+// store: where a file is written over, the next block may be from the middle of an older record, whose bytes a client chose.
 const (
 	aheadName   = "HOLT.ahead." // 0 or 1
 	aheadSize   = 8 << 20       // bytes of a file after which the other's turn comes
@@ -34,6 +36,7 @@ type ahead struct {
 	turn  int
 	at    int64
 	last  [2]uint64 // the newest sequence in each
+	salt  [8]byte
 	buf   []byte
 }
 
@@ -42,6 +45,7 @@ func aheadPath(dir string, i int) string { return filepath.Join(dir, aheadName+s
 // openAhead opens the files for writing, and forgets what is in them.
 func openAhead(dir string) (*ahead, error) {
 	a := new(ahead)
+	_, _ = rand.Read(a.salt[:]) // it never fails
 	for i := range a.files {
 		f, err := os.OpenFile(aheadPath(dir, i), os.O_RDWR|os.O_CREATE, 0o600)
 		if err == nil {
@@ -61,14 +65,14 @@ func openAhead(dir string) (*ahead, error) {
 	return a, nil
 }
 
-// append makes a commit durable. inBadger returns once Badger has got all commits up to a sequence.
-func (a *ahead) append(c commitRecord, ops []op, inBadger func(seq uint64) error) error {
+// append makes a commit durable, and that it follows another. inBadger returns once Badger has got all commits up to a sequence.
+func (a *ahead) append(seq, before uint64, ops []op, inBadger func(seq uint64) error) error {
 	b := append(a.buf[:0], make([]byte, aheadHeader)...)
 	b = appendOps(b, ops)
 	binary.BigEndian.PutUint32(b[4:], uint32(len(b)-aheadHeader))
-	binary.BigEndian.PutUint64(b[8:], c.seq)
-	binary.BigEndian.PutUint64(b[16:], c.before)
-	binary.BigEndian.PutUint64(b[24:], c.opens)
+	binary.BigEndian.PutUint64(b[8:], seq)
+	binary.BigEndian.PutUint64(b[16:], before)
+	copy(b[24:], a.salt[:])
 	binary.BigEndian.PutUint32(b, checksum(nil, b[4:]))
 	a.buf = b
 	if a.at > 0 && a.at+int64(len(b)) > aheadSize {
@@ -86,7 +90,7 @@ func (a *ahead) append(c commitRecord, ops []op, inBadger func(seq uint64) error
 		return err
 	}
 	a.at += blocks(len(b))
-	a.last[a.turn] = c.seq
+	a.last[a.turn] = seq
 	return nil
 }
 
@@ -105,7 +109,8 @@ func (a *ahead) close() (err error) {
 // aheadRecord is one commit of the files.
 type aheadRecord struct {
 	commitRecord
-	ops []op
+	salt [8]byte
+	ops  []op
 }
 
 // readAhead returns the records of a directory's files, in order of their sequence. A file is read up to what is no record, is older than what stands
@@ -133,10 +138,11 @@ func parseAhead(b []byte) (run []aheadRecord, err error) {
 		if n > int64(len(b)) || binary.BigEndian.Uint32(b) != checksum(nil, b[4:n]) {
 			break
 		}
-		r := aheadRecord{commitRecord: commitRecord{
-			seq: binary.BigEndian.Uint64(b[8:]), before: binary.BigEndian.Uint64(b[16:]), opens: binary.BigEndian.Uint64(b[24:]),
-		}}
-		if len(run) > 0 && (r.seq <= run[len(run)-1].seq || r.opens != run[0].opens) {
+		r := aheadRecord{
+			commitRecord: commitRecord{seq: binary.BigEndian.Uint64(b[8:]), before: binary.BigEndian.Uint64(b[16:])},
+			salt:         [8]byte(b[24:]),
+		}
+		if len(run) > 0 && (r.seq <= run[len(run)-1].seq || r.salt != run[0].salt) {
 			break
 		}
 		if r.ops, err = decodeOps(b[aheadHeader:n]); err != nil {

@@ -194,6 +194,41 @@ func TestFullDiskKeepsAhead(t *testing.T) {
 	}
 }
 
+// TestValueIsNoRecord writes over a part of a record whose value looks like the record that would come next.
+func TestValueIsNoRecord(t *testing.T) {
+	files := func() (*ahead, string) {
+		dir := tempDir(t)
+		a, err := openAhead(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = a.close() })
+		return a, dir
+	}
+	add := func(a *ahead, seq uint64, value []byte) {
+		t.Helper()
+		if err := a.append(seq, seq-1, []op{{[]byte("k"), value}}, func(uint64) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forger, _ := files()
+	add(forger, 4, []byte("forged"))
+	value := make([]byte, 3*aheadBlock)
+	before := aheadHeader + len(appendOps(nil, []op{{[]byte("k"), value}})) - len(value)
+	copy(value[aheadBlock-before:], forger.buf)
+
+	a, dir := files()
+	add(a, 1, value)
+	a.at = aheadSize // the next one goes to the other file
+	add(a, 2, []byte("two"))
+	a.at = aheadSize
+	add(a, 3, []byte("three"))
+	all, err := readAhead(dir)
+	if err != nil || len(all) != 2 || all[1].seq != 3 {
+		t.Fatalf("%d records, the last is %d, %v", len(all), all[len(all)-1].seq, err)
+	}
+}
+
 // TestTornAhead cuts and changes what a crash left in front of Badger: an unacknowledged tail goes, anything else is refused.
 func TestTornAhead(t *testing.T) {
 	s := behindStore(t, 100)

@@ -147,7 +147,7 @@ func (s *Store) writeAhead(g *group, ops []op) error {
 		return s.unknown(err)
 	}
 	c := newCommit(s.next(), ops)
-	if err := s.ahead.append(commitRecord{c.seq, s.seq, s.opens}, ops, s.await); err != nil {
+	if err := s.ahead.append(c.seq, s.seq, ops, s.await); err != nil {
 		return s.unknown(err)
 	}
 	if err := s.cause(); err != nil {
