@@ -20,4 +20,14 @@ func allocate(path string, size int64) error {
 }
 
 // syncData makes a file's bytes durable, and of what the file system knows of it what is needed to read them.
-func syncData(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
+func syncData(f *os.File) error {
+	for {
+		switch err := unix.Fdatasync(int(f.Fd())); err {
+		case nil:
+			return nil
+		case unix.EINTR:
+		default:
+			return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
+		}
+	}
+}
