@@ -113,8 +113,8 @@ type aheadRecord struct {
 	ops  []op
 }
 
-// readAhead returns the records of a directory's files, in order of their sequence. A file is read up to what is no record, is older than what stands
-// before it, or is of another opening of the store.
+// readAhead returns the records of a directory's files, in order of their sequence. A file is read from a record at its beginning on. What comes
+// behind it counts if it is of the same opening of the store and newer: also behind damage, because then it tells that a commit is missing.
 func readAhead(dir string) ([]aheadRecord, error) {
 	var runs [2][]aheadRecord
 	for i := range runs {
@@ -134,24 +134,31 @@ func readAhead(dir string) ([]aheadRecord, error) {
 
 func parseAhead(b []byte) (run []aheadRecord, err error) {
 	for len(b) >= aheadHeader {
-		n := int64(aheadHeader) + int64(binary.BigEndian.Uint32(b[4:]))
-		if n > int64(len(b)) || binary.BigEndian.Uint32(b) != checksum(nil, b[4:n]) {
-			break
+		r, n := parseRecord(b)
+		switch {
+		case len(run) == 0 && n == 0:
+			return nil, nil
+		case n == 0 || (len(run) > 0 && (r.salt != run[0].salt || r.seq <= run[len(run)-1].seq)):
+			n = aheadBlock
+		default:
+			if r.ops, err = decodeOps(b[aheadHeader:n]); err != nil {
+				return nil, corrupt("%s*: commit %d: %v", aheadName, r.seq, err)
+			}
+			run = append(run, r)
 		}
-		r := aheadRecord{
-			commitRecord: commitRecord{seq: binary.BigEndian.Uint64(b[8:]), before: binary.BigEndian.Uint64(b[16:])},
-			salt:         [8]byte(b[24:]),
-		}
-		if len(run) > 0 && (r.seq <= run[len(run)-1].seq || r.salt != run[0].salt) {
-			break
-		}
-		if r.ops, err = decodeOps(b[aheadHeader:n]); err != nil {
-			return nil, corrupt("%s*: commit %d: %v", aheadName, r.seq, err)
-		}
-		run = append(run, r)
-		b = b[min(blocks(int(n)), int64(len(b))):]
+		b = b[min(blocks(n), int64(len(b))):]
 	}
 	return run, nil
+}
+
+// parseRecord returns the record at the beginning of b without its operations, and its length: 0 if there is none.
+func parseRecord(b []byte) (r aheadRecord, n int) {
+	length := int64(aheadHeader) + int64(binary.BigEndian.Uint32(b[4:]))
+	if length > int64(len(b)) || binary.BigEndian.Uint32(b) != checksum(nil, b[4:length]) {
+		return r, 0
+	}
+	r.seq, r.before, r.salt = binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(b[16:]), [8]byte(b[24:])
+	return r, int(length)
 }
 
 // recordsAfter returns the records that go on where a commit ends. One that follows another commit than the one before it is ErrLost.

@@ -287,6 +287,34 @@ func TestTornAhead(t *testing.T) {
 	}
 }
 
+// TestDamageBeforeTail damages a record that the side file does not know of yet, as after a power cut: those behind it tell.
+func TestDamageBeforeTail(t *testing.T) {
+	s := behindStore(t, 100)
+	cfg := s.cfg
+	cfg.Dir = copyDir(t, cfg.Dir)
+	side, err := openSide(cfg.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(side.advance(s.behind[1].seq), side.close()); err != nil {
+		t.Fatal(err)
+	}
+	flip(t, aheadPath(cfg.Dir, 0), 5*aheadBlock+100)
+	if rep, err := Inspect(bg, cfg.Dir, nil); err != nil || len(rep.Faults) == 0 {
+		t.Errorf("inspect finds %v, %v", rep.Faults, err)
+	}
+	wantRefused(t, cfg, ErrLost)
+	cfg.AcceptDataLoss = true
+	o := mustOpen(t, cfg)
+	defer o.Close()
+	if o.seq <= s.seq {
+		t.Errorf("goes on at %d, commit %d was acknowledged", o.seq, s.seq)
+	}
+	if err := checkLog(o, 1, 50); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestAcceptedLossGoesOn opens without what is damaged in front of Badger; what comes after meets nothing of it.
 func TestAcceptedLossGoesOn(t *testing.T) {
 	s := behindStore(t, 100)

@@ -211,19 +211,22 @@ func (s *Store) apply(some []*commit) error {
 	return nil
 }
 
-// recoverAhead gives Badger what a crash has left in the files in front of it. The store is not in use yet.
-func (s *Store) recoverAhead() error {
+// recoverAhead gives Badger what a crash has left in the files in front of it, and returns the newest commit that they know of. The store is not in use yet.
+func (s *Store) recoverAhead() (newest uint64, err error) {
 	all, err := readAhead(s.cfg.Dir)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	if len(all) > 0 {
+		newest = all[len(all)-1].seq
 	}
 	more, err := recordsAfter(s.seq, all)
 	if err != nil && !s.cfg.AcceptDataLoss {
-		return err
+		return 0, err
 	}
 	for _, r := range more {
 		if err := s.room(r.ops); err != nil {
-			return err
+			return 0, err
 		}
 		c := newCommit(r.seq, r.ops)
 		s.behind = append(s.behind, c)
@@ -231,7 +234,7 @@ func (s *Store) recoverAhead() error {
 		s.seq = r.seq
 	}
 	if err := s.catchUp(); err != nil {
-		return fmt.Errorf("commits that %s* has: %w", aheadName, err)
+		return 0, fmt.Errorf("commits that %s* has: %w", aheadName, err)
 	}
-	return nil
+	return newest, nil
 }

@@ -169,10 +169,11 @@ func (s *Store) readSequence() error {
 		return fmt.Errorf("commit sequence: %w", corruptIf(err))
 	}
 	s.seq, s.newest, s.opens = c.seq, c.seq, c.opens
-	if err := s.recoverAhead(); err != nil {
+	newest, err := s.recoverAhead()
+	if err != nil {
 		return err
 	}
-	newest := max(s.db.MaxVersion(), s.side.rec.seq)
+	newest = max(newest, s.db.MaxVersion(), s.side.rec.seq)
 	if s.seq < newest {
 		if !s.cfg.AcceptDataLoss {
 			return fmt.Errorf("%w: the newest commit is %d, but there was %d", ErrLost, s.seq, newest)
@@ -180,6 +181,7 @@ func (s *Store) readSequence() error {
 		s.log.Warn("acknowledged commits are lost", "sequence", s.seq, "acknowledged", newest)
 		s.seq = s.db.MaxVersion() // what lies there must be below the next commit
 		s.newest = s.seq
+		s.side.rec.seq = newest // so that none of them is used again
 	}
 	s.inBadger = s.seq
 	return nil
