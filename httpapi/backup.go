@@ -1,22 +1,37 @@
 package httpapi
 
 import (
+	"io"
+	"math"
 	"net/http"
 	"time"
+
+	"github.com/holtmq/holt/queue/backup"
+	"github.com/holtmq/holt/queue/store"
 )
 
 // mediaBackup is the type of a backup.
 const mediaBackup = "application/vnd.holt.backup"
 
-// backup streams a copy of the whole store. An answer that breaks off lacks its end, which whoever reads it misses.
+// backup streams a copy of the whole store, or the rest of one that broke off. One that breaks off lacks its end, which whoever reads it misses.
 func (a *API) backup(x *exchange) error {
-	if err := x.params(); err != nil {
+	if err := x.params("moment", "offset"); err != nil {
 		return err
+	}
+	at := backup.Place{Moment: x.r.URL.Query().Get("moment")}
+	var err error
+	if at.Offset, err = x.queryInt("offset", 0, 0, math.MaxInt64); err != nil {
+		return err
+	}
+	if at.Offset > 0 && at.Moment == "" {
+		return invalid("offset is of a backup that broke off: moment says of which, as its ETag did")
 	}
 	if x.r.Method == http.MethodHead {
 		return x.sent(x.write(http.StatusOK, mediaBackup, nil))
 	}
-	_, err := a.broker.Backup(x.ctx(), &streamed{x: x, media: mediaBackup})
+	_, err = a.broker.Backup(x.ctx(), at, func(info store.Backup) io.Writer {
+		return &streamed{x: x, media: mediaBackup, tag: `"` + info.Tag() + `"`}
+	})
 	return err
 }
 
@@ -24,6 +39,7 @@ func (a *API) backup(x *exchange) error {
 type streamed struct {
 	x     *exchange
 	media string
+	tag   string // its ETag; "" = none
 }
 
 // Write implements io.Writer. The first one sends the headers.
@@ -32,6 +48,9 @@ func (s *streamed) Write(p []byte) (int, error) {
 	if x.status == 0 {
 		h := x.header()
 		h.Set("Content-Type", s.media)
+		if s.tag != "" {
+			h.Set("ETag", s.tag)
+		}
 		h["Cache-Control"] = noStore
 		h["X-Content-Type-Options"] = noSniff
 		x.hangUpAtStop()

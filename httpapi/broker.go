@@ -8,6 +8,7 @@ import (
 	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/backup"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/tail"
 )
@@ -170,8 +171,8 @@ type Process interface {
 	Info() queue.Info
 	// Health is cheap: what it tells of the disk may be some seconds old.
 	Health() store.Health
-	// Backup streams a copy of the store.
-	Backup(ctx context.Context, w io.Writer) (store.Backup, error)
+	// Backup streams a copy of the store, or the rest of one that broke off.
+	Backup(ctx context.Context, at backup.Place, begin func(store.Backup) io.Writer) (store.Backup, error)
 	// AddHistory keeps a sample for a day, without waiting; History returns those from a time (Unix seconds) on.
 	AddHistory(s queue.HistorySample)
 	History(since int64) []queue.HistorySample

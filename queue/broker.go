@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holtmq/holt/queue/backup"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/cron"
@@ -59,7 +60,7 @@ type Broker struct {
 	definitions *definition.Editor
 	topology    *topology.Watcher
 
-	copying chan struct{} // one slot: held by the backup under way
+	backups backup.Keeper
 
 	stop     chan struct{} // closed by Stop
 	stopOnce sync.Once
@@ -92,7 +93,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 	cfg = cfg.withDefaults()
 	b := &Broker{
 		cfg: cfg, log: cfg.Logger, store: st,
-		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(), copying: make(chan struct{}, 1),
+		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(),
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
 	b.indexes = keys.NewSet(b.committer, b.log)
@@ -177,6 +178,7 @@ func (b *Broker) Close() error {
 	b.indexes.Close()
 	b.system.Close()
 	b.committer.Close()
+	b.backups.Close()
 	b.work.Wait()
 	return b.Cause()
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holtmq/holt/client"
+	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/store/badger"
@@ -36,8 +38,8 @@ func (a *app) newBackupCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "backup FILE|DIR", Short: "Copy a running server into a file", Args: takes(1, 1),
 		Long: "Copy a running server, all topics and groups as they are at one moment, into FILE, or into a new file in DIR; \"-\" is standard\n" +
-			"output. The server goes on meanwhile. The file gets its name when it is whole, checked and on stable storage; a backup that\n" +
-			"breaks off is begun again. It holds every record and the server's secrets: keep it as you keep the data.",
+			"output. The server goes on meanwhile. The file gets its name when it is whole, checked and on stable storage. One that\n" +
+			"breaks off stays as FILE.part: the same command within five minutes goes on where it ended, later it begins anew. It holds every record and the server's secrets: keep it as you keep the data.",
 		Example: "  holt backup /var/backups/holt\n" +
 			"  holt backup - | zstd > holt.zst",
 		RunE: func(cmd *cobra.Command, args []string) error { return a.backup(cmd.Context(), args[0]) },
@@ -52,56 +54,95 @@ func (a *app) backup(ctx context.Context, target string) error {
 	if target == "-" && isTerminal(a.stdout) {
 		return usagef("a backup is nothing for a terminal: name a file, or send it somewhere")
 	}
-	in, err := c.Backup(ctx)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
 	if target == "-" {
-		_, err := a.copyChecked(in, a.stdout)
+		in, err := c.Backup(ctx)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		if _, err = a.copyChecked(in, a.stdout); errors.Is(err, badger.ErrDamagedCopy) {
+			err = fmt.Errorf("the backup broke off: %w; make it again", err)
+		}
 		return err
 	}
 	if st, err := os.Stat(target); err == nil && st.IsDir() {
-		target = filepath.Join(target, "holt-"+time.Now().UTC().Format("20060102T150405Z")+backupExt)
+		target = newBackup(target)
 	}
-	return a.backupTo(in, target)
+	return a.backupTo(ctx, c, target)
 }
 
-// backupTo writes a backup beside its target, and gives it its name once it is whole.
-func (a *app) backupTo(in io.Reader, target string) (err error) {
+// newBackup names a backup in a directory: the newest one there that broke off, or a new one.
+func newBackup(dir string) string {
+	if parts, err := filepath.Glob(filepath.Join(dir, "holt-*"+backupExt+partExt)); err == nil && len(parts) > 0 {
+		return strings.TrimSuffix(parts[len(parts)-1], partExt) // they are sorted, and so by time
+	}
+	return filepath.Join(dir, "holt-"+time.Now().UTC().Format("20060102T150405Z")+backupExt)
+}
+
+// backupTo writes a backup beside its target, behind what is there of it already, and gives it its name once it is whole.
+func (a *app) backupTo(ctx context.Context, c *client.Client, target string) error {
 	if _, err := os.Stat(target); err == nil {
 		return fmt.Errorf("%s exists", target)
 	}
 	part := target + partExt
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	info, err := a.copyChecked(in, f)
-	if err == nil {
-		err = f.Sync()
+	defer f.Close()
+	in, there, err := a.beginBackup(ctx, c, f)
+	if err != nil {
+		if there == 0 {
+			err = errors.Join(err, os.Remove(part))
+		}
+		return err
 	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
+	defer in.Close()
+	// What is there is read once more, so that the whole is checked.
+	info, err := a.copyChecked(io.MultiReader(io.NewSectionReader(f, 0, there), io.TeeReader(in, io.NewOffsetWriter(f, there))), io.Discard)
+	if err != nil {
+		return fmt.Errorf("the backup broke off: %w; the same command goes on with %s", err, part)
 	}
+	err = f.Sync()
 	if err == nil {
 		err = os.Rename(part, target)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(part))
+		return err
 	}
 	return a.showBackup(target, info)
+}
+
+// beginBackup asks for a backup, or for what is missing behind the whole frames that a file has, which is cut to them. there is how many bytes these are.
+func (a *app) beginBackup(ctx context.Context, c *client.Client, f *os.File) (in io.ReadCloser, there int64, err error) {
+	info, there, err := badger.WholeFrames(f)
+	if err == nil {
+		in, err = c.ResumeBackup(ctx, info.Tag(), there)
+		var refused *client.Error
+		switch {
+		case errors.As(err, &refused) && refused.Code == api.PreconditionFailed:
+			a.say("the server cannot go on with %s any more: a new backup begins", f.Name())
+			there = 0
+		case err != nil:
+			return nil, there, err
+		}
+	} else if there = 0; !errors.Is(err, badger.ErrDamagedCopy) {
+		return nil, 0, err
+	}
+	if in == nil {
+		in, err = c.Backup(ctx)
+	}
+	if err == nil {
+		err = f.Truncate(there)
+	}
+	return in, there, err
 }
 
 // copyChecked passes a backup on and reads it to its end on the way.
 func (a *app) copyChecked(in io.Reader, out io.Writer) (store.Backup, error) {
 	bar := a.newByteProgress("backup", -1)
 	defer bar.finish()
-	info, err := badger.CheckCopy(io.TeeReader(in, io.MultiWriter(out, bar)))
-	if errors.Is(err, badger.ErrDamagedCopy) {
-		err = fmt.Errorf("the backup broke off: %w; make it again", err)
-	}
-	return info, err
+	return badger.CheckCopy(io.TeeReader(in, io.MultiWriter(out, bar)))
 }
 
 func (a *app) showBackup(path string, info store.Backup) error {

@@ -4,12 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"log"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/httpapi"
@@ -128,4 +134,76 @@ func TestBackupAndRestore(t *testing.T) {
 	if strings.Count(out, "\n") != 1 || !strings.Contains(out, `"text":"three"`) {
 		t.Errorf("leased: %s", out)
 	}
+}
+
+// TestBackupGoesOn cuts the connection in the middle of a backup: the same command goes on, of the same moment, though the server was written to.
+func TestBackupGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	address, stop := serveDir(t, filepath.Join(dir, "data"))
+	defer stop()
+	t.Setenv("HOLT_SERVER", address)
+	mustHolt(t, "topic", "create", "jobs", "--partitions", "1")
+	const n = 3
+	for range n {
+		if code, _, errs := holt(t, strings.Repeat("x", 900_000), "publish", "jobs"); code != exitDone {
+			t.Fatal(errs)
+		}
+	}
+	target, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	left := int64(1_500_000) // bytes that pass before the connection is cut
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		asked = append(asked, r.Request.URL.RawQuery)
+		if left > 0 {
+			body := r.Body
+			r.Body = struct {
+				io.Reader
+				io.Closer
+			}{io.MultiReader(io.LimitReader(body, left), iotest.ErrReader(io.ErrUnexpectedEOF)), body}
+		}
+		return nil
+	}
+	cutting := httptest.NewServer(proxy)
+	defer cutting.Close()
+	backups := filepath.Join(dir, "backups")
+	if err := os.Mkdir(backups, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := holt(t, "", "backup", backups, "--server", cutting.URL); code == exitDone || !strings.Contains(errs, "goes on") {
+		t.Fatalf("cut: exit %d: %s", code, errs)
+	}
+	mustHolt(t, "publish", "jobs", "later")
+	left = 0
+	mustHolt(t, "backup", backups, "--server", cutting.URL)
+	if len(asked) != 2 || asked[0] != "" || !strings.Contains(asked[1], "offset=1") {
+		t.Errorf("asked for %q", asked)
+	}
+	names, err := filepath.Glob(filepath.Join(backups, "*"))
+	if err != nil || len(names) != 1 || !strings.HasSuffix(names[0], backupExt) {
+		t.Fatalf("files %v, %v", names, err)
+	}
+	copied := filepath.Join(dir, "copy")
+	mustHolt(t, "restore", names[0], "--data", copied)
+	restored, end := serveDir(t, copied)
+	defer end()
+	if out := mustHolt(t, "read", "jobs", "-o", "name", "--server", restored); strings.Count(out, "\n") != n {
+		t.Errorf("restored: %s", out)
+	}
+
+	// What the server cannot go on with is begun anew.
+	old := filepath.Join(dir, "old"+backupExt)
+	whole, err := os.ReadFile(names[0])
+	if err == nil {
+		err = os.WriteFile(old+partExt, whole[:len(whole)/2], 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustHolt(t, "backup", old)
+	mustHolt(t, "restore", old, "--check")
 }

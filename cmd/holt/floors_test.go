@@ -26,6 +26,7 @@ var floors = []struct {
 	{"dlq", "what operators do with dead letters, over the queue's own primitives"},
 	{"queue", "the facade: what its sub-packages do, for callers above"},
 	{"queue/redrive", "what jobs over dead letters are to do and have done"},
+	{"queue/backup", "copies of the store, which it is given"},
 	{"queue/definition queue/topology", "changes definitions and has what is at work follow; and draws what is at work, with who talks to it"},
 	{"queue/admit", "refuses what is over a limit, whatever it is about"},
 	{"queue/retain", "what may go is for definitions, indexes and groups to say; groups come to it as an interface"},

@@ -18,33 +18,86 @@ const stretchBytes = 64 << 20
 
 var _ store.Backer = (*Store)(nil)
 
-// Backup implements store.Backer. Everything is read at one commit sequence, which the store keeps readable until it returns.
-func (s *Store) Backup(ctx context.Context, w io.Writer) (store.Backup, error) {
-	info, err := s.backup(ctx, w)
+// snapshot is what the store keeps readable at one commit sequence. It implements store.Snapshot.
+type snapshot struct {
+	s    *Store
+	info store.Backup
+}
+
+// Snapshot implements store.Backer.
+func (s *Store) Snapshot(ctx context.Context) (store.Snapshot, error) {
+	err := ctx.Err()
+	if err == nil {
+		err = s.beginCall()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	defer s.calls.Done()
+	if err := s.catchUp(); err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	s.mu.Lock()
+	seq := s.inBadger
+	s.readers.begin(seq)
+	s.mu.Unlock()
+	return &snapshot{s, store.Backup{
+		Engine: "badger", Sequence: seq, Opens: s.opens, At: time.Now().UTC().Truncate(time.Millisecond), About: s.Health().Used,
+	}}, nil
+}
+
+// Info implements store.Snapshot.
+func (p *snapshot) Info() store.Backup { return p.info }
+
+// Close implements store.Snapshot.
+func (p *snapshot) Close() {
+	p.s.mu.Lock()
+	p.s.readers.end(p.info.Sequence)
+	p.s.mu.Unlock()
+}
+
+// Copy implements store.Snapshot.
+func (p *snapshot) Copy(ctx context.Context, w io.Writer, from int64) (store.Backup, error) {
+	info := p.info
+	err := p.s.beginCall()
+	if err == nil {
+		defer p.s.calls.Done()
+		skip := &skipping{w: w, left: from}
+		if info, err = p.copy(ctx, skip); err == nil && skip.left > 0 {
+			err = invalid("there are %d bytes fewer than %d", skip.left, from)
+		}
+	}
 	if err != nil {
 		return info, fmt.Errorf("backup: %w", err)
 	}
 	return info, nil
 }
 
-func (s *Store) backup(ctx context.Context, w io.Writer) (info store.Backup, err error) {
-	if err := s.catchUp(); err != nil {
-		return info, err
+// skipping leaves the first bytes out.
+type skipping struct {
+	w    io.Writer
+	left int64
+}
+
+func (s *skipping) Write(b []byte) (int, error) {
+	n := int(min(s.left, int64(len(b))))
+	s.left -= int64(n)
+	if n == len(b) {
+		return n, nil
 	}
-	m, err := s.beginRead(func() {})
-	if err != nil {
-		return info, err
-	}
-	seq := m.seq
-	defer s.endRead(seq)
-	info = store.Backup{Engine: "badger", Sequence: seq, Opens: s.opens, At: time.Now().UTC().Truncate(time.Millisecond), About: s.Health().Used}
+	m, err := s.w.Write(b[n:])
+	return n + m, err
+}
+
+func (p *snapshot) copy(ctx context.Context, w io.Writer) (info store.Backup, err error) {
+	info = p.info
 	out, err := beginCopy(w, info)
 	if err != nil {
 		return info, err
 	}
 	var at []byte // the first key that is still to be copied
 	for more := true; more; {
-		if at, more, err = s.copyStretch(ctx, seq, at, out); err != nil {
+		if at, more, err = p.s.copyStretch(ctx, info.Sequence, at, out); err != nil {
 			return info, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -58,7 +59,7 @@ func TestBackupUnderLoadIsAPrefix(t *testing.T) {
 	wg.Go(func() {
 		defer close(done)
 		var err error
-		if info, err = s.Backup(bg, signalling(&copied, begun)); err != nil {
+		if info, err = backup(s, bg, signalling(&copied, begun)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -99,6 +100,16 @@ func TestBackupUnderLoadIsAPrefix(t *testing.T) {
 	mustCommit(t, r, both(end, 10)) // and it goes on
 }
 
+// backup takes a snapshot and copies all of it.
+func backup(s *Store, ctx context.Context, w io.Writer) (store.Backup, error) {
+	p, err := s.Snapshot(ctx)
+	if err != nil {
+		return store.Backup{}, err
+	}
+	defer p.Close()
+	return p.Copy(ctx, w, 0)
+}
+
 // signalling closes begun when the first byte is written.
 func signalling(to *bytes.Buffer, begun chan struct{}) *firstByte {
 	return &firstByte{to: to, begun: begun}
@@ -128,7 +139,7 @@ func TestRestoredDefinitions(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if _, err := s.Backup(bg, &b); err != nil {
+	if _, err := backup(s, bg, &b); err != nil {
 		t.Fatal(err)
 	}
 	r, dir := restored(t, b.Bytes(), "secret")
@@ -166,7 +177,7 @@ func TestDamagedBackupIsRefused(t *testing.T) {
 		mustCommit(t, s, both(store.Offset(i), 100))
 	}
 	var b bytes.Buffer
-	if _, err := s.Backup(bg, &b); err != nil {
+	if _, err := backup(s, bg, &b); err != nil {
 		t.Fatal(err)
 	}
 	whole := b.Bytes()
@@ -212,11 +223,11 @@ func TestBackupStops(t *testing.T) {
 	mustCommit(t, s, both(0, 10))
 	ctx, cancel := context.WithCancel(bg)
 	cancel()
-	if _, err := s.Backup(ctx, new(bytes.Buffer)); !errors.Is(err, context.Canceled) {
+	if _, err := backup(s, ctx, new(bytes.Buffer)); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	full := errors.New("full")
-	if _, err := s.Backup(bg, failing{full}); !errors.Is(err, full) {
+	if _, err := backup(s, bg, failing{full}); !errors.Is(err, full) {
 		t.Errorf("the writer's error: %v", err)
 	}
 	if len(s.readers.open) != 0 {
@@ -225,7 +236,7 @@ func TestBackupStops(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Backup(bg, new(bytes.Buffer)); !errors.Is(err, store.ErrClosed) {
+	if _, err := backup(s, bg, new(bytes.Buffer)); !errors.Is(err, store.ErrClosed) {
 		t.Errorf("closed: %v", err)
 	}
 }
@@ -246,7 +257,7 @@ func TestBackupOfLargeUnitsAndTrims(t *testing.T) {
 	mustCommit(t, s, store.Unit{{Log: 1, Append: []store.Batch{testBatch(0, 10, 100)}, Entries: entries}})
 	mustCommit(t, s, store.Unit{{Log: 1, Append: []store.Batch{testBatch(10, 10, 100)}, Start: 12}})
 	var b bytes.Buffer
-	if _, err := s.Backup(bg, &b); err != nil {
+	if _, err := backup(s, bg, &b); err != nil {
 		t.Fatal(err)
 	}
 	r, _ := restored(t, b.Bytes())
@@ -278,4 +289,45 @@ func FuzzCheckCopy(f *testing.F) {
 			t.Log("another whole copy") // possible, with luck with checksums
 		}
 	})
+}
+
+// TestCopyOfAMomentIsTheSame cuts a copy at many places and goes on behind its whole frames, while the store is written, trimmed and collected.
+func TestCopyOfAMomentIsTheSame(t *testing.T) {
+	s := mustOpen(t, testConfig(filepath.Join(tempDir(t), "data")))
+	defer s.Close()
+	fill(t, s, 1, 3000, 1000)
+	p, err := s.Snapshot(bg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var whole bytes.Buffer
+	if _, err := p.Copy(bg, &whole, 0); err != nil {
+		t.Fatal(err)
+	}
+	mustCommit(t, s, store.Unit{{Log: 1, Start: 2990}})
+	if err := s.sweep(bg); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, 1, 1000, 1000)
+	for _, cut := range []int{0, 5, len(copyMagic) + 3, 400, 1 << 20, whole.Len() - 3, whole.Len()} {
+		some := bytes.Clone(whole.Bytes()[:cut])
+		info, there, err := WholeFrames(bytes.NewReader(some))
+		if cut < 400 {
+			if !errors.Is(err, ErrDamagedCopy) {
+				t.Errorf("cut at %d: %v", cut, err)
+			}
+			continue
+		}
+		if err != nil || info.Tag() != p.Info().Tag() || there == 0 || there > int64(cut) {
+			t.Fatalf("cut at %d: %+v, %d bytes in whole frames, %v", cut, info, there, err)
+		}
+		rest := bytes.NewBuffer(some[:there])
+		if _, err := p.Copy(bg, rest, there); err != nil || !bytes.Equal(rest.Bytes(), whole.Bytes()) {
+			t.Errorf("cut at %d: %v; the two parts are not the whole", cut, err)
+		}
+	}
+	if _, err := p.Copy(bg, io.Discard, int64(whole.Len())+1); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("behind the end: %v", err)
+	}
 }

@@ -123,6 +123,8 @@ type copyReader struct {
 	buf   []byte
 	info  store.Backup
 	seen  copyEnd
+
+	length int64 // bytes read
 }
 
 func damagedCopy(format string, args ...any) error {
@@ -139,6 +141,7 @@ func openCopy(r io.Reader) (*copyReader, error) {
 		return nil, damagedCopy("it does not begin as a backup of format 1 does")
 	}
 	c.sum.Write(magic)
+	c.length = int64(len(magic))
 	kind, payload, err := c.next()
 	if err != nil {
 		return nil, err
@@ -190,6 +193,7 @@ func (c *copyReader) read(b []byte) error {
 		return err
 	}
 	c.sum.Write(b)
+	c.length += int64(len(b))
 	return nil
 }
 
@@ -272,4 +276,22 @@ func (c *copyReader) whole() store.Backup {
 	info := c.info
 	info.Keys, info.Bytes = c.seen.Keys, c.seen.Bytes
 	return info
+}
+
+// WholeFrames reads the beginning of a copy that was cut short: what it says of itself, and how many bytes its whole frames take, after which
+// the rest can be appended. Errors: ErrDamagedCopy (not even the head is whole), ErrForeign, r's.
+func WholeFrames(r io.Reader) (info store.Backup, length int64, err error) {
+	c, err := openCopy(r)
+	if err != nil {
+		return store.Backup{}, 0, err
+	}
+	for {
+		length = c.length
+		switch _, _, err := c.next(); {
+		case errors.Is(err, ErrDamagedCopy):
+			return c.info, length, nil
+		case err != nil:
+			return c.info, length, err
+		}
+	}
 }

@@ -1,0 +1,113 @@
+// Package backup takes copies of the store, one at a time.
+//
+// It guarantees that a copy which broke off can be gone on with for KeepFor, at the byte where it ended: the moment it is of stays as it was. That holds back
+// space, so it ends with the next copy of another moment, when the time is over, or when the broker stops.
+//
+// The caller owes it Close before the store's.
+package backup
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/holtmq/holt/queue/store"
+)
+
+// KeepFor is how long the moment of a copy that broke off is kept.
+const KeepFor = 5 * time.Minute
+
+// Errors of Copy.
+var (
+	ErrBusy = errors.New("another backup is under way")
+	ErrGone = errors.New("the moment of this backup is not kept any more: begin a new one")
+)
+
+// Place is where a copy is to go on: its moment, as store.Backup.Tag names it, and the bytes of it that are there. The zero Place is the beginning of a new one.
+type Place struct {
+	Moment string
+	Offset int64
+}
+
+// Keeper takes copies of one store.
+type Keeper struct {
+	mu     sync.Mutex
+	busy   bool
+	closed bool
+	kept   store.Snapshot // of a copy that broke off; nil: none
+	timer  *time.Timer    // lets go of it
+}
+
+// Copy writes a copy, or what is missing of one behind a place; begin is told of its moment before anything is written, and returns where to.
+// Errors: ErrBusy, ErrGone, those of store.Backer and store.Snapshot.
+func (k *Keeper) Copy(ctx context.Context, s store.Backer, at Place, begin func(store.Backup) io.Writer) (store.Backup, error) {
+	p, err := k.take(ctx, s, at.Moment)
+	if err != nil {
+		return store.Backup{}, err
+	}
+	info, err := p.Copy(ctx, begin(p.Info()), at.Offset)
+	k.done(p, err == nil)
+	return info, err
+}
+
+// take returns the moment that is kept, or a new one.
+func (k *Keeper) take(ctx context.Context, s store.Backer, moment string) (p store.Snapshot, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.closed:
+		return nil, store.ErrClosed
+	case k.busy:
+		return nil, ErrBusy
+	case moment == "":
+		k.forget()
+		if p, err = s.Snapshot(ctx); err != nil {
+			return nil, err
+		}
+	case k.kept == nil || k.kept.Info().Tag() != moment:
+		return nil, ErrGone
+	default:
+		p, k.kept = k.kept, nil
+		k.timer.Stop()
+	}
+	k.busy = true
+	return p, nil
+}
+
+// done keeps the moment of a copy that broke off.
+func (k *Keeper) done(p store.Snapshot, whole bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.busy = false
+	if whole || k.closed {
+		p.Close()
+		return
+	}
+	k.kept = p
+	k.timer = time.AfterFunc(KeepFor, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.kept == p {
+			k.forget()
+		}
+	})
+}
+
+// forget lets go of what is kept. The caller holds mu.
+func (k *Keeper) forget() {
+	if k.kept != nil {
+		k.timer.Stop()
+		k.kept.Close()
+		k.kept = nil
+	}
+}
+
+// Close lets go of what is kept. A copy under way ends by its context.
+func (k *Keeper) Close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	k.forget()
+}
