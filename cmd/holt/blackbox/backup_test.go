@@ -106,6 +106,8 @@ func upTo(events []bb.Event, call, first time.Duration) (out []bb.Event) {
 		switch {
 		case e.Call >= first:
 			continue
+		case e.Op == bb.Lease && e.Ret > first: // what it gave may be of later
+			e.Out, e.Items = bb.Unknown, nil
 		case e.Ret > call && e.Op != bb.Lease: // what a lease gave was given; the copy may have forgotten that
 			e.Items = slices.Clone(e.Items)
 			for i := range e.Items {
