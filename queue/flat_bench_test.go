@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -13,7 +14,9 @@ import (
 )
 
 // These show that a lease, its ack, an extend and a group's detail cost the same whatever else there is: backlog, partitions, parked calls, groups.
-// One worker, one record at a time, the store in memory.
+// One worker, one record at a time, the store in memory or what HOLT_BENCH_ENGINE names.
+
+func flatEngine() string { return cmp.Or(os.Getenv("HOLT_BENCH_ENGINE"), "memory") }
 
 // flat measures the operations on a broker, whose topic it fills with what they take.
 func flat(b *testing.B, br *queue.Broker) {
@@ -94,7 +97,7 @@ func backlogs(b *testing.B) []int {
 func BenchmarkFlatBacklog(b *testing.B) {
 	for _, backlog := range backlogs(b) {
 		b.Run(fmt.Sprint("records=", backlog), func(b *testing.B) {
-			br := openBench(b, "memory", 1)
+			br := openBench(b, flatEngine(), 1)
 			fill(b, br, backlog)
 			flat(b, br)
 		})
@@ -131,7 +134,7 @@ func heapBytes() int64 {
 func BenchmarkFlatPartitions(b *testing.B) {
 	for _, partitions := range []int{1, 10, 100, 1000} {
 		b.Run(fmt.Sprint("partitions=", partitions), func(b *testing.B) {
-			br := openBench(b, "memory", partitions)
+			br := openBench(b, flatEngine(), partitions)
 			for range 2000 {
 				fill(b, br, 10) // each request goes to one partition
 			}
@@ -143,7 +146,7 @@ func BenchmarkFlatPartitions(b *testing.B) {
 func BenchmarkFlatWaiters(b *testing.B) {
 	for _, waiters := range []int{0, 100, 10_000} {
 		b.Run(fmt.Sprint("parked=", waiters), func(b *testing.B) {
-			br := openBench(b, "memory", 4)
+			br := openBench(b, flatEngine(), 4)
 			defer park(b, br, waiters)()
 			fill(b, br, 1000)
 			flat(b, br)
@@ -185,7 +188,7 @@ func park(b *testing.B, br *queue.Broker, waiters int) (unpark func()) {
 func BenchmarkFlatGroups(b *testing.B) {
 	for _, groups := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprint("groups=", groups), func(b *testing.B) {
-			br := openBench(b, "memory", 1)
+			br := openBench(b, flatEngine(), 1)
 			for i := range groups - 1 {
 				_, _, err := br.PutGroup(context.Background(), fmt.Sprint("idle", i), queue.Condition{}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
 					c.Topics = []string{"t"}

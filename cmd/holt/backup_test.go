@@ -143,7 +143,7 @@ func TestBackupGoesOn(t *testing.T) {
 	defer stop()
 	t.Setenv("HOLT_SERVER", address)
 	mustHolt(t, "topic", "create", "jobs", "--partitions", "1")
-	const n = 3
+	const n = 40 // more bytes than fit into the sockets on the way
 	for range n {
 		if code, _, errs := holt(t, strings.Repeat("x", 900_000), "publish", "jobs"); code != exitDone {
 			t.Fatal(errs)

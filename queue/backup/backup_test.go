@@ -106,6 +106,28 @@ func TestCopyGoesOnWhereItBrokeOff(t *testing.T) {
 	})
 }
 
+// TestGoesOnBeforeTheBreakIsNoticed goes on with a copy that the server believes to be under way.
+func TestGoesOnBeforeTheBreakIsNoticed(t *testing.T) {
+	var k Keeper
+	e := new(engine)
+	_, err := k.Copy(t.Context(), e, Place{}, func(b store.Backup) io.Writer {
+		rest := &cut{n: 100}
+		_, err := k.Copy(t.Context(), e, Place{b.Tag(), 5}, func(store.Backup) io.Writer {
+			if _, err := k.Copy(t.Context(), e, Place{b.Tag(), 5}, nil); !errors.Is(err, ErrBusy) {
+				t.Errorf("a third one: %v", err)
+			}
+			return rest
+		})
+		if err != nil || rest.String() != text[5:] || e.open != 1 {
+			t.Errorf("%v: %q, %d moments are kept", err, rest.String(), e.open)
+		}
+		return &cut{n: 5}
+	})
+	if !errors.Is(err, errCut) || e.made != 1 || e.open != 0 {
+		t.Errorf("%v, %d moments made, %d kept", err, e.made, e.open)
+	}
+}
+
 func TestOneCopyAtATime(t *testing.T) {
 	var k Keeper
 	e := new(engine)
