@@ -444,10 +444,11 @@ func refused(err error) bool {
 	return false
 }
 
-// failed judges the error of a call: unknown is right only where a fault strikes.
+// failed judges the error of a call: unknown is right only where a fault strikes, or while a partition rests that could not be read.
 func (w *world) failed(call string, err error) {
 	w.note("%s: %v", call, err)
-	if !w.armed && !w.reading && !refused(err) {
+	rests := w.now() < w.restless && errors.Is(err, store.ErrCorrupt)
+	if !w.armed && !w.reading && !rests && !refused(err) {
 		w.violated("I18 unknown", "%s without a fault: %v", call, err)
 	}
 	if errors.Is(err, store.ErrInvalid) || strings.Contains(fmt.Sprint(err), store.ErrInvalid.Error()) {
