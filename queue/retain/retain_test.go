@@ -154,17 +154,17 @@ func TestPacesEndWithTheirPartitions(t *testing.T) {
 		}
 		h := &host{topics: map[string]Topic{"a": topic(a), "b": topic(b)}}
 		k := New(Config{Host: h, Committer: s.c, Logger: slog.New(slog.DiscardHandler), Every: time.Minute})
-		ctx, cancel := context.WithCancel(s.t.Context())
-		defer cancel()
-		go k.Thin(ctx)
-		time.Sleep(90 * time.Second)
-		synctest.Wait()
+		thin := func(d time.Duration) {
+			ctx, cancel := context.WithTimeout(s.t.Context(), d)
+			defer cancel()
+			k.Thin(ctx)
+		}
+		thin(90 * time.Second)
 		if len(k.paces) != 2 {
 			t.Errorf("%d paces of 2 partitions", len(k.paces))
 		}
 		delete(h.topics, "a")
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
+		thin(2 * time.Minute)
 		if len(k.paces) != 1 || k.paces[2] == nil {
 			t.Errorf("paces %v once a topic is gone", k.paces)
 		}
