@@ -20,6 +20,9 @@ const never = 1000 * time.Hour
 
 // TestConformanceBehind runs the suite on stores of which Badger gets nothing by itself.
 func TestConformanceBehind(t *testing.T) {
+	if raceEnabled {
+		t.Skip("NOT RUN with the race detector, under which it takes minutes: TestConformance is")
+	}
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		cfg := testConfig(filepath.Join(tempDir(t), "data"))
 		cfg.applyAfter = never
