@@ -358,6 +358,11 @@ func sameFill(ctx context.Context, l store.Log, want []store.Batch, from store.O
 	if !ok {
 		return nil
 	}
+	all := 1 // and so no more memory than can be filled
+	for _, b := range want {
+		all += len(b.Bytes)
+	}
+	limit = min(limit, all)
 	into := bytes.Repeat([]byte{0xa5}, limit)
 	got, err := f.Fill(ctx, from, into)
 	if err != nil {
