@@ -15,6 +15,7 @@ import (
 	"github.com/holtmq/holt/client"
 	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/backup"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/store/badger"
 )
@@ -39,7 +40,8 @@ func (a *app) newBackupCommand() *cobra.Command {
 		Use: "backup FILE|DIR", Short: "Copy a running server into a file", Args: takes(1, 1),
 		Long: "Copy a running server, all topics and groups as they are at one moment, into FILE, or into a new file in DIR; \"-\" is standard\n" +
 			"output. The server goes on meanwhile. The file gets its name when it is whole, checked and on stable storage. One that\n" +
-			"breaks off stays as FILE.part: the same command within five minutes goes on where it ended, later it begins anew. It holds every record and the server's secrets: keep it as you keep the data.",
+			"breaks off stays as FILE.part: the same command within five minutes goes on where it ended, later it begins anew. It holds\n" +
+			"every record and the server's secrets: keep it as you keep the data.",
 		Example: "  holt backup /var/backups/holt\n" +
 			"  holt backup - | zstd > holt.zst",
 		RunE: func(cmd *cobra.Command, args []string) error { return a.backup(cmd.Context(), args[0]) },
@@ -71,10 +73,13 @@ func (a *app) backup(ctx context.Context, target string) error {
 	return a.backupTo(ctx, c, target)
 }
 
-// newBackup names a backup in a directory: the newest one there that broke off, or a new one.
+// newBackup names a backup in a directory: the newest one there, if it broke off so lately that it can be gone on with, or a new one.
 func newBackup(dir string) string {
 	if parts, err := filepath.Glob(filepath.Join(dir, "holt-*"+backupExt+partExt)); err == nil && len(parts) > 0 {
-		return strings.TrimSuffix(parts[len(parts)-1], partExt) // they are sorted, and so by time
+		last := parts[len(parts)-1] // they are sorted, and so by time
+		if fi, err := os.Stat(last); err == nil && time.Since(fi.ModTime()) < backup.KeepFor {
+			return strings.TrimSuffix(last, partExt)
+		}
 	}
 	return filepath.Join(dir, "holt-"+time.Now().UTC().Format("20060102T150405Z")+backupExt)
 }
