@@ -332,14 +332,12 @@ func paragraphs(s string) (out []string) {
 	return out
 }
 
-// quantity is a text of a number and its unit, taken apart.
+// amount is a text as in "1.7 ms" or "12m 19s", taken apart: its second part is written small.
 type amount struct{ Number, Unit string }
 
 func quantity(s string) amount {
-	if i := strings.LastIndexByte(s, ' '); i > 0 && !strings.ContainsAny(s[i+1:], "0123456789") {
-		return amount{s[:i], s[i+1:]}
-	}
-	return amount{Number: s}
+	number, unit, _ := strings.Cut(s, " ")
+	return amount{number, unit}
 }
 
 // inline splits a line of Markdown into plain text, code and bold.

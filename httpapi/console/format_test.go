@@ -32,3 +32,12 @@ func TestBackoffText(t *testing.T) {
 		}
 	}
 }
+
+// A tile has room for one large word; what follows is small.
+func TestQuantity(t *testing.T) {
+	for text, want := range map[string]amount{"1.7 ms": {"1.7", "ms"}, "12m 19s": {"12m", "19s"}, "70.2 MiB": {"70.2", "MiB"}, "–": {Number: "–"}} {
+		if got := quantity(text); got != want {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
+}

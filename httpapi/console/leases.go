@@ -3,6 +3,7 @@ package console
 import (
 	"net/url"
 	"sort"
+	"strconv"
 	"time"
 
 	"github.com/holtmq/holt/client/api"
@@ -12,12 +13,18 @@ import (
 type recordsPage struct {
 	G      *groupView
 	State  string
-	Items  []api.GroupRecord
+	Items  []recordRow
 	Query  url.Values
 	Next   string
 	Sort   string
 	Member string
 	Cut    bool // there are more leases than were looked at
+}
+
+// recordRow is an unsettled record in a list.
+type recordRow struct {
+	api.GroupRecord
+	Why api.Why // of an available one: what it waits for
 }
 
 // recordsOfPage is how many records a page lists.
@@ -43,10 +50,26 @@ func showRecords(v *visit) error {
 	if err != nil {
 		return err
 	}
-	d.Items, d.Next = list.Items, list.NextCursor
+	d.Next = list.NextCursor
+	for _, r := range list.Items {
+		row := recordRow{GroupRecord: r}
+		if d.State == "available" {
+			row.Why = v.waitsFor(name, &r)
+		}
+		d.Items = append(d.Items, row)
+	}
 	p := v.groupPage(name, "Records of "+name, "records", d)
 	p.Tabs = v.groupTabs(g, "records")
 	return v.render(p)
+}
+
+// waitsFor asks what a record waits for; a list has room for no more than a word where that cannot be told, as when it was settled just now.
+func (v *visit) waitsFor(group string, r *api.GroupRecord) api.Why {
+	one, err := read[api.GroupRecordDetail](v, get(nil, "groups", group, "records", r.Topic, strconv.Itoa(r.Partition), strconv.FormatInt(r.Offset, 10)))
+	if err != nil {
+		return api.Why{Detail: "–"}
+	}
+	return one.Why
 }
 
 // maxLeases is how many leases are sorted by their deadline.
@@ -68,7 +91,7 @@ func showLeases(v *visit) error {
 	d.Cut = list.NextCursor != ""
 	for _, r := range list.Items {
 		if d.Member == "" || r.Member == d.Member {
-			d.Items = append(d.Items, r)
+			d.Items = append(d.Items, recordRow{GroupRecord: r})
 		}
 	}
 	switch d.Sort {

@@ -72,9 +72,30 @@ func (v *visit) errorsOf(group string, filter url.Values, limit int) ([]letterGr
 
 func plainInt(n int) string { return strings.ReplaceAll(num(n), ",", "") }
 
-// newestErrors are the error groups of all groups with open dead letters, the one that died last first.
-func (v *visit) newestErrors(s *snapshot, most int) ([]letterGroup, error) {
-	const asked = 20
+// letterOrders are the orders of error groups by their names in ?sort=; "" is the one that died last first.
+var letterOrders = map[string]func(a, b *letterGroup) bool{
+	"":      func(a, b *letterGroup) bool { return a.LastAt.After(b.LastAt) },
+	"most":  func(a, b *letterGroup) bool { return a.Count > b.Count },
+	"newer": func(a, b *letterGroup) bool { return a.FirstAt.After(b.FirstAt) },
+}
+
+// byUrgency puts new errors first, the one with the most letters before the others: what somebody who was just woken wants to see. Then come those that died last.
+func byUrgency(a, b *letterGroup) bool {
+	switch {
+	case a.New != b.New:
+		return a.New
+	case a.New:
+		return a.Count > b.Count
+	}
+	return a.LastAt.After(b.LastAt)
+}
+
+// openErrors are the error groups of all groups with open dead letters in an order, most of them at most.
+func (v *visit) openErrors(s *snapshot, most int, less func(a, b *letterGroup) bool) ([]letterGroup, error) {
+	const (
+		asked = 20  // groups
+		each  = 200 // errors of a group, the largest first: a new one may still be small
+	)
 	var out []letterGroup
 	n := 0
 	for _, g := range s.byTrouble() {
@@ -82,13 +103,13 @@ func (v *visit) newestErrors(s *snapshot, most int) ([]letterGroup, error) {
 			continue
 		}
 		n++
-		got, err := v.errorsOf(g.Name, nil, most)
+		got, err := v.errorsOf(g.Name, nil, each)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, got...)
 	}
-	sort.SliceStable(out, func(i, j int) bool { return out[i].LastAt.After(out[j].LastAt) })
+	sort.SliceStable(out, func(i, j int) bool { return less(&out[i], &out[j]) })
 	out = out[:min(len(out), most)]
 	for i := range out {
 		out[i].Spark = v.c.sparks.of(v, out[i].Group, out[i].Value)
@@ -96,7 +117,7 @@ func (v *visit) newestErrors(s *snapshot, most int) ([]letterGroup, error) {
 	return out, nil
 }
 
-// showAllLetters shows the dead letters of all groups by their errors.
+// showAllLetters shows the dead letters of all groups by their errors: ?sort=most, newer.
 func showAllLetters(v *visit) error {
 	s, err := v.c.sampler.get(v.r.Context())
 	if err != nil {
@@ -105,14 +126,19 @@ func showAllLetters(v *visit) error {
 	d := struct {
 		Groups []groupView
 		Errors []letterGroup
-	}{}
+		Sort   string
+	}{Sort: v.r.URL.Query().Get("sort")}
+	less, known := letterOrders[d.Sort]
+	if !known {
+		d.Sort, less = "", letterOrders[""]
+	}
 	for _, g := range s.groups {
 		if g.Totals.DeadLetters > 0 {
 			d.Groups = append(d.Groups, g)
 		}
 	}
 	sort.SliceStable(d.Groups, func(i, j int) bool { return d.Groups[i].Totals.DeadLetters > d.Groups[j].Totals.DeadLetters })
-	if d.Errors, err = v.newestErrors(s, 50); err != nil {
+	if d.Errors, err = v.openErrors(s, 50, less); err != nil {
 		return err
 	}
 	p := v.page("allletters", "Dead letters", d)

@@ -21,7 +21,7 @@ type overviewPage struct {
 	Typical, Slow string
 	Uptime        string
 	Deaths        string        // how many died lately
-	Letters       []letterGroup // new or growing groups of errors, across groups
+	Letters       []letterGroup // across groups, the most urgent first
 }
 
 // shownInTrouble is how many groups the overview lists.
@@ -52,7 +52,7 @@ func showOverview(v *visit) error {
 		}
 	}
 	d.Groups = d.Groups[:min(len(d.Groups), shownInTrouble)]
-	if d.Letters, err = v.newestErrors(s, 8); err != nil {
+	if d.Letters, err = v.openErrors(s, 8, byUrgency); err != nil {
 		return err
 	}
 	return v.render(v.page("overview", "Overview", d))

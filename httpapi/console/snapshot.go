@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/history"
 	"github.com/holtmq/holt/queue/store"
 )
@@ -59,6 +60,7 @@ type groupView struct {
 	Oldest                                                           time.Time // zero = nothing is unsettled
 	OldestAvailable                                                  time.Time // zero = nothing can be handed out
 	Trouble                                                          float64
+	Unattended                                                       bool    // records are available, and nobody takes them
 	Queueing, Handling                                               latency // from append to first hand-out, and from there to ack, nack or reject
 }
 
@@ -268,8 +270,25 @@ func viewGroup(g queue.GroupInfo, before *counts, now counts) groupView {
 		}
 	}
 	v.Queueing, v.Handling = newLatency(g.Measures.Queue, was.queue), newLatency(g.Measures.Handle, was.handle)
-	v.Trouble = v.trouble(now.at)
+	v.Trouble, v.Unattended = v.trouble(now.at), v.unattended(now.at)
 	return v
+}
+
+// attendedSpan is how long ago a worker of a share group may have been seen: between two leases it neither holds nor waits for anything.
+const attendedSpan = 30 * time.Second
+
+// unattended tells whether records could be handed out and no worker is there. One look is not enough for a quick worker, whose leases are over before the
+// next one: it counts, too, when something was handed out or when a member was seen.
+func (g *groupView) unattended(now time.Time) bool {
+	if g.Config.Paused || g.Totals.Available == 0 || g.Totals.Leased > 0 || g.Waiters > 0 || known(g.Leasing) > 0 {
+		return false
+	}
+	for _, m := range g.Members {
+		if g.Kind == catalog.KindOrdered || now.Sub(m.LastSeen) < attendedSpan {
+			return false // an ordered group's members are those whose session runs
+		}
+	}
+	return true
 }
 
 // trouble ranks groups: the age of what waits longest × how fast the backlog grows × how much comes again, and dead letters on top.

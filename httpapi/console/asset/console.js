@@ -146,5 +146,7 @@
     $$("[data-tail]", at).forEach(tail);
     $$("[data-chart]", at).forEach(chart);
   }
-  document.addEventListener("DOMContentLoaded", () => { showPaused(); boot(document); });
+  // on a narrow screen the navigation and the tabs are rows that scroll: show where one is
+  function showCurrent() { for (const a of $$("nav [aria-current]")) { const row = a.closest("nav"); row.scrollLeft = a.offsetLeft - row.offsetLeft - (row.clientWidth - a.offsetWidth) / 2; } }
+  document.addEventListener("DOMContentLoaded", () => { showPaused(); showCurrent(); boot(document); });
 })();

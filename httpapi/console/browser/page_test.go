@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -234,4 +235,36 @@ func TestLogin(t *testing.T) {
 	}
 	b.press("header button", "Log out")
 	b.see("h2", "Log in")
+}
+
+// A list of available records says which of them wait behind another one of their key, with a link to it.
+func TestWaitingBehindAKey(t *testing.T) {
+	w := newWorld(t, "", httpapi.Config{})
+	ctx := t.Context()
+	_, err := w.PutTopic(ctx, "orders", map[string]any{"partitions": 1})
+	w.must(err)
+	_, err = w.PutGroup(ctx, "billing", map[string]any{"topics": []string{"orders"}, "ordering": "key"})
+	w.must(err)
+	for _, key := range []string{"stuck", "stuck", "free"} {
+		w.must(w.Publish(ctx, "orders", client.Text("x"), client.Key(key)))
+	}
+	leased, err := w.Lease(ctx, "billing", client.LeaseOptions{})
+	w.must(err)
+	w.must(w.NackAfter(ctx, "billing", leased[0].Receipt, nil, time.Hour))
+	b := newTab(t, w)
+	b.open("groups/billing/records?state=available")
+	b.see("#list tr", "its key, behind 0/0")
+	b.see("#list tr", "a worker")
+	b.press("#list a", "0/0")
+	b.see("h1", "orders / 0 / 0")
+}
+
+// On a phone the navigation is a row that scrolls: the page one is on is in sight.
+func TestNavigationShowsWhereOneIs(t *testing.T) {
+	b := newTab(t, newWorld(t, "", httpapi.Config{}))
+	b.run(chromedp.EmulateViewport(390, 800))
+	for _, page := range []string{"history", "", "redrives"} {
+		b.open(page)
+		b.holds(`document.readyState === "complete" && (() => { const r = document.querySelector("nav.side [aria-current]").getBoundingClientRect(); return r.left >= 0 && r.right <= innerWidth; })()`)
+	}
 }
