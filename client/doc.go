@@ -8,6 +8,9 @@
 // A settle and new records can be one commit ([Client.SettleAndPublish], [Record.Publish] in a handler of
 // [Client.Work]): a pipeline of such steps has each effect once.
 //
+// Workers are [Client.Work] with a [Handler]: [Mux], [Handle] and [Typed] for records of several kinds and types, [Use] for what stands around all of
+// them. Package clienttest runs a server inside a test.
+//
 // Ordered groups are read with [Client.Consume]: each partition in order, committed after processing. [Client.Join], [Client.Poll] and
 // [Client.CommitOffsets] are what it is made of.
 //

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/holtmq/holt/client/api"
@@ -24,6 +25,50 @@ type LeaseOptions struct {
 func (c *Client) Lease(ctx context.Context, group string, o LeaseOptions) ([]*Record, error) {
 	records, _, err := c.lease(ctx, group, o, nil)
 	return records, err
+}
+
+// Leases iterates over records of group as it leases them, up to o.Max in a call, until ctx ends; when there are none it waits for as long as o.Wait in each
+// call (0 = 20 s). The loop settles each record, and extends its lease if that takes longer: [Client.Work] does both by itself. What was leased and not reached
+// when the loop ends is given back, uncounted. The last pair holds the error, if there was one; the end of ctx is none.
+func (c *Client) Leases(ctx context.Context, group string, o LeaseOptions) iter.Seq2[*Record, error] {
+	if o.Wait == 0 {
+		o.Wait = pollWait
+	}
+	return func(yield func(*Record, error) bool) {
+		for ctx.Err() == nil {
+			records, err := c.Lease(ctx, group, o)
+			if err != nil {
+				if ctx.Err() == nil {
+					yield(nil, err)
+				}
+				return
+			}
+			for i, r := range records {
+				if ctx.Err() != nil {
+					c.giveBack(ctx, group, records[i:])
+					return
+				}
+				if !yield(r, nil) {
+					c.giveBack(ctx, group, records[i+1:])
+					return
+				}
+			}
+		}
+	}
+}
+
+// giveBack releases records that a loop did not reach; ctx may have ended. What cannot be released comes again when its lease runs out.
+func (c *Client) giveBack(ctx context.Context, group string, records []*Record) {
+	if len(records) == 0 {
+		return
+	}
+	receipts := make([]string, len(records))
+	for i, r := range records {
+		receipts[i] = r.Receipt
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTry)
+	defer cancel()
+	_ = c.Release(ctx, group, receipts...)
 }
 
 // SettleAndLease settles first and then leases, in one call. Leases that were not settled are in the answer's Failed

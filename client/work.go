@@ -46,6 +46,7 @@ type workOptions struct {
 	member      string
 	grace       time.Duration
 	onError     func(error)
+	middleware  []Middleware
 }
 
 // Topics has Work lease from these topics only. It makes the group, and attaches what is missing, when needed.
@@ -90,7 +91,7 @@ func (c *Client) Work(ctx context.Context, group string, h Handler, opts ...Work
 		o.member = ownName()
 	}
 	w := &worker{
-		client: c, group: group, handler: h, workOptions: o, ctx: ctx,
+		client: c, group: group, handler: Chain(h, o.middleware...), workOptions: o, ctx: ctx,
 		held: make(chan struct{}, o.concurrency+o.prefetch), queue: make(chan task, o.concurrency+o.prefetch),
 	}
 	return w.run()

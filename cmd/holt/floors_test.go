@@ -19,6 +19,7 @@ var floors = []struct {
 }{
 	{"cmd/holt cmd/holt/blackbox", "wires everything by hand; and what tests the binary from outside"},
 	{"httpapi/console/browser", "drives the console from outside"},
+	{"client/clienttest", "a whole server for the tests of those who use the client, who are its only importers"},
 	{"httpapi", "speaks HTTP and knows no engine"},
 	{"httpapi/console", "pages for operators: what it does goes through the API above it, handed in"},
 	{"httpapi/trace", "trace contexts and spans know nothing of what they trace"},
