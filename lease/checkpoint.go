@@ -3,6 +3,7 @@ package lease
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 )
 
 // The first byte of every checkpoint; the last four are a CRC-32C of all before. One with redriven records is of the second version.
@@ -20,6 +21,32 @@ const (
 	keptFull // more than an available record never handed out
 	keptBack // redriven; in the second version only
 )
+
+// Snapshot copies what a checkpoint is made of: AppendCheckpoint of it, in whatever goroutine, gives what that of the window would give now, and costs far more
+// than the copy. It is good for nothing else.
+func (w *Window) Snapshot() *Window {
+	c := &Window{
+		epoch: w.epoch, end: w.end, shown: w.shown, slab: w.slab.snapshot(), queues: queues{blocks: slices.Clone(w.queues.blocks)},
+		first: w.first, held: w.held, back: w.back, counts: w.counts, ahead: slices.Clone(w.ahead), members: members{all: slices.Clone(w.members.all)},
+		past: past{floor: w.past.floor, except: slices.Clone(w.past.except), recent: slices.Clone(w.past.recent)},
+	}
+	for i, b := range c.queues.blocks {
+		c.queues.blocks[i] = new(*b)
+	}
+	return c
+}
+
+func (b *slab) snapshot() slab {
+	blocks := slices.Clone(b.blocks)
+	for i := range blocks {
+		x := &blocks[i]
+		x.recs, x.links, x.dies = slices.Clone(x.recs), slices.Clone(x.links), slices.Clone(x.dies)
+	}
+	return slab{blocks: blocks}
+}
+
+// keptLeast is the fewest bytes a record takes in a checkpoint.
+const keptLeast = 3
 
 // AppendCheckpoint appends the whole state to dst: what Restore makes an equal window of. Equal histories give equal bytes. What TakeDelta
 // has not taken yet is in it too, so take that first.
@@ -211,7 +238,9 @@ func (d *decoder) recent(floor Offset) []run {
 func (w *Window) restoreRecords(d *decoder, redriven bool) {
 	var names []uint32
 	base := Offset(0)
-	for n := d.uint(maxOffset); n > 0 && d.why == ""; n-- {
+	n := d.uint(maxOffset)
+	w.byOffset.reserve(int(min(n, uint64(len(d.b)/keptLeast))))
+	for ; n > 0 && d.why == ""; n-- {
 		at := base + Offset(d.uint(maxOffset))
 		base = at + 1
 		if d.why == "" && at >= w.end {

@@ -5,14 +5,17 @@ const resumed = 10_000
 
 // Expire turns over what is due at now, by time, at most MaxExpire records: leases past their deadline count as failed and their records
 // are available again at once, or die at the limit or past their ttl; deferred records are available. It appends the leases that ran out
-// to dst, says how many records became available, and whether more are due.
+// to dst, says how many records became available, and whether more may be due.
 func (w *Window) Expire(now int64, dst []Expired) (out []Expired, freed int, more bool) {
 	for n := 0; n < MaxExpire; n++ {
-		s := w.nextTimer()
-		if s == 0 || w.slab.rec(s).at > now {
+		if !w.anyDue(now) {
 			return dst, freed, false
 		}
+		s := w.timer(w.timers.first())
 		w.timers.pop()
+		if s == 0 { // what leases left behind that ended otherwise counts, too: there may be many
+			continue
+		}
 		r := w.slab.rec(s)
 		if r.state == Deferred {
 			w.journal.run(opDue, r.offset)
@@ -30,9 +33,10 @@ func (w *Window) Expire(now int64, dst []Expired) (out []Expired, freed int, mor
 		}
 		dst = append(dst, e)
 	}
-	s := w.nextTimer()
-	return dst, freed, s != 0 && w.slab.rec(s).at <= now
+	return dst, freed, w.anyDue(now)
 }
+
+func (w *Window) anyDue(now int64) bool { return w.timers.len() > 0 && w.timers.first().at <= now }
 
 // runOut ends a lease past its deadline.
 func (w *Window) runOut(now int64, s uint32, r *record) (dying, dropped bool) {
@@ -71,13 +75,16 @@ func (w *Window) due(s uint32, r *record) {
 	w.enter(s, r)
 }
 
-// NextDeadline is when Expire next has something to do, in milliseconds; false = nothing is leased or deferred.
+// NextDeadline is when Expire next has something to do, in milliseconds, or before, where more than MaxExpire leases ended before their time; false = nothing
+// is leased or deferred.
 func (w *Window) NextDeadline() (ms int64, ok bool) {
-	s := w.nextTimer()
-	if s == 0 {
+	for n := 0; n < MaxExpire && w.timers.len() > 0 && w.timer(w.timers.first()) == 0; n++ {
+		w.timers.pop()
+	}
+	if w.timers.len() == 0 {
 		return 0, false
 	}
-	return w.slab.rec(s).at, true
+	return w.timers.first().at, true
 }
 
 // Resume is called once after a restart, after the last Replay: time the process was down does not run against leases. Each gets the
@@ -149,15 +156,4 @@ func (w *Window) timer(m mark) uint32 {
 		return 0
 	}
 	return s
-}
-
-// nextTimer gives the record due first, its entry on top of the heap; 0 = none.
-func (w *Window) nextTimer() uint32 {
-	for w.timers.len() > 0 {
-		if s := w.timer(w.timers.first()); s != 0 {
-			return s
-		}
-		w.timers.pop()
-	}
-	return 0
 }

@@ -206,7 +206,7 @@ func (w *Window) reckon(s uint32, r *record, x *queue, q uint32) {
 		if w.gate == gateLimit {
 			l := w.queues.limited(q)
 			l.waiting++
-			*w.slab.node(s) = node{}
+			w.slab.setNode(s, node{})
 			l.root = w.pairMeld(l.root, s)
 		}
 	case Leased:

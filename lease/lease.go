@@ -9,6 +9,7 @@ const (
 	MaxLease      = 1024      // records of one Lease
 	MaxOverTTL    = 4096      // records over their ttl that one Lease settles on its way
 	MaxExpire     = 1000      // records one Expire turns over
+	MaxTrim       = 10_000    // records one TrimTo settles
 	MaxUnresolved = 1_000_000 // records between start and end that are not settled; at it only available-again ones go out
 	MaxRuns       = 1024      // run-length runs of settled outcomes kept to answer repeats
 	MaxAhead      = 1024      // run-length runs of records settled by place at or past end

@@ -22,29 +22,38 @@ func (w *Window) pairMeld(a, b uint32) uint32 {
 	}
 	x, y := w.slab.node(a), w.slab.node(b)
 	y.prev, y.sibling = a, x.child
-	if x.child != 0 {
-		w.slab.node(x.child).prev = b
-	}
+	w.slab.setPrev(x.child, b)
 	x.child = b
+	w.slab.setNode(a, x)
+	w.slab.setNode(b, y)
 	return a
+}
+
+// setPrev sets what a node has in front of it, if there is one.
+func (b *slab) setPrev(s, prev uint32) {
+	if s != 0 {
+		n := b.node(s)
+		n.prev = prev
+		b.setNode(s, n)
+	}
 }
 
 // pairRemove takes s out of the heap of root.
 func (w *Window) pairRemove(root, s uint32) uint32 {
-	n := *w.slab.node(s)
-	*w.slab.node(s) = node{}
+	n := w.slab.node(s)
+	w.slab.setNode(s, node{})
 	rest := w.pairChildren(n.child)
 	if s == root {
 		return rest
 	}
-	if p := w.slab.node(n.prev); p.child == s {
+	p := w.slab.node(n.prev)
+	if p.child == s {
 		p.child = n.sibling
 	} else {
 		p.sibling = n.sibling
 	}
-	if n.sibling != 0 {
-		w.slab.node(n.sibling).prev = n.prev
-	}
+	w.slab.setNode(n.prev, p)
+	w.slab.setPrev(n.sibling, n.prev)
 	return w.pairMeld(root, rest)
 }
 
@@ -52,24 +61,29 @@ func (w *Window) pairRemove(root, s uint32) uint32 {
 func (w *Window) pairChildren(first uint32) uint32 {
 	var pairs uint32 // melded ones, the last in front
 	for first != 0 {
-		a := first
-		b := w.slab.node(a).sibling
-		first = 0
-		*w.slab.node(a) = node{child: w.slab.node(a).child}
+		a, b := first, w.slab.node(first).sibling
+		first = w.loosen(a)
 		if b != 0 {
-			first = w.slab.node(b).sibling
-			*w.slab.node(b) = node{child: w.slab.node(b).child}
+			first = w.loosen(b)
 		}
 		m := w.pairMeld(a, b)
-		w.slab.node(m).sibling = pairs
+		n := w.slab.node(m)
+		n.sibling = pairs
+		w.slab.setNode(m, n)
 		pairs = m
 	}
 	var root uint32
 	for pairs != 0 {
-		next := w.slab.node(pairs).sibling
-		w.slab.node(pairs).sibling = 0
+		next := w.loosen(pairs)
 		root = w.pairMeld(root, pairs)
 		pairs = next
 	}
 	return root
+}
+
+// loosen makes a node with its children a heap of its own, and gives its sibling.
+func (w *Window) loosen(s uint32) (sibling uint32) {
+	n := w.slab.node(s)
+	w.slab.setNode(s, node{child: n.child})
+	return n.sibling
 }

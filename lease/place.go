@@ -107,11 +107,15 @@ func (w *Window) Reset(to Offset) {
 }
 
 func (w *Window) reset(to Offset) {
-	w.skipTo(to)
-	kept := w.keptBelow(to)
-	for s := w.first; s != 0; s = w.slab.rec(s).next {
-		w.members.unref(w.slab.rec(s).member)
+	for s := w.first; s != 0; s = w.slab.rec(s).next { // all go at once
+		r := w.slab.rec(s)
+		if r.offset < to {
+			w.past.settle(r.offset, Skipped)
+		}
+		w.members.unref(r.member)
 	}
+	kept := w.keptBelow(to)
+	w.skipAhead(to)
 	w.shown = max(w.shown, w.end)
 	w.clear()
 	for _, k := range kept {
@@ -156,13 +160,21 @@ func (w *Window) keptBelow(to Offset) (out []kept) {
 	return out
 }
 
-// TrimTo says that the log begins at start now: what lies unsettled below is gone, and settled as skipped.
-func (w *Window) TrimTo(start Offset) {
+// TrimTo says that the log begins at start now: what lies unsettled below is gone, and settled as skipped, at most MaxTrim records a call; more says to call again.
+func (w *Window) TrimTo(start Offset) (more bool) {
 	if start <= w.Start() {
-		return
+		return false
+	}
+	s := w.first
+	for n := 0; s != 0 && n < MaxTrim; n++ {
+		s = w.slab.rec(s).next
+	}
+	if more = s != 0 && w.slab.rec(s).offset < start; more {
+		start = w.slab.rec(s).offset
 	}
 	w.journal.offset(opTrim, start)
 	w.skipTo(start)
+	return more
 }
 
 // SkipTo says that there are no records from End up to to: End moves there, at the cost of one. It stops at a record that was rejected ahead, whose dead

@@ -535,6 +535,9 @@ func (p *pair) replayed() string {
 	if !bytes.Equal(p.buf, p.shadow.AppendCheckpoint(nil)) {
 		return "the window of all deltas has another checkpoint"
 	}
+	if !bytes.Equal(p.buf, p.w.Snapshot().AppendCheckpoint(nil)) {
+		return "a snapshot has another checkpoint"
+	}
 	if !bytes.Equal(p.buf, p.restore().AppendCheckpoint(nil)) {
 		return "the window of checkpoint and deltas has another checkpoint"
 	}

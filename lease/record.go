@@ -35,7 +35,7 @@ const (
 // record is one unresolved record: 64 bytes, one cache line. Keys and ttls lie beside it and cost nothing where there are none.
 type record struct {
 	offset      Offset
-	at          int64 // deadline of a leased one, due time of a deferred one
+	at          int64 // deadline of a leased one, due time of a deferred one; of an available one see slab.node
 	leasedAt    int64 // of the last hand-out
 	length      uint32
 	member      uint32 // number of the last member's name; 0 = none
@@ -78,14 +78,13 @@ func aloneLink(key uint64) link { return link{alone, uint32(key), uint32(key >> 
 
 func (l *link) aloneKey() uint64 { return uint64(l.prev)<<32 | uint64(l.next) }
 
-// node places a record in the pairing heap of its key's available records.
+// node places an available record in the pairing heap of its key's, see slab.node.
 type node struct{ child, sibling, prev uint32 }
 
 // block is a piece of the slab; all but recs are made when first needed.
 type block struct {
 	recs  []record
 	links []link
-	nodes []node
 	dies  []int64
 }
 
@@ -146,7 +145,6 @@ func (b *slab) grow() {
 	f := &b.blocks[0]
 	f.recs = doubled(f.recs)
 	f.links = doubled(f.links)
-	f.nodes = doubled(f.nodes)
 	f.dies = doubled(f.dies)
 }
 
@@ -181,12 +179,15 @@ func (b *slab) link(s uint32) *link {
 	return &blk.links[s&(blockSlots-1)]
 }
 
-func (b *slab) node(s uint32) *node {
-	blk := &b.blocks[s>>blockShift]
-	if blk.nodes == nil {
-		blk.nodes = make([]node, len(blk.recs))
-	}
-	return &blk.nodes[s&(blockSlots-1)]
+// node gives the place of an available record in its key's heap. It lies where leased and deferred ones have their time and length, so it costs nothing.
+func (b *slab) node(s uint32) node {
+	r := b.rec(s)
+	return node{child: r.length, sibling: uint32(r.at), prev: uint32(r.at >> 32)}
+}
+
+func (b *slab) setNode(s uint32, n node) {
+	r := b.rec(s)
+	r.length, r.at = n.child, int64(n.prev)<<32|int64(n.sibling)
 }
 
 // dies gives the time at which the record's ttl is over; 0 = never.

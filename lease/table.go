@@ -51,6 +51,13 @@ func (t *table) put(key uint64, c uint32) {
 	t.place(key, c)
 }
 
+// reserve makes room for n numbers in all, so that they come without the table growing: most of what putting many costs.
+func (t *table) reserve(n int) {
+	if size := n*4/3 + 1; size > max(len(t.cells), tableMin) {
+		t.resize(size)
+	}
+}
+
 func (t *table) place(key uint64, c uint32) {
 	i := t.home(key)
 	for t.cells[i] != 0 {

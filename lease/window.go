@@ -1,14 +1,5 @@
 package lease
 
-// gate is how the records of a key hold each other back.
-type gate uint8
-
-const (
-	gateNone  gate = iota
-	gateOrder      // only the first unresolved record of a key
-	gateLimit      // at most KeyConcurrency leases of a key
-)
-
 // histogram is how many attempts Attempts tells apart.
 const histogram = 64
 
@@ -60,7 +51,7 @@ const rejected Outcome = 255
 func New(cfg Config, start Offset, epoch uint32) *Window {
 	w := &Window{epoch: epoch, end: start, past: past{floor: start}}
 	w.clear()
-	w.setConfig(cfg)
+	w.cfg, w.gate = cfg, gateOf(&cfg)
 	return w
 }
 
@@ -68,41 +59,11 @@ func New(cfg Config, start Offset, epoch uint32) *Window {
 func (w *Window) clear() {
 	w.slab = slab{}
 	w.byOffset = table{keyOf: func(s uint32) uint64 { return uint64(w.slab.rec(s).offset) }}
-	w.queues = queues{}
-	w.queues.byKey.keyOf = func(q uint32) uint64 {
-		if q&alone != 0 {
-			return w.slab.link(q &^ alone).aloneKey()
-		}
-		return w.queues.at(q).key
-	}
 	w.first, w.last, w.held, w.back, w.hint = 0, 0, chain{}, chain{}, 0
-	for c := range w.ready {
-		w.ready[c], w.nReady[c] = w.ready[c].emptied(), 0
-	}
+	w.clearReach()
 	w.timers = w.timers.emptied()
 	w.dying = deaths{}
 	w.counts, w.hist = Counts{}, [histogram]int{}
-}
-
-func (w *Window) setConfig(cfg Config) {
-	w.cfg = cfg
-	switch {
-	case cfg.KeyOrder:
-		w.gate = gateOrder
-	case cfg.KeyConcurrency > 0:
-		w.gate = gateLimit
-	default:
-		w.gate = gateNone
-	}
-}
-
-// Configure changes the configuration. What has happened stays: failures are judged by it from the next one on, deadlines and due times
-// stand. Key order or a key limit turned on later holds for what is available then (of a key already in flight several times nothing
-// more goes out until the order allows it); records offered while neither was on have no key. While HoldDead is off dead records hold
-// nothing back; turned on again, those not freed by FreeKey do. It costs time in proportion to the unresolved records.
-func (w *Window) Configure(cfg Config) {
-	w.setConfig(cfg)
-	w.rebuild()
 }
 
 // Wall tells how far the wall clock, by which Dies is meant, is ahead of the clock of the commands from now on; ms, 0 at first. It is not journaled.
@@ -235,9 +196,7 @@ func (w *Window) insert(r record, key uint64, dies int64) uint32 {
 	switch {
 	case rec.state == Settled:
 		w.slab.push(&w.held, s)
-		if q := w.slab.queueOf(s); q != 0 {
-			w.enterKey(s, rec, q)
-		}
+		w.regardIn(s, rec)
 		return s
 	case rec.redriven():
 		w.slab.push(&w.back, s)
@@ -330,6 +289,11 @@ func (w *Window) enter(s uint32, r *record) {
 		w.counts.Dying++
 		w.dying.add(r.offset)
 	}
+	w.reach(s, r)
+}
+
+// reach brings a record into reach of Lease, or into the count of its key.
+func (w *Window) reach(s uint32, r *record) {
 	if q := w.slab.queueOf(s); q != 0 {
 		w.enterKey(s, r, q)
 	} else if r.state == Available {
@@ -341,11 +305,13 @@ func (w *Window) enter(s uint32, r *record) {
 // bucket is the record's place in the histogram of attempts.
 func (r *record) bucket() int { return min(max(r.attempt(), 1), histogram) - 1 }
 
-// rebuild lays everything derived out anew: after a change of configuration, or when most of the memory is unused.
+// rebuild lays everything derived out anew when most of the memory is unused.
 func (w *Window) rebuild() {
 	old, keys := w.slab, w.queues
 	all := w.inOrder()
 	w.clear()
+	w.byOffset.reserve(old.used)
+	w.queues.byKey.reserve(keys.byKey.n)
 	for next, more := all.next(); more; next, more = all.next() {
 		r := *old.rec(next)
 		r.flags, r.next, r.prev = r.flags&isBack, 0, 0

@@ -40,14 +40,23 @@ func (j *Journal) Due() bool { return !j.writing && j.since > max(MinCheckpoint,
 
 // Checkpoint cuts a checkpoint of the state after the last delta into pieces and the entry that completes it. They are to be
 // committed in order; it is under way until Written.
-func (j *Journal) Checkpoint(b []byte) []store.Entry {
-	j.writing, j.since, j.size = true, 0, len(b)
+func (j *Journal) Checkpoint(b []byte) []store.Entry { return j.CheckpointAt(j.Begin(), b) }
+
+// Begin says that a checkpoint of the state after the last delta is under way, for who encodes it later: the delta's number goes to CheckpointAt.
+func (j *Journal) Begin() (seq uint64) {
+	j.writing, j.since = true, 0
+	return j.seq
+}
+
+// CheckpointAt is Checkpoint of the state that was there at Begin.
+func (j *Journal) CheckpointAt(seq uint64, b []byte) []store.Entry {
+	j.size = len(b)
 	var out []store.Entry
 	for part := uint32(0); ; part++ {
 		n := min(len(b), store.MaxEntryBytes)
-		out = append(out, store.Entry{Journal: j.name, Kind: store.Piece, Seq: j.seq, Part: part, Bytes: b[:n]})
+		out = append(out, store.Entry{Journal: j.name, Kind: store.Piece, Seq: seq, Part: part, Bytes: b[:n]})
 		if b = b[n:]; len(b) == 0 {
-			return append(out, store.Entry{Journal: j.name, Kind: store.Checkpoint, Seq: j.seq, Part: part + 1})
+			return append(out, store.Entry{Journal: j.name, Kind: store.Checkpoint, Seq: seq, Part: part + 1})
 		}
 	}
 }

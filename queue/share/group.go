@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -217,22 +216,26 @@ func Forget(id store.LogID, name store.Journal) commit.Part {
 	return commit.Part{Log: id, Entries: []store.Entry{{Journal: name, Kind: store.Forget}}}
 }
 
-// Configure takes a changed definition with the same topics.
+// Configure takes a changed definition with the same topics. Definitions change one at a time.
 func (g *Group) Configure(def *catalog.Group) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	cfg := MachineConfig(def)
-	changed := !reflect.DeepEqual(cfg, g.config) // a pause, for one, is nothing to the machines, which go through all they hold
-	g.def, g.config = def, cfg
+	g.def, g.config = def, MachineConfig(def)
 	g.rate.set(def.Config.RatePerSecond, def.Config.RateBurst, g.env.Clock.Now())
-	for _, w := range g.windows {
-		if changed {
+	for _, w := range slices.Clone(g.windows) {
+		if !w.closed {
 			w.machine.Configure(g.config)
-			g.journal(w)
+			g.lanes.add(w)
 		}
-		g.lanes.add(w)
+		g.serve()
+		g.letIn()
 	}
-	g.serve()
+}
+
+// letIn has those go on who wait for the lock, which is held, in the middle of what may take long.
+func (g *Group) letIn() {
+	g.mu.Unlock()
+	g.mu.Lock()
 }
 
 // Definition returns the group's definition.
@@ -284,15 +287,25 @@ func (g *Group) journal(w *window, notes ...store.Note) commit.Ticket {
 	return t
 }
 
-// checkpoint encodes a window and writes it in the background; the lock is held.
+// checkpoint writes a window in the background; the lock is held.
 func (g *Group) checkpoint(w *window) {
-	g.writeCheckpoint(w.part.ID, w.journal, w.machine.AppendCheckpoint(nil), &w.closed)
+	state := w.machine.Snapshot()
+	g.encodeCheckpoint(w.part.ID, w.journal, func() []byte { return state.AppendCheckpoint(nil) }, &w.closed)
 }
 
 // writeCheckpoint writes a checkpoint of a journal on a log piece by piece in the background, until gone, which the lock guards; the lock is held.
 func (g *Group) writeCheckpoint(log store.LogID, j *journal.Journal, state []byte, gone *bool) {
-	entries := j.Checkpoint(state)
+	g.encodeCheckpoint(log, j, func() []byte { return state }, gone)
+}
+
+// encodeCheckpoint is writeCheckpoint of what encode gives in the background: the state as it is now.
+func (g *Group) encodeCheckpoint(log store.LogID, j *journal.Journal, encode func() []byte, gone *bool) {
+	seq := j.Begin()
 	g.background(func() {
+		state := encode()
+		g.mu.Lock()
+		entries := j.CheckpointAt(seq, state)
+		g.mu.Unlock()
 		for _, e := range entries {
 			g.mu.Lock()
 			closed := *gone

@@ -21,28 +21,41 @@ type Move struct {
 // store.ErrUnknown.
 func (g *Group) Reset(ctx context.Context, moves []Move) error {
 	g.buryDying() // what was given up keeps its dead letter
+	if err := g.reset(moves); err != nil {
+		return err
+	}
+	return g.result(g.env.Committer.Wait(ctx, g.env.Committer.Last()))
+}
+
+// reset resets one window after the other.
+func (g *Group) reset(moves []Move) error {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	if slices.ContainsFunc(moves, g.losesLetters) {
-		g.mu.Unlock()
 		return fmt.Errorf("group %s: %w", g.name, ErrDying)
 	}
 	for _, m := range moves {
-		w := g.byLog[m.Partition.ID]
-		if w == nil {
-			continue
+		if g.losesLetters(m) { // since the lock was given back
+			return fmt.Errorf("group %s: %w", g.name, ErrDying)
 		}
-		g.inflight -= w.machine.Counts().Leased
-		w.machine.Reset(lease.Offset(m.To))
-		g.attempts.forget(w.part.ID)
-		edit, _ := w.edit()
-		unit := append(commit.Unit{edit}, g.closeLetters(place{w.part.ID, lease.Offset(m.To)})...)
-		g.free(w, g.env.Committer.Enqueue(unit))
-		g.lanes.add(w)
+		if w := g.byLog[m.Partition.ID]; w != nil {
+			g.resetOne(w, lease.Offset(m.To))
+		}
+		g.serve()
+		g.letIn()
 	}
-	g.changed()
-	g.serve()
-	g.mu.Unlock()
-	return g.result(g.env.Committer.Wait(ctx, g.env.Committer.Last()))
+	return nil
+}
+
+// resetOne resets a window and closes letters in one unit; the lock is held.
+func (g *Group) resetOne(w *window, to lease.Offset) {
+	g.inflight -= w.machine.Counts().Leased
+	w.machine.Reset(to)
+	g.attempts.forget(w.part.ID)
+	edit, _ := w.edit()
+	unit := append(commit.Unit{edit}, g.closeLetters(place{w.part.ID, to})...)
+	g.free(w, g.env.Committer.Enqueue(unit))
+	g.lanes.add(w)
 }
 
 // losesLetters tells whether a reset would settle a record whose dead letter is not written; the lock is held.

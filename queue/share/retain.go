@@ -40,11 +40,14 @@ func (g *Group) Trimmed(p *partition.Partition) {
 		return
 	}
 	start, _ := p.Bounds()
-	before := w.machine.Counts().Leased
-	w.machine.TrimTo(lease.Offset(start))
-	g.inflight += w.machine.Counts().Leased - before
-	g.free(w, g.journal(w))
-	g.serve()
+	for more := true; more && !w.closed; {
+		before := w.machine.Counts().Leased
+		more = w.machine.TrimTo(lease.Offset(start))
+		g.inflight += w.machine.Counts().Leased - before
+		g.free(w, g.journal(w))
+		g.serve()
+		g.letIn()
+	}
 }
 
 // Lost takes note that the records of [from, to) are gone, except those that stays names: what the group has not settled of them, because it holds nothing
