@@ -61,6 +61,9 @@ func (w *Window) waits(at Offset, c class) uint32 {
 
 // peek gives the lowest ready record of a class; 0 = none.
 func (w *Window) peek(c class) uint32 {
+	if w.nReady[c] == 0 { // what the heap holds is stale
+		return 0
+	}
 	h := &w.ready[c]
 	for h.len() > 0 {
 		if s := w.waits(h.first().offset, c); s != 0 {

@@ -203,7 +203,7 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 	if after.Dying > before.Dying {
 		g.buryBehind()
 	}
-	g.lanes.served(w, got)
+	g.lanes.served(w, got, now)
 	return got, stop
 }
 
