@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -19,7 +20,8 @@ import (
 //	CRC-32C of all that follows u32, length of the operations u32, sequence u64, the one it follows u64, salt u64, operations
 //
 // and begins where a block begins, so that a torn write cannot touch the record before it. The salt is random and the same for all records of one opening of the
-// store: where a file is written over, the next block may be from the middle of an older record, whose bytes a client chose.
+// store: where a file is written over, the next block may be from the middle of an older record, whose bytes a client chose. The first record of a file is written
+// by the opening and never over: it tells the salt. It is no commit, has no operations, and follows itself.
 const (
 	aheadName   = "HOLT.ahead." // 0 or 1
 	aheadSize   = 8 << 20       // bytes of a file after which the other's turn comes
@@ -42,15 +44,15 @@ type ahead struct {
 
 func aheadPath(dir string, i int) string { return filepath.Join(dir, aheadName+strconv.Itoa(i)) }
 
-// openAhead opens the files for writing, and forgets what is in them.
-func openAhead(dir string) (*ahead, error) {
-	a := new(ahead)
+// openAhead opens the files for writing, and forgets what is in them: Badger has it, up to a sequence.
+func openAhead(dir string, seq uint64) (*ahead, error) {
+	a := &ahead{at: aheadBlock}
 	_, _ = rand.Read(a.salt[:]) // it never fails
 	for i := range a.files {
 		f, err := os.OpenFile(aheadPath(dir, i), os.O_RDWR|os.O_CREATE, 0o600)
 		if err == nil {
 			a.files[i] = f
-			_, err = f.WriteAt(make([]byte, aheadHeader), 0)
+			_, err = f.WriteAt(a.record(seq, seq, nil), 0)
 		}
 		if err == nil {
 			err = f.Sync()
@@ -65,22 +67,25 @@ func openAhead(dir string) (*ahead, error) {
 	return a, nil
 }
 
+// removeAhead removes the files.
+func removeAhead(dir string) (err error) {
+	for i := range 2 {
+		if rerr := os.Remove(aheadPath(dir, i)); !os.IsNotExist(rerr) {
+			err = errors.Join(err, rerr)
+		}
+	}
+	return err
+}
+
 // append makes a commit durable, and that it follows another. inBadger returns once Badger has got all commits up to a sequence.
 func (a *ahead) append(seq, before uint64, ops []op, inBadger func(seq uint64) error) error {
-	b := append(a.buf[:0], make([]byte, aheadHeader)...)
-	b = appendOps(b, ops)
-	binary.BigEndian.PutUint32(b[4:], uint32(len(b)-aheadHeader))
-	binary.BigEndian.PutUint64(b[8:], seq)
-	binary.BigEndian.PutUint64(b[16:], before)
-	copy(b[24:], a.salt[:])
-	binary.BigEndian.PutUint32(b, checksum(nil, b[4:]))
-	a.buf = b
-	if a.at > 0 && a.at+int64(len(b)) > aheadSize {
+	b := a.record(seq, before, ops)
+	if a.at+int64(len(b)) > aheadSize {
 		other := 1 - a.turn
 		if err := inBadger(a.last[other]); err != nil {
 			return err
 		}
-		a.turn, a.at = other, 0
+		a.turn, a.at = other, aheadBlock
 	}
 	f := a.files[a.turn]
 	if _, err := f.WriteAt(b, a.at); err != nil {
@@ -92,6 +97,19 @@ func (a *ahead) append(seq, before uint64, ops []op, inBadger func(seq uint64) e
 	a.at += blocks(len(b))
 	a.last[a.turn] = seq
 	return nil
+}
+
+// record returns a commit as it is written. It is good until the next one.
+func (a *ahead) record(seq, before uint64, ops []op) []byte {
+	b := append(a.buf[:0], make([]byte, aheadHeader)...)
+	b = appendOps(b, ops)
+	binary.BigEndian.PutUint32(b[4:], uint32(len(b)-aheadHeader))
+	binary.BigEndian.PutUint64(b[8:], seq)
+	binary.BigEndian.PutUint64(b[16:], before)
+	copy(b[24:], a.salt[:])
+	binary.BigEndian.PutUint32(b, checksum(nil, b[4:]))
+	a.buf = b
+	return b
 }
 
 // blocks returns the bytes of the blocks that n bytes take.
@@ -113,38 +131,67 @@ type aheadRecord struct {
 	ops  []op
 }
 
-// readAhead returns the records of a directory's files, in order of their sequence. A file is read from a record at its beginning on. What comes
-// behind it counts if it is of the same opening of the store and newer: also behind damage, because then it tells that a commit is missing.
-func readAhead(dir string) ([]aheadRecord, error) {
-	var runs [2][]aheadRecord
-	for i := range runs {
-		b, err := os.ReadFile(aheadPath(dir, i))
-		if err != nil && !os.IsNotExist(err) {
-			return nil, err
+// readAhead returns the records of a directory's files, in order of their sequence. A file's records are those of the opening that its first one tells, or the
+// other file's if that one is damaged; also behind damage, because then they tell that a commit is missing. After an error they are what could be read.
+func readAhead(dir string) (all []aheadRecord, err error) {
+	var files [2][]byte
+	var salts [][8]byte
+	for i := range files {
+		b, ferr := readAheadFile(aheadPath(dir, i))
+		if r, n := parseRecord(b); n > 0 {
+			salts = append(salts, r.salt)
 		}
-		if runs[i], err = parseAhead(b); err != nil {
-			return nil, err
-		}
+		files[i], err = b, errors.Join(err, ferr)
 	}
-	if len(runs[0]) > 0 && len(runs[1]) > 0 && runs[0][0].seq > runs[1][0].seq {
-		runs[0], runs[1] = runs[1], runs[0]
+	for _, b := range files {
+		run, perr := parseAhead(b, salts)
+		all, err = append(all, run...), errors.Join(err, perr)
 	}
-	return slices.Concat(runs[0], runs[1]), nil
+	slices.SortFunc(all, func(a, b aheadRecord) int { return cmp.Compare(a.seq, b.seq) })
+	return all, err
 }
 
-func parseAhead(b []byte) (run []aheadRecord, err error) {
+// readAheadFile reads a file, if there is one. After an error there are zeros where it could not be read.
+func readAheadFile(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err == nil || os.IsNotExist(err) {
+		return b, nil
+	}
+	f, ferr := os.Open(path)
+	if ferr != nil {
+		return nil, ferr
+	}
+	defer f.Close()
+	fi, ferr := f.Stat()
+	if ferr != nil {
+		return nil, ferr
+	}
+	b = make([]byte, min(fi.Size(), aheadSize))
+	for rest := b; len(rest) > 0; rest = rest[min(aheadBlock, len(rest)):] {
+		block := rest[:min(aheadBlock, len(rest))]
+		if _, err := f.ReadAt(block, int64(len(b)-len(rest))); err != nil {
+			clear(block)
+		}
+	}
+	return b, err
+}
+
+// parseAhead returns a file's records, in the order in which they lie there. A file that is written over has older ones at its end.
+func parseAhead(b []byte, salts [][8]byte) (run []aheadRecord, err error) {
+	if r, n := parseRecord(b); n > 0 {
+		salts = [][8]byte{r.salt}
+	}
 	for len(b) >= aheadHeader {
-		r, n := parseRecord(b)
-		switch {
-		case len(run) == 0 && n == 0:
-			return nil, nil
-		case n == 0 || (len(run) > 0 && (r.salt != run[0].salt || r.seq <= run[len(run)-1].seq)):
-			n = aheadBlock
-		default:
-			if r.ops, err = decodeOps(b[aheadHeader:n]); err != nil {
-				return nil, corrupt("%s*: commit %d: %v", aheadName, r.seq, err)
+		n := aheadBlock
+		if slices.Contains(salts, [8]byte(b[24:])) {
+			r, length := parseRecord(b)
+			if length > 0 && r.before != r.seq {
+				if r.ops, err = decodeOps(b[aheadHeader:length]); err != nil {
+					return run, corrupt("%s*: commit %d: %v", aheadName, r.seq, err)
+				}
+				run = append(run, r)
 			}
-			run = append(run, r)
+			n = max(n, length)
 		}
 		b = b[min(blocks(n), int64(len(b))):]
 	}
@@ -153,6 +200,9 @@ func parseAhead(b []byte) (run []aheadRecord, err error) {
 
 // parseRecord returns the record at the beginning of b without its operations, and its length: 0 if there is none.
 func parseRecord(b []byte) (r aheadRecord, n int) {
+	if len(b) < aheadHeader {
+		return r, 0
+	}
 	length := int64(aheadHeader) + int64(binary.BigEndian.Uint32(b[4:]))
 	if length > int64(len(b)) || binary.BigEndian.Uint32(b) != checksum(nil, b[4:length]) {
 		return r, 0

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/store/storetest"
 )
@@ -147,14 +149,18 @@ func TestGivesWhatWasBehind(t *testing.T) {
 	if s.inBadger != first+3 || len(s.behind) != 6 || s.behind[0].seq != first+4 {
 		t.Fatalf("Badger has %d, %d commits are behind; the first was %d", s.inBadger, len(s.behind), first)
 	}
+	if tail := s.index.tails[1]; len(tail) != 6 || tail[0].base != 40 {
+		t.Fatalf("the tail has %d batches", len(tail))
+	}
 	if err := checkLog(s, 1, 100); err != nil {
 		t.Fatal(err)
 	}
+	mustCommit(t, s, store.Unit{{Log: 1, Notes: []store.Note{{Journal: "g/1", At: 5, Bytes: []byte("five")}}}})
 	if err := s.catchUp(); err != nil {
 		t.Fatal(err)
 	}
-	if s.inBadger != s.seq || s.behind != nil || s.behindBytes != 0 {
-		t.Fatalf("Badger has %d of %d, %d bytes are behind", s.inBadger, s.seq, s.behindBytes)
+	if s.inBadger != s.seq || s.behind != nil || s.behindBytes != 0 || len(s.index.tails)+len(s.index.notes) != 0 {
+		t.Fatalf("Badger has %d of %d, %d bytes are behind, %v", s.inBadger, s.seq, s.behindBytes, s.index)
 	}
 }
 
@@ -197,7 +203,7 @@ func TestFullDiskKeepsAhead(t *testing.T) {
 func TestValueIsNoRecord(t *testing.T) {
 	files := func() (*ahead, string) {
 		dir := tempDir(t)
-		a, err := openAhead(dir)
+		a, err := openAhead(dir, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,8 +254,10 @@ func TestTornAhead(t *testing.T) {
 		{"cut tail", true, func(p string) { truncate(t, p, last+50) }, ErrLost, 0},
 		{"cut tail nobody knew of", false, func(p string) { truncate(t, p, last+50) }, nil, 90},
 		{"flipped tail nobody knew of", false, func(p string) { flip(t, p, last+50) }, nil, 90},
-		{"flipped middle", true, func(p string) { flip(t, p, 4*aheadBlock+50) }, ErrLost, 0},
-		{"flipped middle, tail unknown", false, func(p string) { flip(t, p, 4*aheadBlock+50) }, ErrLost, 0},
+		{"flipped middle", true, func(p string) { flip(t, p, 5*aheadBlock+50) }, ErrLost, 0},
+		{"flipped middle, tail unknown", false, func(p string) { flip(t, p, 5*aheadBlock+50) }, ErrLost, 0},
+		{"flipped first, tail unknown", false, func(p string) { flip(t, p, aheadBlock+50) }, ErrLost, 0},
+		{"flipped opening", true, func(p string) { flip(t, p, 26) }, nil, 100},
 		{"removed", true, func(p string) { _ = os.Remove(p) }, ErrLost, 0},
 		{"behind the tail", true, func(p string) { grow(t, p, []byte("something else")) }, nil, 100},
 	} {
@@ -257,13 +265,7 @@ func TestTornAhead(t *testing.T) {
 			cfg := s.cfg
 			cfg.Dir = copyDir(t, image)
 			if !c.acked {
-				side, err := openSide(cfg.Dir)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := errors.Join(side.advance(all[len(all)-2].seq), side.close()); err != nil {
-					t.Fatal(err)
-				}
+				sideAt(t, cfg.Dir, all[len(all)-2].seq)
 			}
 			c.do(aheadPath(cfg.Dir, 0))
 			rep, err := Inspect(bg, cfg.Dir, nil)
@@ -286,19 +288,93 @@ func TestTornAhead(t *testing.T) {
 	}
 }
 
+// sideAt makes the side file of a directory know of commits up to one only, as after a power cut.
+func sideAt(t *testing.T, dir string, seq uint64) {
+	t.Helper()
+	side, err := openSide(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(side.advance(seq), side.close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEveryByteOfAhead flips each byte that commits were written to, where the side file knows of none of them: all is there, or a commit is missed. Only
+// the last one cannot be told from one that was never acknowledged.
+func TestEveryByteOfAhead(t *testing.T) {
+	s := behindStore(t, 30)
+	dir := copyDir(t, s.cfg.Dir)
+	sideAt(t, dir, s.behind[0].seq-1)
+	path := aheadPath(dir, 0)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := openRaw(bg, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	side, err := readSide(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	missed := 0
+	for at := range whole {
+		bit := byte(1) << (at % 8)
+		whole[at] ^= bit
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		whole[at] ^= bit
+		if err := r.readAhead(); err != nil {
+			t.Fatalf("byte %d: %v", at, err)
+		}
+		switch newest, err := r.checkSequence(side); {
+		case errors.Is(err, ErrLost):
+			missed++
+		case err != nil:
+			t.Fatalf("byte %d: %v", at, err)
+		case newest != s.seq && (newest != s.seq-1 || at < 3*aheadBlock):
+			t.Fatalf("byte %d: the newest commit is %d, and %d was acknowledged", at, newest, s.seq)
+		}
+	}
+	if missed < 2*aheadHeader {
+		t.Errorf("%d of %d bytes were missed", missed, len(whole))
+	}
+}
+
+// TestUnreadableAhead starts where one of the files cannot be read: only by whom loss is accepted, and then with a file that can.
+func TestUnreadableAhead(t *testing.T) {
+	const unreadable = "/proc/self/mem" // its beginning is an I/O error
+	if _, err := os.ReadFile(unreadable); !errors.Is(err, unix.EIO) {
+		t.Skipf("NOT RUN: reading %s is %v here", unreadable, err)
+	}
+	s := behindStore(t, 100)
+	cfg := s.cfg
+	cfg.Dir = copyDir(t, cfg.Dir)
+	path := aheadPath(cfg.Dir, 0)
+	if err := errors.Join(os.Remove(path), os.Symlink(unreadable, path)); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, cfg, unix.EIO)
+	cfg.AcceptDataLoss = true
+	o := mustOpen(t, cfg)
+	fill(t, o, 1, 100, 100)
+	cfg.AcceptDataLoss = false
+	cfg.Dir = copyDir(t, cfg.Dir)
+	_ = o.Close()
+	wantWhole(t, cfg)
+}
+
 // TestDamageBeforeTail damages a record that the side file does not know of yet, as after a power cut: those behind it tell.
 func TestDamageBeforeTail(t *testing.T) {
 	s := behindStore(t, 100)
 	cfg := s.cfg
 	cfg.Dir = copyDir(t, cfg.Dir)
-	side, err := openSide(cfg.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(side.advance(s.behind[1].seq), side.close()); err != nil {
-		t.Fatal(err)
-	}
-	flip(t, aheadPath(cfg.Dir, 0), 5*aheadBlock+100)
+	sideAt(t, cfg.Dir, s.behind[1].seq)
+	flip(t, aheadPath(cfg.Dir, 0), 6*aheadBlock+100)
 	if rep, err := Inspect(bg, cfg.Dir, nil); err != nil || len(rep.Faults) == 0 {
 		t.Errorf("inspect finds %v, %v", rep.Faults, err)
 	}
@@ -319,7 +395,7 @@ func TestAcceptedLossGoesOn(t *testing.T) {
 	s := behindStore(t, 100)
 	cfg := s.cfg
 	cfg.Dir = copyDir(t, cfg.Dir)
-	flip(t, aheadPath(cfg.Dir, 0), 5*aheadBlock+100)
+	flip(t, aheadPath(cfg.Dir, 0), 6*aheadBlock+100)
 	wantRefused(t, cfg, ErrLost)
 	cfg.AcceptDataLoss = true
 	o := mustOpen(t, cfg)

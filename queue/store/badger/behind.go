@@ -1,35 +1,23 @@
 package badger
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"time"
-
-	badgerdb "github.com/dgraph-io/badger/v4"
-
-	"github.com/holtmq/holt/queue/store"
 )
 
 const (
 	applyAfter = 10 * time.Millisecond // how long a commit waits for others before Badger gets it
-	applyBytes = 1 << 20               // bytes of values that do not wait for more
-	maxBehind  = 4 << 20               // bytes of values beyond which the next commit waits for Badger
+	applyBytes = 1 << 20               // bytes of keys and values that do not wait for more
+	maxBehind  = 4 << 20               // bytes of keys and values beyond which the next commit waits for Badger
 )
 
 // commit is one that is durable, and of which Badger knows nothing yet. Nothing in it is changed any more.
 type commit struct {
-	seq     uint64
-	ops     []op
-	cost    int // as Badger will count it
-	bytes   int // of values
-	batches []appended
-}
-
-// appended is one batch that a commit appends to a log.
-type appended struct {
-	log        store.LogID
-	base, last store.Offset
-	op         int
+	seq   uint64
+	ops   []op
+	cost  int // as Badger will count it
+	bytes int // of keys and values
 }
 
 func newCommit(seq uint64, ops []op) *commit {
@@ -37,64 +25,9 @@ func newCommit(seq uint64, ops []op) *commit {
 	for i := range ops {
 		o := &ops[i]
 		c.cost += o.cost()
-		c.bytes += len(o.value)
-		if o.key[0] == kindBatch && o.value != nil {
-			c.batches = append(c.batches, appended{logOf(o.key), store.Offset(lastNumber(o.key)), lastOf(o.value), i})
-		}
+		c.bytes += len(o.key) + len(o.value)
 	}
 	return c
-}
-
-// moment is what readers see: what Badger has at a sequence, and the commits behind it.
-type moment struct {
-	seq    uint64
-	behind []*commit
-}
-
-// edge returns from where on a log's batches are in the commits behind; end if none is.
-func (m *moment) edge(log store.LogID, end store.Offset) store.Offset {
-	for _, c := range m.behind {
-		for i := range c.batches {
-			if c.batches[i].log == log {
-				return c.batches[i].base
-			}
-		}
-	}
-	return end
-}
-
-// covering returns the key and the value of the batch behind that covers an offset, which nobody changes; nil if there is none.
-func (m *moment) covering(log store.LogID, at store.Offset) (key, value []byte) {
-	for _, c := range m.behind {
-		for i := range c.batches {
-			if b := &c.batches[i]; b.log == log && b.base <= at && at <= b.last {
-				o := &c.ops[b.op]
-				return o.key, o.value
-			}
-		}
-	}
-	return nil, nil
-}
-
-// find returns a copy of what the commits behind have written at a key: nil if it is deleted.
-func (m *moment) find(key []byte) (value []byte, found bool) {
-	for i := len(m.behind) - 1; i >= 0; i-- {
-		ops := m.behind[i].ops
-		for k := len(ops) - 1; k >= 0; k-- {
-			if bytes.Equal(ops[k].key, key) {
-				return bytes.Clone(ops[k].value), true
-			}
-		}
-	}
-	return nil, false
-}
-
-// get returns a copy of the value of a key at the moment whose transaction this is, or nil if there is none.
-func (m *moment) get(txn *badgerdb.Txn, key []byte) ([]byte, error) {
-	if v, found := m.find(key); found {
-		return v, nil
-	}
-	return getValue(txn, key)
 }
 
 // applier gives Badger the commits behind, some time after the first of them or when they have become many, until the store closes or dies.
@@ -129,7 +62,8 @@ func (s *Store) countBehind() int {
 	return len(s.behind)
 }
 
-// catchUp gives Badger every commit that is behind when it begins; later ones only come where the caller does not hold the token. An error has stopped the store.
+// catchUp gives Badger every commit that is behind when it begins; later ones only come where the caller does not hold the token. An error has stopped the store:
+// ErrDead.
 func (s *Store) catchUp() error {
 	s.applying <- struct{}{}
 	defer func() { <-s.applying }()
@@ -141,7 +75,8 @@ func (s *Store) giveBadger(n int) error {
 	for n > 0 {
 		some := s.oldest(n)
 		if err := s.apply(some); err != nil {
-			return s.unknown(err)
+			s.fail(err)
+			return died(s.cause())
 		}
 		n -= len(some)
 		s.mu.Lock()
@@ -149,7 +84,8 @@ func (s *Store) giveBadger(n int) error {
 		for _, c := range some {
 			s.behindBytes -= c.bytes
 		}
-		s.behind = append([]*commit(nil), s.behind[len(some):]...) // only readers shall keep the old array
+		s.behind = append([]*commit(nil), s.behind[len(some):]...)
+		s.index.drop(some)
 		discard := s.readers.oldest(s.inBadger)
 		s.mu.Unlock()
 		s.db.SetDiscardTs(discard)
@@ -213,15 +149,12 @@ func (s *Store) apply(some []*commit) error {
 
 // recoverAhead gives Badger what a crash has left in the files in front of it, and returns the newest commit that they know of. The store is not in use yet.
 func (s *Store) recoverAhead() (newest uint64, err error) {
-	all, err := readAhead(s.cfg.Dir)
-	if err != nil {
-		return 0, err
-	}
+	all, damage := readAhead(s.cfg.Dir)
 	if len(all) > 0 {
 		newest = all[len(all)-1].seq
 	}
-	more, err := recordsAfter(s.seq, all)
-	if err != nil && !s.cfg.AcceptDataLoss {
+	more, gap := recordsAfter(s.seq, all)
+	if err := errors.Join(damage, gap); err != nil && !s.cfg.AcceptDataLoss {
 		return 0, err
 	}
 	for _, r := range more {
@@ -229,12 +162,16 @@ func (s *Store) recoverAhead() (newest uint64, err error) {
 			return 0, err
 		}
 		c := newCommit(r.seq, r.ops)
-		s.behind = append(s.behind, c)
-		s.behindBytes += c.bytes
+		s.behind, s.behindBytes = append(s.behind, c), s.behindBytes+c.bytes
+		s.index.add(c)
 		s.seq = r.seq
 	}
 	if err := s.catchUp(); err != nil {
 		return 0, fmt.Errorf("commits that %s* has: %w", aheadName, err)
 	}
-	return newest, nil
+	if damage != nil { // what cannot be read cannot be written over, perhaps
+		s.log.Warn("files of the newest commits are damaged and begun anew", "error", damage)
+		err = removeAhead(s.cfg.Dir)
+	}
+	return newest, err
 }

@@ -248,3 +248,40 @@ func benchDir(b *testing.B) string {
 	b.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return filepath.Join(dir, "data")
 }
+
+// BenchmarkReadBehind reads a log's newest batch, and a note, with as many tiny commits behind a Badger that stands still as may be.
+func BenchmarkReadBehind(b *testing.B) {
+	s := mustOpen(b, testConfig(tempDir(b)))
+	defer s.Close()
+	for id := range benchLogs {
+		mustLog(b, s, store.LogID(id+1))
+	}
+	s.applying <- struct{}{}
+	defer func() { <-s.applying }()
+	commits, at := 0, store.Offset(0)
+	const each = 16 // batches of a log in a commit
+	for ; s.behindBytes < maxBehind-64<<10; commits++ {
+		var units []store.Unit
+		for i := range benchLogs * each {
+			at := at + store.Offset(i/benchLogs)
+			units = append(units, store.Unit{{Log: store.LogID(1 + i%benchLogs), Append: []store.Batch{testBatch(at, 1, 1)},
+				Notes: []store.Note{{Journal: "g/1", At: at, Bytes: []byte("note")}}}})
+		}
+		mustCommit(b, s, units...)
+		at += each
+	}
+	l := mustLog(b, s, 1)
+	for name, read := range map[string]func() error{
+		"batch": func() error { _, err := l.Read(bg, at-1, 1<<20); return err },
+		"log":   func() error { _, err := l.Read(bg, 0, 1<<20); return err },
+		"note":  func() error { _, err := l.Note(bg, "g/1", 0); return err },
+	} {
+		b.Run(fmt.Sprintf("commits=%d/batches=%d/%s", commits, benchLogs*at, name), func(b *testing.B) {
+			for b.Loop() {
+				if err := read(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

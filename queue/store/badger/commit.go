@@ -210,8 +210,8 @@ func (s *Store) publish(g *group, c *commit) {
 	if c == nil {
 		s.inBadger = s.seq
 	} else {
-		s.behind = append(s.behind, c)
-		s.behindBytes += c.bytes
+		s.behind, s.behindBytes = append(s.behind, c), s.behindBytes+c.bytes
+		s.index.add(c)
 	}
 	bytes := s.behindBytes
 	if g != nil {

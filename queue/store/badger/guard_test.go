@@ -431,7 +431,10 @@ func TestDeadStore(t *testing.T) {
 	fill(t, s, 1, 100, 10)
 	l := mustLog(t, s, 1)
 	io := errors.New("input/output error")
-	s.token <- struct{}{} // a commit begins …
+	s.token <- struct{}{} // a commit begins, with nothing behind …
+	if err := s.catchUp(); err != nil {
+		t.Fatal(err)
+	}
 	s.fail(io)            // … and a sync fails
 	if err := s.write(nil); !errors.Is(err, store.ErrUnknown) || !errors.Is(err, io) {
 		t.Fatalf("write: %v", err)
@@ -448,6 +451,35 @@ func TestDeadStore(t *testing.T) {
 		t.Fatalf("second close: %v", err)
 	}
 	_ = s.db.Close() // the process would end here
+}
+
+// TestDeadStoreBehind asks for what Badger would have to get first, of a store that dies before that: it is dead, and nothing of the call is in doubt.
+func TestDeadStoreBehind(t *testing.T) {
+	s := behindStore(t, 10)
+	l := mustLog(t, s, 1)
+	io := errors.New("input/output error")
+	s.fail(io)
+	for name, err := range map[string]error{
+		"catch up": s.catchUp(), "replay": l.Replay(bg, func(store.Entry) error { return nil }), "write": s.write(nil),
+	} {
+		if !errors.Is(err, store.ErrDead) || errors.Is(err, store.ErrUnknown) || !errors.Is(err, io) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	bury(s)
+}
+
+// TestOldIdentity opens a directory of the version before, which may not open it again.
+func TestOldIdentity(t *testing.T) {
+	cfg := closed(t)
+	path := filepath.Join(cfg.Dir, identityName)
+	if err := os.WriteFile(path, []byte(oldIdentity), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantWhole(t, cfg)
+	if b, err := os.ReadFile(path); err != nil || string(b) != identity {
+		t.Errorf("identity %q, %v", b, err)
+	}
 }
 
 // TestCloseDoesNotHang closes a store whose directory is gone: Badger cannot write out what it has in memory, and tries for ever.

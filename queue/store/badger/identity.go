@@ -14,7 +14,10 @@ import (
 const (
 	identityName    = "HOLT"
 	newIdentityName = "HOLT.new"
-	identity        = "holt data directory, engine badger, format 1\n"
+	identity        = "holt data directory, engine badger, format 2\n"
+
+	// oldIdentity is that of versions that did not know of the files in front of Badger, and would pass over the commits in them.
+	oldIdentity = "holt data directory, engine badger, format 1\n"
 )
 
 // makeDir makes the data directory, readable by its owner only.
@@ -49,7 +52,7 @@ func checkIdentity(dir string) (fresh bool, err error) {
 func isFresh(dir string) (fresh bool, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, identityName))
 	if err == nil {
-		if string(b) != identity {
+		if string(b) != identity && string(b) != oldIdentity {
 			return false, fmt.Errorf("%w: %s says %q", ErrForeign, identityName, firstLine(b))
 		}
 		if _, err := os.Stat(filepath.Join(dir, badgerdb.ManifestFilename)); err != nil {
@@ -84,9 +87,16 @@ func isData(name string) bool {
 	return name == badgerdb.ManifestFilename || name == sideName
 }
 
-// writeIdentity ends the making of a directory: from here on what it holds was acknowledged.
+// writeIdentity gives a directory the identity of this version. It ends the making of a new one: from here on what it holds was acknowledged.
 func writeIdentity(dir string) error {
-	if err := os.Rename(filepath.Join(dir, newIdentityName), filepath.Join(dir, identityName)); err != nil {
+	name := filepath.Join(dir, identityName)
+	if b, err := os.ReadFile(name); err == nil && string(b) == identity {
+		return nil
+	}
+	if err := writeFile(dir, newIdentityName, identity); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(dir, newIdentityName), name); err != nil {
 		return err
 	}
 	return syncDir(dir)

@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,9 +22,10 @@ type log struct {
 
 // view is a moment of a log: its bounds, and a transaction and the commits behind it that hold exactly what they tell of.
 type view struct {
-	moment
+	seq  uint64 // of what Badger has
 	head head
-	edge store.Offset // from here on batches are in the commits behind
+	tail tail
+	edge store.Offset // from here on batches are in the tail
 	txn  *badgerdb.Txn
 }
 
@@ -79,13 +81,17 @@ func (l *log) OffsetForTime(ctx context.Context, t time.Time) (store.Offset, err
 // Note implements store.Log. A note below the log's start is gone.
 func (l *log) Note(ctx context.Context, j store.Journal, at store.Offset) ([]byte, error) {
 	var note []byte
-	err := l.read(ctx, func(v *view) error {
-		id := l.journalID(j)
+	id := l.journalID(j)
+	key := noteKey(l.st.id, id, at)
+	behind := l.s.noted(key) // before the view begins, which has what Badger gets until then
+	err := l.read(ctx, func(v *view) (err error) {
 		if id == 0 || at < v.head.start {
 			return nil
 		}
-		key := noteKey(l.st.id, id, at)
-		sealed, err := v.get(v.txn, key)
+		sealed := bytes.Clone(behind.value)
+		if behind.seq == 0 {
+			sealed, err = getValue(v.txn, key)
+		}
 		if err != nil || sealed == nil {
 			return err
 		}
@@ -105,6 +111,13 @@ func (l *log) journalID(name store.Journal) journalID {
 		return j.id
 	}
 	return 0
+}
+
+// noted returns the note behind at a key; its seq is 0 if there is none.
+func (s *Store) noted(key []byte) noted {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.index.notes[string(key)]
 }
 
 // read runs fn in a view of the log. What looks damaged is read once more in a new view, because Badger may have moved the value to
@@ -136,11 +149,11 @@ func (l *log) begin(ctx context.Context) (*view, error) {
 	}
 	v := new(view)
 	var err error
-	v.moment, err = l.s.beginRead(func() { v.head = l.st.head })
+	v.seq, err = l.s.beginRead(func() { v.head, v.tail = l.st.head, l.s.index.tails[l.st.id] })
 	if err != nil {
 		return nil, err
 	}
-	v.edge = v.moment.edge(l.st.id, v.head.end)
+	v.edge = v.tail.edge(v.head.end)
 	v.txn = l.s.db.NewTransactionAt(v.seq, false)
 	return v, nil
 }
@@ -222,11 +235,11 @@ func copyBatch(key, value []byte, maxBytes int, into []byte) (store.Batch, error
 
 // batchBehind returns the batch that covers an offset from the view's edge on.
 func (l *log) batchBehind(v *view, at store.Offset, maxBytes int, into []byte) (store.Batch, error) {
-	key, value := v.moment.covering(l.st.id, at)
-	if key == nil {
+	b := v.tail.covering(at)
+	if b == nil {
 		return store.Batch{}, corrupt("batch that covers %d is not among the newest commits", at)
 	}
-	return copyBatch(key, value, maxBytes, into)
+	return copyBatch(b.key, b.value, maxBytes, into)
 }
 
 // covering returns the batch that covers an offset: mostly one begins there, because readers go from batch to batch.

@@ -38,7 +38,7 @@ const lockName = "HOLT.lock"
 func newStore(cfg Config) *Store {
 	return &Store{
 		cfg: cfg, log: cfg.Logger,
-		token: make(chan struct{}, 1), applying: make(chan struct{}, 1), logs: map[store.LogID]*state{},
+		token: make(chan struct{}, 1), applying: make(chan struct{}, 1), logs: map[store.LogID]*state{}, index: newIndex(),
 		begins: make(chan struct{}, 1), full: make(chan struct{}, 1),
 		begun: begun{dir: cfg.Dir}, work: newWork(), closing: make(chan struct{}), dead: make(chan struct{}),
 	}
@@ -80,7 +80,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.space, err = newSpace(dir, s.cfg.MinFree, s.cfg.free); err != nil {
 		return err
 	}
-	return s.openBadger(fresh)
+	return s.openBadger()
 }
 
 // verify has the directory checked before Badger touches it: what Badger does to a damaged one cannot be undone.
@@ -99,7 +99,7 @@ func (s *Store) verify(ctx context.Context) error {
 	return err
 }
 
-func (s *Store) openBadger(fresh bool) (err error) {
+func (s *Store) openBadger() (err error) {
 	w := &watcher{fail: s.fail, log: s.log}
 	w.lenient.Store(s.cfg.AcceptDataLoss) // Badger opens without a table that is damaged
 	if s.db, err = openDB(badgerOptions(s.cfg.Dir).WithValueLogFileSize(s.cfg.valueFile).WithLogger(w)); err != nil {
@@ -124,7 +124,7 @@ func (s *Store) openBadger(fresh bool) (err error) {
 	if err := s.recoverRedo(); err != nil {
 		return err
 	}
-	if s.ahead, err = openAhead(s.cfg.Dir); err != nil {
+	if s.ahead, err = openAhead(s.cfg.Dir, s.seq); err != nil {
 		return err
 	}
 	defer func() {
@@ -140,10 +140,8 @@ func (s *Store) openBadger(fresh bool) (err error) {
 	if err := s.side.begin(s.seq, s.opens); err != nil {
 		return err
 	}
-	if fresh {
-		if err := writeIdentity(s.cfg.Dir); err != nil {
-			return err
-		}
+	if err := writeIdentity(s.cfg.Dir); err != nil {
+		return err
 	}
 	if err := s.loadGarbage(); err != nil {
 		return err

@@ -13,6 +13,9 @@ type op struct {
 	key, value []byte
 }
 
+// isBatch says whether it stores a batch.
+func (o *op) isBatch() bool { return o.key[0] == kindBatch && o.value != nil }
+
 // cost bounds what an op takes of a transaction's size, as Badger counts it.
 func (o *op) cost() int {
 	const fixed = 2 + 10 // meta, user meta, version

@@ -24,11 +24,11 @@ func (l *log) replay(ctx context.Context, fn func(store.Entry) error) error {
 		return err
 	}
 	var names []store.Journal
-	m, err := l.s.beginRead(func() { names = l.st.names() })
+	seq, err := l.s.beginRead(func() { names = l.st.names() })
 	if err != nil {
 		return err
 	}
-	l.s.endRead(m.seq)
+	l.s.endRead(seq)
 	for _, name := range names {
 		r := replayer{ctx: ctx, log: l.st.id, name: name, fn: fn}
 		// A second try goes on after the last entry that the first one has handed out.

@@ -43,6 +43,7 @@ type Store struct {
 	inBadger    uint64    // the newest commit that readers find in Badger
 	behind      []*commit // and those that they find here, oldest first
 	behindBytes int
+	index       index // of behind
 	logs        map[store.LogID]*state
 	readers     readers
 	closed      bool
@@ -177,16 +178,16 @@ func (s *Store) beginCallLocked() error {
 	return nil
 }
 
-// beginRead registers a reader of what is durable; take runs at that moment. endRead must follow.
-func (s *Store) beginRead(take func()) (moment, error) {
+// beginRead registers a reader of what is durable, and returns what Badger has of it; take runs at that moment. endRead must follow.
+func (s *Store) beginRead(take func()) (seq uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.beginCallLocked(); err != nil {
-		return moment{}, err
+		return 0, err
 	}
 	take()
 	s.readers.begin(s.inBadger)
-	return moment{s.inBadger, s.behind[:len(s.behind):len(s.behind)]}, nil
+	return s.inBadger, nil
 }
 
 func (s *Store) endRead(seq uint64) {
@@ -212,12 +213,12 @@ func (s *Store) lookOnce(ctx context.Context, fn func(*badgerdb.Txn) error) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m, err := s.beginRead(func() {})
+	seq, err := s.beginRead(func() {})
 	if err != nil {
 		return err
 	}
-	defer s.endRead(m.seq)
-	txn := s.db.NewTransactionAt(m.seq, false)
+	defer s.endRead(seq)
+	txn := s.db.NewTransactionAt(seq, false)
 	defer txn.Discard()
 	return fn(txn)
 }
