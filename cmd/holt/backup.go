@@ -163,8 +163,9 @@ func (a *app) newRestoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "restore FILE", Short: "Make a data directory of a backup", Args: takes(1, 1),
 		Long: "Make a data directory of a backup; \"-\" is standard input. The directory must be empty, or not exist. The file is checked to its end: of a\n" +
-			"damaged or cut one nothing is left. A restored server is a server of its own: receipts of the one that was copied mean nothing to\n" +
-			"it, and records that were leased then come again when their leases are over. With --check the file is only checked.",
+			"damaged or cut one nothing is left. What a killed restore leaves no server opens, and the same command clears it and begins anew. A\n" +
+			"restored server is a server of its own: receipts of the one that was copied mean nothing to it, and records that were leased then\n" +
+			"come again when their leases are over. With --check the file is only checked.",
 		Example: "  holt restore /var/backups/holt/holt-20260102T150405Z.holt --data /var/lib/holt\n" +
 			"  zstd -dc holt.zst | holt restore - --data /var/lib/holt",
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -161,10 +161,69 @@ func TestRestoredDefinitions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := restore(bg, dir, in, nil); !errors.Is(err, ErrNotEmpty) { // as if the store was made after Restore had looked
+	if err := restoreLocked(bg, dir, in, nil); !errors.Is(err, ErrNotEmpty) { // as if the store was made after Restore had looked
 		t.Errorf("restored over a store: %v", err)
 	}
 	mustOpen(t, testConfig(dir)).Close() // which is still there
+}
+
+// atByte calls fn once, when it has given so many bytes.
+type atByte struct {
+	r    io.Reader
+	left int
+	fn   func()
+}
+
+func (a *atByte) Read(b []byte) (int, error) {
+	n, err := a.r.Read(b[:min(len(b), 64<<10)])
+	if a.left -= n; a.left <= 0 && a.fn != nil {
+		a.fn()
+		a.fn = nil
+	}
+	return n, err
+}
+
+// TestKilledRestore takes what a killed restore leaves: no server opens it, and the next restore begins anew. Beside data of others it stays away.
+func TestKilledRestore(t *testing.T) {
+	s := mustOpen(t, testConfig(filepath.Join(tempDir(t), "data")))
+	fill(t, s, 1, 3000, 3000)
+	var b bytes.Buffer
+	if _, err := backup(s, bg, &b); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	dir := filepath.Join(tempDir(t), "copy")
+	killed := ""
+	in := &atByte{bytes.NewReader(b.Bytes()), b.Len() / 2, func() { killed = copyDir(t, dir) }}
+	if _, err := Restore(bg, dir, in); err != nil || killed == "" {
+		t.Fatal(killed, err)
+	}
+	cfg := testConfig(killed)
+	wantRefused(t, cfg, ErrRestore)
+	cfg.AcceptDataLoss = true
+	wantRefused(t, cfg, ErrRestore)
+	if _, err := Inspect(bg, killed, nil); !errors.Is(err, ErrRestore) {
+		t.Errorf("inspect: %v", err)
+	}
+	if tables, err := filepath.Glob(filepath.Join(killed, "*.vlog")); err != nil || len(tables) == 0 {
+		t.Fatal("it was killed before it had written anything")
+	}
+	if _, err := Restore(bg, killed, bytes.NewReader(b.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := Inspect(bg, killed, nil)
+	if err != nil || len(rep.Faults) > 0 || !rep.Clean || rep.Records != 3000 {
+		t.Fatalf("restored: %+v, %v", rep, err)
+	}
+	if _, err := Restore(bg, killed, bytes.NewReader(b.Bytes())); !errors.Is(err, ErrNotEmpty) {
+		t.Errorf("over a store: %v", err)
+	}
+	if err := os.Remove(filepath.Join(killed, identityName)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(bg, killed, bytes.NewReader(b.Bytes())); !errors.Is(err, ErrNotEmpty) {
+		t.Errorf("over data without a name: %v", err)
+	}
 }
 
 // A backup with any bit flipped, cut anywhere, or longer than it was is refused, and leaves nothing behind.

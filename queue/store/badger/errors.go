@@ -14,6 +14,7 @@ var (
 	ErrLost     = errors.New("the store has lost commits that were acknowledged")
 	ErrFewFiles = errors.New("the limit of open files is too low")
 	ErrFull     = errors.New("the file system is full")
+	ErrRestore  = errors.New("a restore into the directory was not finished; the same holt restore begins it anew")
 )
 
 // lost says that a commit in a file does not follow the one that comes before it.

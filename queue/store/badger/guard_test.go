@@ -435,7 +435,7 @@ func TestDeadStore(t *testing.T) {
 	if err := s.catchUp(); err != nil {
 		t.Fatal(err)
 	}
-	s.fail(io)            // … and a sync fails
+	s.fail(io) // … and a sync fails
 	if err := s.write(nil); !errors.Is(err, store.ErrUnknown) || !errors.Is(err, io) {
 		t.Fatalf("write: %v", err)
 	}

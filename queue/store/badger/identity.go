@@ -66,6 +66,9 @@ func isFresh(dir string) (fresh bool, err error) {
 	if _, err := os.Stat(filepath.Join(dir, newIdentityName)); err == nil {
 		return true, nil // a first start that did not come to its end
 	}
+	if _, err := os.Stat(filepath.Join(dir, restoringName)); err == nil {
+		return false, ErrRestore
+	}
 	names, err := os.ReadDir(dir)
 	if err != nil {
 		return false, err

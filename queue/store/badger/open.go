@@ -20,7 +20,7 @@ const (
 
 // Open opens the data directory, making it if it is new. It returns once the directory is known to hold every commit that was
 // acknowledged, and the count of openings is durable.
-// Errors: ErrInUse, ErrForeign, ErrLost, ErrFewFiles, store.ErrCorrupt.
+// Errors: ErrInUse, ErrForeign, ErrLost, ErrFewFiles, ErrRestore, store.ErrCorrupt.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("store: %w", err)

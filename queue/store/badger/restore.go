@@ -17,76 +17,102 @@ import (
 // ErrNotEmpty says that a directory has something in it.
 var ErrNotEmpty = errors.New("the directory is not empty")
 
-// Restore makes a data directory of a copy. The directory must be empty, or not exist; after an error nothing is left in it. Definitions in forget
-// are left out. The store goes on after the copy's newest commit, so that revisions are never used twice.
-// Errors: ErrNotEmpty, ErrDamagedCopy, ErrForeign, ErrFull, r's, the context's.
+// restoringName is what the identity is called while a directory is being restored. It comes first, and gets its name last: a server refuses what lies between, and
+// the next restore begins anew.
+const restoringName = "HOLT.restoring"
+
+// Restore makes a data directory of a copy. The directory must be empty, or not exist, or hold what a restore has left that was killed, which goes; after an
+// error nothing is left in it. Definitions in forget are left out. The store goes on after the copy's newest commit, so that revisions are never used twice.
+// Errors: ErrNotEmpty, ErrInUse, ErrDamagedCopy, ErrForeign, ErrFull, r's, the context's.
 func Restore(ctx context.Context, dir string, r io.Reader, forget ...string) (store.Backup, error) {
 	in, err := openCopy(r)
 	if err != nil {
 		return store.Backup{}, fmt.Errorf("restore: %w", err)
 	}
-	made, err := emptyDir(dir)
-	if err != nil {
-		return store.Backup{}, fmt.Errorf("restore to %s: %w", dir, err)
+	_, err = os.Stat(dir)
+	made := errors.Is(err, os.ErrNotExist)
+	if err == nil {
+		err = restorable(dir) // before anything is put there
 	}
-	switch err := restore(ctx, dir, in, forget); {
-	case errors.Is(err, ErrInUse), errors.Is(err, ErrNotEmpty): // by now: what is there is somebody else's
+	if err == nil || made {
+		err = makeDir(dir)
+	}
+	if err == nil {
+		err = restoreLocked(ctx, dir, in, forget)
+	}
+	if err != nil {
+		if made {
+			_ = os.Remove(dir) // what is there is somebody else's
+		}
 		return store.Backup{}, fmt.Errorf("restore to %s: %w", dir, err)
-	case err != nil:
-		return store.Backup{}, errors.Join(fmt.Errorf("restore to %s: %w", dir, err), clearDir(dir, made))
 	}
 	return in.whole(), nil
 }
 
-// emptyDir makes a directory, or finds that there is nothing in it but what a file system puts there.
-func emptyDir(dir string) (made bool, err error) {
-	err = holdsOnly(dir, "lost+found")
-	switch made = errors.Is(err, os.ErrNotExist); {
-	case err != nil && !made:
-		return false, err
-	default:
-		return made, makeDir(dir)
-	}
-}
-
-// holdsOnly finds that there is nothing in a directory but files of these names. Errors: ErrNotEmpty, the directory's.
-func holdsOnly(dir string, allowed ...string) error {
-	names, err := os.ReadDir(dir)
+// restoreLocked restores where nobody else does, and leaves nothing if that fails.
+func restoreLocked(ctx context.Context, dir string, in *copyReader, forget []string) error {
+	lock, err := lockDir(dir)
 	if err != nil {
 		return err
 	}
-	for _, n := range names {
-		if !slices.Contains(allowed, n.Name()) {
-			return fmt.Errorf("%w: there is %s", ErrNotEmpty, n.Name())
-		}
+	defer func() { _ = unlockDir(lock) }()
+	if err := restorable(dir); err != nil {
+		return err
+	}
+	err = clearDir(dir)
+	if err == nil {
+		err = writeFile(dir, restoringName, identity)
+	}
+	if err == nil {
+		err = restore(ctx, dir, in, forget)
+	}
+	if err != nil {
+		return errors.Join(err, clearDir(dir), os.Remove(lock.Name()))
 	}
 	return nil
 }
 
-// clearDir removes what a restore has made.
-func clearDir(dir string, made bool) error {
-	if made {
-		return os.RemoveAll(dir)
+// restorable finds that there is nothing in a directory but what a file system puts there, or what a restore has left. Errors: ErrNotEmpty, the directory's.
+func restorable(dir string) error {
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return err
 	}
+	other, begun := "", false
+	for _, n := range names {
+		switch n.Name() {
+		case identityName:
+			return fmt.Errorf("%w: there is %s", ErrNotEmpty, identityName)
+		case restoringName:
+			begun = true
+		case "lost+found", lockName:
+		default:
+			other = n.Name()
+		}
+	}
+	if other != "" && !begun {
+		return fmt.Errorf("%w: there is %s", ErrNotEmpty, other)
+	}
+	return nil
+}
+
+// clearDir removes what a restore has made, and last of all what tells that it has. The lock stays.
+func clearDir(dir string) error {
 	names, err := os.ReadDir(dir)
 	for _, n := range names {
-		if n.Name() != "lost+found" {
+		if !slices.Contains([]string{"lost+found", lockName, restoringName}, n.Name()) {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, n.Name())))
 		}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(filepath.Join(dir, restoringName))
 }
 
 func restore(ctx context.Context, dir string, in *copyReader, forget []string) (err error) {
 	s := newStore(Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)}.withDefaults())
 	if s.fileLimit, err = checkFileLimit(dir, s.cfg.fileLimit); err != nil {
-		return err
-	}
-	if s.lock, err = lockDir(dir); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unlockDir(s.lock)) }()
-	if err := holdsOnly(dir, "lost+found", lockName); err != nil {
 		return err
 	}
 	if s.side, err = openSide(dir); err != nil {
@@ -113,7 +139,10 @@ func restore(ctx context.Context, dir string, in *copyReader, forget []string) (
 	if err := s.side.finishAs(s.seq, s.opens); err != nil {
 		return err
 	}
-	return writeFile(dir, identityName, identity)
+	if err := os.Rename(filepath.Join(dir, restoringName), filepath.Join(dir, identityName)); err != nil {
+		return err
+	}
+	return syncDir(dir)
 }
 
 // load writes everything of a copy, in transactions as large as Badger takes them.
