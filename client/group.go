@@ -73,6 +73,13 @@ func (c *Client) Info(ctx context.Context) (api.ServerInfo, error) {
 
 // Ready is nil while the server can serve calls: its store is open, and it is not shutting down. It needs no token.
 func (c *Client) Ready(ctx context.Context) error {
-	_, err := c.call(ctx, request{method: http.MethodGet, path: "/readyz"}, nil)
+	_, err := c.Readiness(ctx)
 	return err
+}
+
+// Readiness is Ready that also says whether a server which can serve calls has too little space for publishes.
+func (c *Client) Readiness(ctx context.Context) (api.Readiness, error) {
+	var out api.Readiness
+	_, err := c.call(ctx, request{method: http.MethodGet, path: "/readyz"}, &out)
+	return out, err
 }

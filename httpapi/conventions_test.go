@@ -263,7 +263,13 @@ func TestShutdown(t *testing.T) {
 		h.put("/v1/groups/g", `{"topics":["t"]}`).is(201)
 		h.publish("t", `{"records":[{"value":1},{"value":2}]}`).is(200)
 		held := into[api.LeaseResponse](h.post("/v1/groups/g/lease", `{"max":2}`)).Records
-		h.get("/readyz").is(200)
+		if got := h.get("/readyz").is(200).body; got != "{\"status\":\"ready\"}\n" {
+			t.Errorf("ready: %s", got)
+		}
+		h.spy.low = true
+		if got := h.get("/readyz").is(200).body; got != "{\"status\":\"ready\",\"storage_full\":true}\n" {
+			t.Errorf("without space: %s", got)
+		}
 		h.broker.Stop()
 		for _, a := range []answer{
 			h.publish("t", `{"value":1}`), h.post("/v1/groups/g/lease", `{}`), h.put("/v1/topics/u", `{}`), h.get("/v1/topics"), h.get("/v1/topics/t"),

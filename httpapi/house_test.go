@@ -40,6 +40,7 @@ type spy struct {
 	topic   func() error
 	topics  func(ctx context.Context) error
 	disk    bool // the store knows how much space there is
+	low     bool // and that it is too little
 	mu      sync.Mutex
 	back    []queue.Delivery
 }
@@ -101,6 +102,7 @@ func (s *spy) Health() store.Health {
 	if s.disk {
 		h.Free = 1 << 30
 	}
+	h.Low = h.Low || s.low
 	return h
 }
 

@@ -27,7 +27,7 @@ func (a *API) readyz(x *exchange) error {
 	if err := a.broker.Ready(); err != nil {
 		return err
 	}
-	return x.sent(x.write(http.StatusOK, "application/json", []byte("{\"status\":\"ready\"}\n")))
+	return x.json(http.StatusOK, api.Readiness{Status: "ready", StorageFull: a.broker.Health().Low})
 }
 
 // info tells version, engine, and every limit. Bytes and counts are whole numbers, times whole milliseconds.

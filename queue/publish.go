@@ -54,7 +54,11 @@ func (b *Broker) writable() error {
 		return err
 	}
 	if h := b.store.Health(); h.Low {
-		return fmt.Errorf("%d bytes are free where the data is, below the server's minimum; most is held by %s: %w", h.Free, b.groups.Holders(), ErrStorageFull)
+		who := "no group holds any of it back"
+		if names := b.groups.Holders(); names != "" {
+			who = "most is held by " + names
+		}
+		return fmt.Errorf("%d MiB are free where the data is, less than min_free asks for; %s: %w", h.Free>>20, who, ErrStorageFull)
 	}
 	return nil
 }

@@ -120,6 +120,12 @@ type ReceiptsRequest struct {
 	For      *Duration    `json:"for,omitempty"`   // extend
 }
 
+// Readiness answers GET /readyz.
+type Readiness struct {
+	Status      string `json:"status"`                 // ready
+	StorageFull bool   `json:"storage_full,omitempty"` // free space is below min_free: publishes are refused, leases and settles go on
+}
+
 // ServerInfo answers GET /v1/info.
 type ServerInfo struct {
 	Version string           `json:"version"`

@@ -47,9 +47,11 @@ func (a *app) newCheckCommand() *cobra.Command {
 }
 
 func (a *app) newCheckServer() *cobra.Command {
-	return &cobra.Command{
+	var storage bool
+	cmd := &cobra.Command{
 		Use: "server", Short: "Whether the server is ready", Args: takes(0, 0),
-		Long: "Say whether the server is ready: 0 it is, 2 it answers that it is not, 3 it does not answer. It needs no token.",
+		Long: "Say whether the server is ready: 0 it is, 2 it answers that it is not, 3 it does not answer. It needs no token.\n" +
+			"A server whose storage is full is ready, as leases and settles go on; with --storage that is 2, too.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -58,12 +60,20 @@ func (a *app) newCheckServer() *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), checkWait)
 			defer cancel()
 			v := verdict{what: "server"}
-			if err := c.Ready(ctx); err != nil {
+			ready, err := c.Readiness(ctx)
+			if err != nil {
 				v.failed(err)
 			}
-			return a.checked(&v, "ready")
+			well := "ready"
+			if ready.StorageFull {
+				well = "ready; the storage is full and publishes are refused"
+			}
+			v.over(checkCritical, storage && ready.StorageFull, "the storage is full: publishes are refused")
+			return a.checked(&v, well)
 		},
 	}
+	cmd.Flags().BoolVar(&storage, "storage", false, "critical while publishes are refused because the storage is full")
+	return cmd
 }
 
 // groupLimits are what "holt check group" compares with; < 0 = not at all.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -29,6 +30,25 @@ type command struct {
 	args   []string // with the name
 	stdout *sharedWriter
 	stderr *sharedWriter
+	tally  tally
+}
+
+// tally counts how commands ended.
+type tally struct{ done, rejected, failed atomic.Int64 }
+
+func (t *tally) count(err error, state *os.ProcessState) {
+	switch {
+	case err == nil:
+		t.done.Add(1)
+	case state != nil && state.ExitCode() == exitReject:
+		t.rejected.Add(1)
+	default:
+		t.failed.Add(1)
+	}
+}
+
+func (t *tally) String() string {
+	return fmt.Sprintf("%d done, %d failed, %d rejected", t.done.Load(), t.failed.Load(), t.rejected.Load())
 }
 
 // handle is a client.Handler.
@@ -54,6 +74,7 @@ func (c *command) handle(ctx context.Context, r *client.Record) error {
 	}
 	stdout.flush()
 	stderr.flush()
+	c.tally.count(err, cmd.ProcessState)
 	return outcome(err, cmd.ProcessState, stderr.last)
 }
 

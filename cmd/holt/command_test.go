@@ -100,3 +100,17 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("an outer worker's record shows: %s", diff)
 	}
 }
+
+func TestTally(t *testing.T) {
+	var mu sync.Mutex
+	var out bytes.Buffer
+	c := &command{path: "/bin/sh", args: []string{"sh", "-c", `read -r code && exit "$code"`}, stdout: &sharedWriter{mu: &mu, w: &out}, stderr: &sharedWriter{mu: &mu, w: &out}}
+	for _, code := range []string{"0", "1", "65", "0"} {
+		_ = c.handle(t.Context(), &client.Record{Value: []byte(code + "\n")})
+	}
+	c.path = "/nowhere/at/all"
+	_ = c.handle(t.Context(), &client.Record{})
+	if got := c.tally.String(); got != "2 done, 2 failed, 1 rejected" {
+		t.Error(got)
+	}
+}

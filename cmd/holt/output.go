@@ -22,7 +22,10 @@ const (
 	formatName   = "name"   // what the other commands take as argument, one a line
 )
 
-const maxCell = 100 // characters of a table's cell
+const (
+	maxCell   = 100 // characters of a table's cell
+	leastCell = 24  // to which a terminal that is too narrow may shrink it: a time has so many
+)
 
 func (a *app) checkFormat() error {
 	if a.asJSON {
@@ -63,6 +66,7 @@ type printer struct {
 	rows   [][]string
 	json   io.Writer
 	count  int
+	crop   bool // a table's lines end at the terminal's edge, whatever they lose by it
 }
 
 // newPrinter prints things with these columns. Every add is followed by one end.
@@ -100,7 +104,7 @@ func (p *printer) add(r row) error {
 func (p *printer) end() error {
 	switch p.app.format {
 	case formatTable:
-		return p.app.table(p.header, p.rows)
+		return p.app.tableWithin(p.header, p.rows, p.crop)
 	case formatJSON:
 		after := "\n]\n"
 		if p.count == 0 {
@@ -138,8 +142,14 @@ func (p *printer) encode(v any, indent, after string) error {
 	return err
 }
 
-// table writes rows under a header, without rules: columns are for eyes and for cut.
+// table writes rows under a header, without rules: columns are for eyes and for cut. On a terminal that is too narrow columns of long texts give way, but
+// never the first one, which is what other commands take.
 func (a *app) table(header []string, rows [][]string) error {
+	return a.tableWithin(header, rows, false)
+}
+
+// tableWithin is table; with crop the first column gives way, too, and so does the end of each line: none takes two.
+func (a *app) tableWithin(header []string, rows [][]string, crop bool) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -153,6 +163,10 @@ func (a *app) table(header []string, rows [][]string) error {
 		}
 		lines = append(lines, line)
 	}
+	room := terminalWidth(a.stdout)
+	if room > 0 {
+		shrink(widths, room, crop)
+	}
 	bold, end := "", ""
 	if isTerminal(a.stdout) && os.Getenv("NO_COLOR") == "" {
 		bold, end = "\x1b[1m", "\x1b[0m"
@@ -160,6 +174,9 @@ func (a *app) table(header []string, rows [][]string) error {
 	var b strings.Builder
 	for i, line := range lines {
 		text := align(line, widths)
+		if crop && room > 0 {
+			text = clip(text, room)
+		}
 		if i == 0 {
 			text = bold + text + end
 		}
@@ -173,12 +190,62 @@ func (a *app) table(header []string, rows [][]string) error {
 func align(cells []string, widths []int) string {
 	var b strings.Builder
 	for i, c := range cells {
+		c = clip(c, widths[i])
 		b.WriteString(c)
 		if i < len(cells)-1 {
 			b.WriteString(strings.Repeat(" ", widths[i]-uniseg.StringWidth(c)+2))
 		}
 	}
 	return strings.TrimRight(b.String(), " ")
+}
+
+// shrink makes columns narrower, the widest first, until they have room or none is left that may be; the first one only if it may.
+func shrink(widths []int, room int, first bool) {
+	total := -2
+	for _, w := range widths {
+		total += w + 2
+	}
+	from := 1
+	if first {
+		from = 0
+	}
+	for ; total > room; total-- {
+		widest := -1
+		for i := from; i < len(widths); i++ {
+			if widths[i] > leastCell && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+// clip cuts a text to a width on a terminal, with a mark.
+func clip(s string, width int) string {
+	if uniseg.StringWidth(s) <= width {
+		return s
+	}
+	var b strings.Builder
+	for g, left := uniseg.NewGraphemes(s), width-1; g.Next() && g.Width() <= left; left -= g.Width() {
+		b.WriteString(g.Str())
+	}
+	return b.String() + "…"
+}
+
+// terminalWidth is how many columns a terminal has; 0: it is none, or does not say.
+func terminalWidth(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // fields writes names and values, a line each.

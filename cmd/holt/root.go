@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.As(err, &exit):
 		return exit.code
 	case !a.started || errors.As(err, new(*usageError)):
-		a.say("holt: %v\nSee '%s --help'.", err, cmd.CommandPath())
+		a.say("holt: %v%s\nSee '%s --help'.", err, a.suggestion(cmd, err), cmd.CommandPath())
 		return exitUsage
 	case errors.Is(err, errSilent):
 		return exitFailed
@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		a.say("holt: interrupted")
 		return exitFailed
 	}
-	a.say("holt: %s", explain(err))
+	a.say("holt: %s%s", explain(err), a.suggestion(cmd, err))
 	return exitFailed
 }
 
@@ -70,7 +70,7 @@ func (a *app) newRootCommand() *cobra.Command {
 		Short:         "A work queue on a log",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          cobra.ArbitraryArgs,
 		RunE:          needsCommand,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.checkFormat(); err != nil {

@@ -166,6 +166,7 @@ func (a *app) showTop(groups []topGroup, live bool) error {
 		groups = groups[:min(len(groups), screenRows(a.stdout))]
 	}
 	p := a.newPrinter("GROUP", "STATE", "LAG", "AVAILABLE", "LEASED", "DEFERRED", "DEAD", "OLDEST", "WORKERS", "IN/S", "DONE/S")
+	p.crop = live
 	for _, g := range groups {
 		err := p.add(row{g.Group, g, []string{
 			g.Group, g.State, showNumber(g.Lag), showNumber(g.Available), showNumber(g.Leased), showNumber(g.Deferred), showNumber(g.DeadLetters),

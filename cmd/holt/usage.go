@@ -18,13 +18,22 @@ func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
+// unknownCommand is a word in the place of a command.
+type unknownCommand struct {
+	usageError
+	name string
+}
+
+// Unwrap makes it a usageError.
+func (e *unknownCommand) Unwrap() error { return &e.usageError }
+
 // errSilent is a failure of which everything is said already.
 var errSilent = errors.New("failed")
 
 // needsCommand is the RunE of commands that only hold others.
 func needsCommand(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("unknown command %q for %q", args[0], cmd.CommandPath())
+		return &unknownCommand{usageError{fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())}, args[0]}
 	}
 	cmd.SetOut(cmd.ErrOrStderr())
 	_ = cmd.Help()

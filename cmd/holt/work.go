@@ -101,6 +101,9 @@ func (a *app) work(ctx context.Context, group string, argv []string, w *workFlag
 	if !stop() {
 		<-said
 	}
+	if isTerminal(a.stderr) {
+		a.say("holt: %s", &run.tally)
+	}
 	return err
 }
 

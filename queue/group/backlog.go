@@ -73,7 +73,7 @@ type held struct {
 	text string
 }
 
-// Holders names the groups that hold most bytes, for a full disk. While that is so every publish asks: one a second looks, the others hear what it saw last.
+// Holders names the groups that hold most bytes, for a full disk; "" when there is none. While that is so every publish asks: one a second looks, the others hear what it saw last.
 func (s *Set) Holders() string {
 	last := s.held.Load()
 	if last != nil && (time.Since(last.at) < holdersStand || !s.held.CompareAndSwap(last, &held{time.Now(), last.text})) {
@@ -97,7 +97,7 @@ func (s *Set) holders() string {
 		}
 	}
 	if len(all) == 0 {
-		return "no group"
+		return ""
 	}
 	slices.SortStableFunc(all, func(x, y holder) int { return cmp.Compare(y.bytes, x.bytes) })
 	var names []string

@@ -288,7 +288,7 @@ func TestHolders(t *testing.T) {
 			}
 			return out
 		}
-		if got := names(); fmt.Sprint(got) != "[no group]" {
+		if got := names(); fmt.Sprint(got) != "[]" {
 			t.Errorf("of none: %s", got)
 		}
 		y.topic("t", 3, nil)
@@ -297,7 +297,7 @@ func TestHolders(t *testing.T) {
 		y.group("little", catalog.KindShare, "u")
 		y.group("both", catalog.KindShare, "t", "u")
 		y.group("none", catalog.KindShare)
-		if got := names(); fmt.Sprint(got) != "[no group]" {
+		if got := names(); fmt.Sprint(got) != "[]" {
 			t.Errorf("at once: %s", got)
 		}
 		time.Sleep(holdersStand)
