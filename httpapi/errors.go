@@ -41,6 +41,7 @@ var table = []row{
 	{queue.ErrTopicInUse, http.StatusConflict, api.TopicInUse, "detach the groups first, or add ?force=true", 0},
 	{queue.ErrGroupInUse, http.StatusConflict, api.GroupInUse, "wait for the leases and purge the dead letters first, or add ?force=true", 0},
 	{queue.ErrPrecondition, http.StatusPreconditionFailed, api.PreconditionFailed, "GET it again and repeat the change with its ETag", 0},
+	{queue.ErrBackupGone, http.StatusPreconditionFailed, api.PreconditionFailed, "begin a new one, without moment and offset", 0},
 	{queue.ErrAlreadySettled, http.StatusConflict, api.AlreadySettled, "nothing is left to do for this lease", 0},
 	{queue.ErrLeaseLost, http.StatusConflict, api.LeaseLost, "stop working on the record: it may be with somebody else", 0},
 	{queue.ErrInvalidReceipt, http.StatusConflict, api.InvalidReceipt, "send the receipt as the lease gave it, to the same group", 0},

@@ -17,7 +17,7 @@ var RestoreForgets = []string{share.ReceiptKeyName}
 
 // Backup writes a copy of the whole store, as it is at one moment between the call and the first byte: everything that a call before it was told is
 // done, and of what comes beside it a part or nothing. One that broke off can be gone on with for backup.KeepFor; begin is told of its moment, and says where to write.
-// It ends early when the server stops. Errors: ErrRateLimited (one is under way), ErrPrecondition (the moment is not kept any more),
+// It ends early when the server stops. Errors: ErrRateLimited (one is under way), ErrBackupGone (the moment is not kept any more),
 // ErrInvalidRequest (the engine cannot, or the place is behind the end), ErrUnavailable, ErrShuttingDown, ErrCorrupt, the writer's, the context's.
 func (b *Broker) Backup(ctx context.Context, at backup.Place, begin func(store.Backup) io.Writer) (store.Backup, error) {
 	if err := b.Ready(); err != nil {
@@ -42,8 +42,6 @@ func (b *Broker) Backup(ctx context.Context, at backup.Place, begin func(store.B
 	switch {
 	case errors.Is(err, backup.ErrBusy):
 		err = fmt.Errorf("%w: %w", ErrRateLimited, err)
-	case errors.Is(err, backup.ErrGone):
-		err = fmt.Errorf("%w: %w", ErrPrecondition, err)
 	case errors.Is(err, store.ErrInvalid):
 		err = fmt.Errorf("%w: %w", ErrInvalidRequest, err)
 	case err != nil && context.Cause(ctx) == ErrShuttingDown:

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/holtmq/holt/queue/admit"
+	"github.com/holtmq/holt/queue/backup"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/group"
 	"github.com/holtmq/holt/queue/partition"
@@ -29,6 +30,7 @@ var (
 	ErrTopicInUse        = catalog.ErrTopicInUse
 	ErrGroupInUse        = catalog.ErrGroupInUse
 	ErrPrecondition      = catalog.ErrPrecondition
+	ErrBackupGone        = backup.ErrGone
 	ErrLeaseLost         = share.ErrLeaseLost
 	ErrAlreadySettled    = share.ErrAlreadySettled
 	ErrInvalidReceipt    = share.ErrInvalidReceipt

@@ -1,9 +1,3 @@
-// Package backup takes copies of the store, one at a time.
-//
-// It guarantees that a copy which broke off can be gone on with for KeepFor, at the byte where it ended: the moment it is of stays as it was. That holds back
-// space, so it ends with the next copy of another moment, when the time is over, or when the broker stops.
-//
-// The caller owes it Close before the store's.
 package backup
 
 import (
@@ -22,7 +16,7 @@ const KeepFor = 5 * time.Minute
 // Errors of Copy.
 var (
 	ErrBusy = errors.New("another backup is under way")
-	ErrGone = errors.New("the moment of this backup is not kept any more: begin a new one")
+	ErrGone = errors.New("the moment of this backup is not kept any more")
 )
 
 // Place is where a copy is to go on: its moment, as store.Backup.Tag names it, and the bytes of it that are there. The zero Place is the beginning of a new one.
