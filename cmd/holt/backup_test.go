@@ -13,13 +13,16 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/httpapi"
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/backup"
 	"github.com/holtmq/holt/queue/store/badger"
 )
 
@@ -206,4 +209,39 @@ func TestBackupGoesOn(t *testing.T) {
 	}
 	mustHolt(t, "backup", old)
 	mustHolt(t, "restore", old, "--check")
+}
+
+func TestNewBackupGoesOnWithWhatIsKept(t *testing.T) {
+	dir := t.TempDir()
+	part := func(name string, age time.Duration) {
+		t.Helper()
+		path := filepath.Join(dir, name+backupExt+partExt)
+		at := time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parts := func() []string {
+		t.Helper()
+		names, err := filepath.Glob(filepath.Join(dir, "*"+partExt))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	isNew := func(what string) {
+		t.Helper()
+		if got := newBackup(dir); filepath.Dir(got) != dir || slices.Contains(parts(), got+partExt) {
+			t.Errorf("%s: %s", what, got)
+		}
+	}
+	isNew("an empty directory")
+	part("holt-20260102T150405Z", backup.KeepFor)
+	isNew("one that broke off too long ago")
+	part("other", 0)
+	isNew("one that somebody else named")
+	part("holt-20260102T150500Z", 0)
+	if got, want := newBackup(dir), filepath.Join(dir, "holt-20260102T150500Z"+backupExt); got != want {
+		t.Errorf("one that broke off just now: %s, want %s", got, want)
+	}
 }
