@@ -146,11 +146,17 @@ func TestBadConfigs(t *testing.T) {
 
 func TestConditions(t *testing.T) {
 	inBubble(t, func(h *house) {
-		for path, change := range map[string]string{"/v1/topics/x": `{"partitions":7}`, "/v1/groups/x": `{"lease":"7s"}`} {
-			h.call("PUT", path, "", "If-Match", "*").problem(412, api.PreconditionFailed)
-			h.call("PUT", path, "", "If-Match", `"a"`).problem(412, api.PreconditionFailed)
-			h.call("PUT", path, "", "If-None-Match", "*").is(201)
-			h.call("PUT", path, "", "If-None-Match", "*").problem(412, api.PreconditionFailed)
+		h.put("/v1/topics/t", ``).is(201)
+		for _, tt := range []struct{ path, first, change string }{
+			{"/v1/topics/x", ``, `{"partitions":7}`},
+			{"/v1/groups/x", ``, `{"lease":"7s"}`},
+			{"/v1/schedules/x", `{"cron":"@daily","topic":"t","record":{"value":1}}`, `{"catch_up":"none"}`},
+		} {
+			path, change := tt.path, tt.change
+			h.call("PUT", path, tt.first, "If-Match", "*").problem(412, api.PreconditionFailed)
+			h.call("PUT", path, tt.first, "If-Match", `"a"`).problem(412, api.PreconditionFailed)
+			h.call("PUT", path, tt.first, "If-None-Match", "*").is(201)
+			h.call("PUT", path, tt.first, "If-None-Match", "*").problem(412, api.PreconditionFailed)
 			first := h.get(path).header.Get("ETag")
 			same := func(tag, body string) {
 				t.Helper()
@@ -167,6 +173,7 @@ func TestConditions(t *testing.T) {
 			same(second, change)
 			same(second, h.get(path).body)
 			h.call("PUT", path, ``, "If-Match", `"a", `+second+` ,"b"`).is(200)
+			h.call("PUT", path, ``, "If-Match", first).problem(412, api.PreconditionFailed)
 			h.call("PUT", path, ``, "If-Match", "W/"+second).problem(412, api.PreconditionFailed)
 			h.call("PUT", path, ``, "If-Match", `W/"a", `+second).is(200)
 			h.call("PUT", path, ``, "If-Match", "*").is(200)
