@@ -110,8 +110,16 @@ func (s *recurring) arm(rest time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
-		s.timer.Reset(max(rest, min(max(0, next.Sub(s.env.Now())), maxSleep)))
+		s.timer.Reset(max(rest, sleepFor(next, s.env.Now())))
 	}
+}
+
+// sleepFor is how long to sleep for a firing; zero is none within the years that schedules look ahead.
+func sleepFor(next, now time.Time) time.Duration {
+	if next.IsZero() {
+		return maxSleep
+	}
+	return min(max(0, next.Sub(now)), maxSleep)
 }
 
 // lastFor returns the time that the last firing was for, or when the schedule began.
@@ -138,18 +146,10 @@ func (s *recurring) tick() {
 // run fires if it is time.
 func (s *recurring) run() {
 	now := s.env.Now()
-	due := s.next()
-	if due.IsZero() || due.After(now) {
+	newest := s.times.Newest(s.lastFor(), now)
+	if newest.IsZero() {
 		s.arm(0)
 		return
-	}
-	newest := due // of those that have passed
-	for {
-		next := s.times.Next(newest)
-		if next.IsZero() || next.After(now) {
-			break
-		}
-		newest = next
 	}
 	// The one that is due now is no missed one: it is at most a timer late.
 	missed := now.Sub(newest) > maxSleep+restFiring
