@@ -139,26 +139,6 @@ func Peek(b []byte) (Info, error) {
 	return info, nil
 }
 
-// Stamp makes a batch that a producer wrote one of the log, in place: it begins at base, and all its records have the time
-// at (Kafka's LogAppendTime: no record is decoded). The bytes are checked before and sealed again after; on error they are unchanged.
-// Errors: those of Check; ErrTooLarge if the offsets from base on do not reach that far.
-func Stamp(b []byte, base Offset, at time.Time) (Info, error) {
-	info, err := Check(b)
-	if err != nil {
-		return Info{}, err
-	}
-	if base < 0 || base > math.MaxInt64-1-(info.Last-info.Base) {
-		return Info{}, fmt.Errorf("batch to begin at %d: %w", base, ErrTooLarge)
-	}
-	binary.BigEndian.PutUint64(b[atBase:], uint64(base))
-	binary.BigEndian.PutUint32(b[atEpoch:], singleLeaderEpoch)
-	attributes := binary.BigEndian.Uint16(b[atAttributes:]) | appendTimeBit
-	binary.BigEndian.PutUint16(b[atAttributes:], attributes)
-	binary.BigEndian.PutUint64(b[atMaxTime:], uint64(at.UnixMilli()))
-	seal(b)
-	return Peek(b)
-}
-
 // countFits tells whether count records can be in n bytes; for compressed ones that is known after decompressing.
 func countFits(count, n int, c Codec) bool {
 	return c != None || count <= n/minRecord

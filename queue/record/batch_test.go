@@ -66,9 +66,6 @@ func TestCheckRefuses(t *testing.T) {
 			if _, err := record.Check(b); !errors.Is(err, tt.want) {
 				t.Errorf("Check: %v, want %v", err, tt.want)
 			}
-			if _, err := record.Stamp(b, 0, start); !errors.Is(err, tt.want) {
-				t.Errorf("Stamp: %v, want %v", err, tt.want)
-			}
 		})
 	}
 }
@@ -103,46 +100,30 @@ func TestPeekLeavesTheChecksum(t *testing.T) {
 	}
 }
 
-// TestLastOffsets takes a batch up to the end of all offsets.
-func TestLastOffsets(t *testing.T) {
-	b := build(t, 0, record.None, samples()...)
-	info, err := record.Stamp(b, math.MaxInt64-8, start)
-	if err != nil || info.Last != math.MaxInt64-1 {
-		t.Errorf("Stamp at the end: last %d, %v", info.Last, err)
-	}
-	before := bytes.Clone(b)
-	for _, base := range []record.Offset{-1, math.MaxInt64 - 7, math.MaxInt64} {
-		if _, err := record.Stamp(b, base, start); !errors.Is(err, record.ErrTooLarge) {
-			t.Errorf("Stamp at %d: %v, want ErrTooLarge", base, err)
-		}
-	}
-	if !bytes.Equal(before, b) {
-		t.Error("a refused Stamp changed the batch")
-	}
-}
-
-func TestStamp(t *testing.T) {
+// TestAppendTime reads batches all of whose records have the time of the append, as Kafka has it (LogAppendTime).
+func TestAppendTime(t *testing.T) {
 	now := start.Add(time.Hour)
 	for _, c := range codecs {
 		t.Run(c.String(), func(t *testing.T) {
 			b := kafkaEncode(t, 0, c, samples())
-			info, err := record.Stamp(b, 500, now.Add(300*time.Microsecond))
+			b[22] |= 1 << 3
+			binary.BigEndian.PutUint64(b[35:], uint64(now.UnixMilli()))
+			info, err := record.Check(reseal(b))
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := record.Info{Base: 500, Last: 507, Count: 8, FirstTime: now, MaxTime: now, Codec: c, Size: len(b)}
+			want := record.Info{Base: 0, Last: 7, Count: 8, FirstTime: now, MaxTime: now, Codec: c, Size: len(b)}
 			if diff := cmp.Diff(want, info); diff != "" {
 				t.Errorf("info differs (-want +got):\n%s", diff)
 			}
 			records := samples()
 			for i := range records {
-				records[i].Offset += 500
 				records[i].Timestamp = now
 			}
 			if diff := cmp.Diff(records, readAll(t, b)); diff != "" {
 				t.Errorf("records differ (-want +got):\n%s", diff)
 			}
-			rewritten, err := record.Rewrite(b, func(record.Record) bool { return true })
+			rewritten, err := record.Rewrite(b, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

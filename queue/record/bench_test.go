@@ -36,7 +36,7 @@ func withHeaders(rs []record.Record) []record.Record {
 func hotPaths(t testing.TB, n int) map[string]func() {
 	rs := orders(n)
 	batch := build(t, 0, record.None, rs...)
-	var b, merged record.Builder
+	var b record.Builder
 	var reader record.Reader
 	dst := make([]byte, 0, 2*len(batch)+record.HeaderSize)
 	fatal := func(err error) {
@@ -51,12 +51,6 @@ func hotPaths(t testing.TB, n int) map[string]func() {
 				b.Append(rs[i])
 			}
 			_, err := b.Encode(dst, record.None)
-			fatal(err)
-		},
-		"merge": func() {
-			merged.Reset(7)
-			fatal(merged.AppendBatch(batch))
-			_, err := merged.Encode(dst, record.None)
 			fatal(err)
 		},
 		"iterate": func() {
@@ -77,10 +71,6 @@ func hotPaths(t testing.TB, n int) map[string]func() {
 				size += reader.Size() + int(reader.Offset()&1)
 			}
 			fatal(reader.Err())
-		},
-		"find": func() {
-			_, err := record.Find(batch, record.Offset(n-1))
-			fatal(err)
 		},
 		"check": func() {
 			_, err := record.Check(batch)
@@ -118,7 +108,7 @@ func TestHeadersAllocateLittle(t *testing.T) {
 }
 
 func Benchmark(b *testing.B) {
-	for _, name := range []string{"encode", "merge", "iterate", "measure", "find", "check"} {
+	for _, name := range []string{"encode", "iterate", "measure", "check"} {
 		for _, n := range []int{1, 10, 1000} {
 			run := hotPaths(b, n)[name]
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {

@@ -14,7 +14,7 @@ type Builder struct {
 	span
 	body []byte // the records so far, encoded
 
-	src Reader // of AppendBatch
+	src Reader // of what a rewrite takes over
 }
 
 // span is what a Builder knows of its records beside their bytes.
@@ -49,36 +49,6 @@ func (b *Builder) Append(r Record) {
 		p = appendBytes(p, h.Value)
 	}
 	b.body = p
-}
-
-// AppendBatch adds the records of an encoded batch at the next offsets, without gaps, whatever theirs were; timestamps
-// as Append does. Keys, values and headers are copied as they are. The batch is verified first, records too; on error nothing was added.
-// Errors: ErrCorrupt, ErrUnsupported, ErrTooLarge.
-func (b *Builder) AppendBatch(batch []byte) error {
-	before, size := b.span, len(b.body)
-	err := b.merge(batch)
-	if err != nil {
-		b.span, b.body = before, b.body[:size]
-	}
-	b.src.clear()
-	return err
-}
-
-func (b *Builder) merge(batch []byte) error {
-	if _, err := Check(batch); err != nil {
-		return err
-	}
-	if err := b.src.Reset(batch); err != nil {
-		return err
-	}
-	b.body = slices.Grow(b.body, len(b.src.body))
-	for b.src.Next() {
-		b.copyRecord(b.forward(b.src.time), b.src.tail)
-	}
-	if b.src.err != nil {
-		return b.src.err
-	}
-	return b.fits()
 }
 
 // copyRecord adds a record at the next offset, its time taken as it is.
@@ -124,9 +94,6 @@ func (b *Builder) Len() int { return b.count }
 
 // Size is the bytes of the batch so far, if not compressed.
 func (b *Builder) Size() int { return HeaderSize + len(b.body) }
-
-// Last is the offset of the last record; one before the base if there is none.
-func (b *Builder) Last() Offset { return b.next - 1 }
 
 // Encode appends the sealed batch to dst. The Builder stays as it is. Errors: ErrEmpty without a record, ErrTooLarge,
 // ErrUnsupported for an unknown codec.

@@ -14,8 +14,8 @@ import (
 func TestBuilderCounts(t *testing.T) {
 	var b record.Builder
 	b.Reset(40)
-	if b.Len() != 0 || b.Size() != record.HeaderSize || b.Last() != 39 {
-		t.Errorf("empty: %d records, %d bytes, last %d", b.Len(), b.Size(), b.Last())
+	if b.Len() != 0 || b.Size() != record.HeaderSize {
+		t.Errorf("empty: %d records, %d bytes", b.Len(), b.Size())
 	}
 	for _, r := range samples() {
 		b.Append(r)
@@ -27,8 +27,8 @@ func TestBuilderCounts(t *testing.T) {
 	if !bytes.HasPrefix(out, []byte("before")) {
 		t.Error("Encode did not append")
 	}
-	if b.Len() != 8 || b.Last() != 47 || b.Size() != len(out)-len("before") {
-		t.Errorf("%d records, last %d, %d bytes; encoded %d", b.Len(), b.Last(), b.Size(), len(out)-len("before"))
+	if b.Len() != 8 || b.Size() != len(out)-len("before") {
+		t.Errorf("%d records, %d bytes; encoded %d", b.Len(), b.Size(), len(out)-len("before"))
 	}
 }
 
@@ -62,9 +62,6 @@ func TestBuilderTimeNeverGoesBack(t *testing.T) {
 	b.Append(at(5))
 	b.Append(at(3))
 	b.Append(at(9))
-	if err := b.AppendBatch(build(t, 0, record.None, at(7), at(12))); err != nil {
-		t.Fatal(err)
-	}
 	b.Append(at(-1))
 	out, err := b.Encode(nil, record.None)
 	if err != nil {
@@ -74,7 +71,7 @@ func TestBuilderTimeNeverGoesBack(t *testing.T) {
 	for _, r := range readAll(t, out) {
 		got = append(got, r.Timestamp.Sub(start).Milliseconds())
 	}
-	if diff := cmp.Diff([]int64{5, 5, 9, 9, 12, 12}, got); diff != "" {
+	if diff := cmp.Diff([]int64{5, 5, 9, 9}, got); diff != "" {
 		t.Errorf("milliseconds after the start differ (-want +got):\n%s", diff)
 	}
 }
@@ -96,70 +93,6 @@ func TestBuilderRefuses(t *testing.T) {
 	b.Reset(-1)
 }
 
-func TestAppendBatch(t *testing.T) {
-	for _, c := range codecs {
-		t.Run(c.String(), func(t *testing.T) {
-			gaps, err := record.Rewrite(build(t, 900, c, samples()...), func(r record.Record) bool { return r.Offset%2 == 0 })
-			if err != nil {
-				t.Fatal(err)
-			}
-			var b, want record.Builder
-			b.Reset(10)
-			want.Reset(10)
-			first := record.Record{Timestamp: start, Value: []byte("first")}
-			b.Append(first)
-			want.Append(first)
-			for _, batch := range [][]byte{kafkaEncode(t, 0, c, samples()), gaps} {
-				if err := b.AppendBatch(batch); err != nil {
-					t.Fatal(err)
-				}
-				for _, r := range readAll(t, batch) {
-					want.Append(r)
-				}
-			}
-			got, err := b.Encode(nil, record.None)
-			if err != nil {
-				t.Fatal(err)
-			}
-			wanted, err := want.Encode(nil, record.None)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(wanted, got) {
-				t.Error("a merged batch is not that of its records appended one by one")
-			}
-		})
-	}
-}
-
-// TestAppendBatchAllOrNothing has a batch fail at its last record.
-func TestAppendBatchAllOrNothing(t *testing.T) {
-	good := build(t, 0, record.None, samples()...)
-	var b record.Builder
-	b.Reset(3)
-	b.Append(samples()[5])
-	before, err := b.Encode(nil, record.None)
-	if err != nil {
-		t.Fatal(err)
-	}
-	flipped := bytes.Clone(good)
-	flipped[len(flipped)-1] ^= 1
-	damaged := bytes.Clone(good)
-	damaged[len(damaged)-1] = 2 // one header, and no bytes for it
-	for name, batch := range map[string][]byte{"checksum": flipped, "last record": reseal(damaged)} {
-		if err := b.AppendBatch(batch); !errors.Is(err, record.ErrCorrupt) {
-			t.Errorf("%s: %v, want ErrCorrupt", name, err)
-		}
-		after, err := b.Encode(nil, record.None)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(before, after) {
-			t.Errorf("%s: a refused batch left something behind", name)
-		}
-	}
-}
-
 // filler is a record that makes an otherwise empty batch's records take exactly n bytes (n ≥ 2 MiB).
 func filler(n int) record.Record {
 	const front = 4 + 1 + 1 + 1 + 1 + 4 + 1 // length, attributes, deltas, key, value's length, headers; lengths from 2²⁰ to 2²⁷ take 4
@@ -177,14 +110,9 @@ func TestMaxUncompressed(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v, at the limit: %v", c, err)
 		}
-		r, err := record.Find(out, 0)
-		if err != nil || len(r.Value) != len(filler(record.MaxUncompressed).Value) {
-			t.Errorf("%v, at the limit: %d bytes, %v", c, len(r.Value), err)
+		if rs := readAll(t, out); len(rs) != 1 || len(rs[0].Value) != len(filler(record.MaxUncompressed).Value) {
+			t.Errorf("%v, at the limit: %d records", c, len(rs))
 		}
-	}
-	small := build(t, 0, record.None, record.Record{Timestamp: start})
-	if err := b.AppendBatch(small); !errors.Is(err, record.ErrTooLarge) {
-		t.Errorf("AppendBatch over the limit: %v, want ErrTooLarge", err)
 	}
 	b.Append(record.Record{Timestamp: start})
 	if _, err := b.Encode(nil, record.None); !errors.Is(err, record.ErrTooLarge) {

@@ -3,7 +3,7 @@
 // It guarantees: what Builder encodes, every Kafka client decodes, and byte for byte the same for the same calls; what Kafka
 // producers write with any of the five codecs, Reader decodes. A batch covers the offsets [Base, Last] and holds at most one
 // record for each; Rewrite and Join drop records and never move one. No input makes it panic, read out of bounds, or take more
-// than MaxUncompressed bytes for a batch; whatever is sealed anew (AppendBatch, Rewrite, Join, Stamp) had its checksum
+// than MaxUncompressed bytes for a batch; whatever is sealed anew (Rewrite, Join) had its checksum
 // verified first, so damage is never given a good checksum. Times are whole milliseconds, UTC. Nothing here reads a clock or starts a goroutine.
 //
 // The caller owes it: Check for bytes that came from a disk or a stranger, before a Reader that trusts them; batches of a

@@ -1,8 +1,6 @@
 package record_test
 
 import (
-	"bytes"
-	"errors"
 	"testing"
 	"time"
 
@@ -60,22 +58,10 @@ func TestAgainstModel(t *testing.T) {
 			rt.Fatal(err)
 		}
 		same(rt, "rewritten", survivors, readAll(t, rewritten))
-		lookUp(rt, rewritten, all, survivors)
-
-		var merged record.Builder
-		merged.Reset(base)
-		for _, p := range parts {
-			if err := merged.AppendBatch(p); err != nil {
-				rt.Fatal(err)
-			}
-		}
-		out, err := merged.Encode(nil, codec)
-		if err != nil {
+		if joined, err = record.Join(parts, nil); err != nil {
 			rt.Fatal(err)
 		}
-		if !bytes.Equal(whole, out) {
-			rt.Error("merged from parts differs from encoded at once")
-		}
+		same(rt, "joined whole", all, readAll(t, joined))
 	})
 }
 
@@ -94,36 +80,4 @@ func same(rt *rapid.T, what string, want, got []record.Record) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		rt.Fatalf("%s: records differ (-want +got):\n%s", what, diff)
 	}
-}
-
-// lookUp looks for every offset and around every time of all in a batch that has the survivors only.
-func lookUp(rt *rapid.T, b []byte, all, survivors []record.Record) {
-	left := survivors
-	for _, r := range all {
-		got, err := record.Find(b, r.Offset)
-		if len(left) > 0 && left[0].Offset == r.Offset {
-			if err != nil || !cmp.Equal(left[0], got) {
-				rt.Fatalf("Find(%d) = %v, %v", r.Offset, got, err)
-			}
-			left = left[1:]
-		} else if !errors.Is(err, record.ErrNotFound) {
-			rt.Fatalf("Find(%d) of a removed record: %v", r.Offset, err)
-		}
-		for _, t := range []time.Time{r.Timestamp, r.Timestamp.Add(-time.Nanosecond), r.Timestamp.Add(time.Nanosecond)} {
-			want, wantOK := firstAt(survivors, t)
-			at, ok, err := record.FirstAt(b, t)
-			if err != nil || at != want || ok != wantOK {
-				rt.Fatalf("FirstAt(%v) = %d, %v, %v, want %d, %v", t, at, ok, err, want, wantOK)
-			}
-		}
-	}
-}
-
-func firstAt(rs []record.Record, t time.Time) (record.Offset, bool) {
-	for _, r := range rs {
-		if !r.Timestamp.Before(t) {
-			return r.Offset, true
-		}
-	}
-	return 0, false
 }

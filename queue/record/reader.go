@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"iter"
 	"time"
 )
 
@@ -212,24 +211,4 @@ func (r *Reader) stop(err error) error {
 	r.clear()
 	r.err = err
 	return err
-}
-
-// All goes through the records of the batch that is b; damage comes as a last pair with an error. Records alias b or a buffer of
-// their own.
-func All(b []byte) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
-		var r Reader
-		if err := r.Reset(b); err != nil {
-			yield(Record{}, err)
-			return
-		}
-		for r.Next() {
-			if !yield(r.Record(), nil) {
-				return
-			}
-		}
-		if r.err != nil {
-			yield(Record{}, r.err)
-		}
-	}
 }

@@ -295,7 +295,7 @@ func TestCompressedDamage(t *testing.T) {
 func TestAllStops(t *testing.T) {
 	b := build(t, 0, record.None, samples()...)
 	n := 0
-	for range record.All(b) {
+	for range each(b) {
 		if n++; n == 2 {
 			break
 		}
@@ -304,13 +304,13 @@ func TestAllStops(t *testing.T) {
 		t.Errorf("%d records before the break", n)
 	}
 	var errs []error
-	for _, err := range record.All(raw(1, plain+plain)) {
+	for _, err := range each(raw(1, plain+plain)) {
 		errs = append(errs, err)
 	}
 	if len(errs) != 2 || errs[0] != nil || !errors.Is(errs[1], record.ErrCorrupt) {
 		t.Errorf("a good record and damage: %v", errs)
 	}
-	for _, err := range record.All(nil) {
+	for _, err := range each(nil) {
 		if !errors.Is(err, record.ErrCorrupt) {
 			t.Errorf("no batch: %v", err)
 		}

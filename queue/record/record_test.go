@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"iter"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func readAll(t testing.TB, b []byte) []record.Record {
 		t.Fatal(err)
 	}
 	var out []record.Record
-	for r, err := range record.All(b) {
+	for r, err := range each(b) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,5 +114,24 @@ func TestSizes(t *testing.T) {
 				t.Errorf("a batch grew by %d, EncodedSize() = %d", added, bound)
 			}
 		})
+	}
+}
+
+// each goes through the records of the batch that is b; damage comes as a last pair with an error.
+func each(b []byte) iter.Seq2[record.Record, error] {
+	return func(yield func(record.Record, error) bool) {
+		var r record.Reader
+		if err := r.Reset(b); err != nil {
+			yield(record.Record{}, err)
+			return
+		}
+		for r.Next() {
+			if !yield(r.Record(), nil) {
+				return
+			}
+		}
+		if err := r.Err(); err != nil {
+			yield(record.Record{}, err)
+		}
 	}
 }

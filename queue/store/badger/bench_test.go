@@ -146,8 +146,9 @@ func (m *merger) merge(group []*publish, put func(store.LogID, store.Batch)) err
 		if err != nil {
 			return err
 		}
-		put(l, store.Batch{Base: m.ends[l], Last: b.Last(), MaxTime: at, Bytes: enc})
-		m.ends[l] = b.Last() + 1
+		end := m.ends[l] + record.Offset(b.Len())
+		put(l, store.Batch{Base: m.ends[l], Last: end - 1, MaxTime: at, Bytes: enc})
+		m.ends[l] = end
 		b.Reset(m.ends[l])
 		return nil
 	}
