@@ -78,15 +78,6 @@ type page struct {
 	text string
 }
 
-func (h *house) page(path string) page {
-	h.t.Helper()
-	a := h.get(path)
-	if a.status != 200 {
-		h.t.Fatalf("%s: %d: %.400s", path, a.status, a.body)
-	}
-	return parsePage(h.t, path, a)
-}
-
 func parsePage(t testing.TB, path string, a answer) page {
 	t.Helper()
 	if csp := a.header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {

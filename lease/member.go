@@ -15,10 +15,6 @@ type member struct {
 	refs int
 }
 
-func newMembers() members {
-	return members{}
-}
-
 // hashName is FNV-1a with a final mix.
 func hashName(name string) uint64 {
 	h := uint64(14695981039346656037)

@@ -129,7 +129,7 @@ func TestRuns(t *testing.T) {
 }
 
 func TestMembers(t *testing.T) {
-	m := newMembers()
+	var m members
 	a := m.intern("a")
 	m.ref(a)
 	for i := range 1000 {

@@ -397,8 +397,8 @@ func TestOrderedScenario12TopicsChangedByAMember(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.topic("t", 2)
 		h.topic("u", 2)
-		a := h.join("g", "a", "t")
-		a = h.join("g", "a", "u")
+		h.join("g", "a", "t")
+		a := h.join("g", "a", "u")
 		h.wantHolds(a.poll(), "u/0 u/1")
 		_, err := h.tryJoin("g", queue.JoinRequest{Member: "a", Topics: []string{"nothing"}})
 		h.wantErr(err, queue.ErrTopicNotFound)

@@ -24,7 +24,6 @@ type heat struct {
 
 // heatRows are the ends of a topic's partitions at the last minutes, the newest last.
 type heatRows struct {
-	tag  string
 	ends []heatEnds
 }
 

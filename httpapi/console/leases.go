@@ -84,7 +84,7 @@ func showLeases(v *visit) error {
 	}
 	q := v.r.URL.Query()
 	d := recordsPage{G: g, State: "leased", Query: q, Sort: q.Get("sort"), Member: q.Get("member")}
-	list, err := read[api.GroupRecordList](v, get(url.Values{"state": {"leased"}, "limit": {"1000"}}, "groups", name, "records"))
+	list, err := read[api.GroupRecordList](v, get(url.Values{"state": {"leased"}, "limit": {strconv.Itoa(maxLeases)}}, "groups", name, "records"))
 	if err != nil {
 		return err
 	}

@@ -83,11 +83,3 @@ func (w *wire) closed(within time.Duration) bool {
 	ne, is := err.(net.Error)
 	return !is || !ne.Timeout()
 }
-
-// rawPath sends a request whose target is exactly as given.
-func rawPath(t testing.TB, s *server, method, target, body string) (answer, bool) {
-	t.Helper()
-	w := dial(t, s)
-	w.request(method, target, body)
-	return w.answer(soon)
-}

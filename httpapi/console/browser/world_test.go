@@ -20,9 +20,8 @@ import (
 // world is a server with its client.
 type world struct {
 	*client.Client
-	t    *testing.T
-	url  string
-	stop func()
+	t   *testing.T
+	url string
 }
 
 // newWorld starts a server on a free port; dir = "" keeps everything in memory.
