@@ -102,3 +102,24 @@ func TestBackoffOutlastsAClockSetBack(t *testing.T) {
 		}
 	})
 }
+
+// TestOrderedMembersAreSeenByTheWallClock: when a member of an ordered group was heard of last stood in the time of the clock that sessions run on.
+func TestOrderedMembersAreSeenByTheWallClock(t *testing.T) {
+	for _, d := range []time.Duration{-3 * time.Hour, 5 * time.Second} {
+		inBubble(t, func(h *house) {
+			w := &wall{}
+			h.setting(w)
+			h.topic("t", 1)
+			h.join("g", "m", "t")
+			time.Sleep(2 * time.Second)
+			w.jump(d)
+			info, err := h.Group(t.Context(), "g")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := w.now().Add(-2 * time.Second); len(info.Members) != 1 || !info.Members[0].LastSeen.Equal(want) {
+				t.Errorf("jump %v: %+v; want %v", d, info.Members, want)
+			}
+		})
+	}
+}

@@ -39,7 +39,7 @@ const NoOffset = ordered.None
 
 func (b *Broker) orderedEnv(shared *share.Env) *ordered.Env {
 	return &ordered.Env{
-		Committer: b.committer, System: b.system, Now: shared.Clock.Now, Logger: b.log,
+		Committer: b.committer, System: b.system, Now: shared.Clock.Now, Time: shared.Clock.Time, Logger: b.log,
 		Waiting: shared.Waiting, MaxWaiting: share.MaxWaiting, MaxBytes: b.cfg.Limits.MaxBytes, Stop: b.stop,
 	}
 }

@@ -46,7 +46,7 @@ func inBubble(t *testing.T, fn func(d *desk)) {
 		journals := system.New(c)
 		stop := make(chan struct{})
 		shared := &share.Env{Committer: c, Clock: share.NewClock(nil), Receipts: share.NewReceipts([share.ReceiptKeySize]byte{}, 1), Logger: log, Waiting: new(atomic.Int64), Stop: stop}
-		streams := &ordered.Env{Committer: c, System: journals, Now: shared.Clock.Now, Logger: log, Waiting: shared.Waiting, MaxWaiting: 10, Stop: stop}
+		streams := &ordered.Env{Committer: c, System: journals, Now: shared.Clock.Now, Time: shared.Clock.Time, Logger: log, Waiting: shared.Waiting, MaxWaiting: 10, Stop: stop}
 		groups := group.NewSet(definitions, openings.Topics, shared, streams, log)
 		if _, err := journals.Open(ctx, st); err != nil {
 			t.Fatal(err)

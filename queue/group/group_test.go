@@ -55,7 +55,7 @@ func inBubble(t *testing.T, fn func(y *yard)) {
 		}}
 		shared := &share.Env{Committer: c, Clock: share.NewClock(nil), Receipts: share.NewReceipts([share.ReceiptKeySize]byte{}, 1), Logger: log, Waiting: new(atomic.Int64), Stop: y.stop}
 		y.Set = NewSet(definitions, y.env.Topics, shared, &ordered.Env{
-			Committer: c, System: journals, Now: shared.Clock.Now, Logger: log, Waiting: shared.Waiting, MaxWaiting: 10, Stop: y.stop,
+			Committer: c, System: journals, Now: shared.Clock.Now, Time: shared.Clock.Time, Logger: log, Waiting: shared.Waiting, MaxWaiting: 10, Stop: y.stop,
 		}, log)
 		defer func() {
 			y.Close()

@@ -23,7 +23,8 @@ import (
 type Env struct {
 	Committer  *commit.Committer
 	System     *system.Log
-	Now        func() int64 // ms on the clock that leases and sessions run on; it never goes back
+	Now        func() int64             // ms on the clock that leases and sessions run on; it never goes back
+	Time       func(ms int64) time.Time // turns a time of that clock into what the wall clock shows then, in UTC
 	Logger     *slog.Logger
 	Waiting    *atomic.Int64 // parked calls of all groups, share groups' too
 	MaxWaiting int64

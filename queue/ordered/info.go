@@ -59,7 +59,7 @@ type Member struct {
 	Epoch    int64
 	Topics   []string // nil: all that the group reads
 	Session  time.Duration
-	LastSeen time.Time
+	LastSeen time.Time // by the wall clock as it stands
 	Holds    []Place
 }
 
@@ -75,10 +75,11 @@ func (g *Group) Members() []Member {
 	all := g.roster.Members()
 	out := make([]Member, len(all))
 	for i, m := range all {
-		out[i] = Member{Name: m.Name, Epoch: m.Epoch, Session: time.Duration(m.Session) * time.Millisecond, LastSeen: time.UnixMilli(m.Seen).UTC(), Holds: g.places(m.Holds)}
+		out[i] = Member{Name: m.Name, Epoch: m.Epoch, Session: time.Duration(m.Session) * time.Millisecond, Holds: g.places(m.Holds)}
 		if m.Parked {
-			out[i].LastSeen = time.UnixMilli(now).UTC()
+			m.Seen = now
 		}
+		out[i].LastSeen = g.env.Time(m.Seen)
 		if m.Topics != nil {
 			out[i].Topics = topicNames(m, names)
 		}
