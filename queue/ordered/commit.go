@@ -3,6 +3,7 @@ package ordered
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/record"
@@ -44,15 +45,16 @@ func (g *Group) commit(member string, epoch int64, offsets []Committed) (commit.
 		p := g.byPlace[o.Place]
 		p.committed, p.metadata = o.Offset, o.Metadata
 		unit = append(unit, commit.Part{Log: p.part.ID, Entries: p.entries(p.appendCommit(nil))})
-		if len(unit) == store.MaxUnitEdits {
-			g.last = g.env.Committer.Enqueue(unit)
-			unit = nil
-		}
 	}
-	if len(unit) > 0 {
+	g.enqueue(unit)
+	return g.last, nil
+}
+
+// enqueue journals what is to become durable together. Only of more logs than a unit takes (store.MaxUnitEdits) can a crash leave a part. The lock is held.
+func (g *Group) enqueue(parts commit.Unit) {
+	for unit := range slices.Chunk(parts, store.MaxUnitEdits) {
 		g.last = g.env.Committer.Enqueue(unit)
 	}
-	return g.last, nil
 }
 
 // admit refuses a commit that names what is not the member's, or is past an end; the lock is held.
@@ -98,8 +100,8 @@ type Move struct {
 	From, To record.Offset
 }
 
-// Reset sets committed offsets. With members it is ErrRebalancing, unless fence throws them out. target returns where a partition goes, or false for one
-// that stays; it is called without the lock. With dry nothing changes. Errors: also ErrClosed, target's, store.ErrUnknown, the context's.
+// Reset sets committed offsets, all or none. With members it is ErrRebalancing, unless fence throws them out, which happens together with it. target returns where a
+// partition goes, or false for one that stays; it is called without the lock. With dry nothing changes. Errors: also ErrClosed, target's, store.ErrUnknown, the context's.
 func (g *Group) Reset(ctx context.Context, fence, dry bool, target func(Progress) (record.Offset, bool, error)) ([]Move, error) {
 	moves := []Move{}
 	for _, p := range g.progress() {
@@ -130,16 +132,21 @@ func (g *Group) reset(fence bool, moves []Move) (commit.Ticket, error) {
 	if n := g.roster.Len(); n > 0 && !fence {
 		return commit.Ticket{}, fmt.Errorf("group %s: %d members read: %w", g.name, n, ErrRebalancing)
 	}
+	var unit commit.Unit
 	g.roster.Fence()
-	g.changed()
-	g.wakeAll()
+	if deltas := g.roster.TakeDeltas(); len(deltas) > 0 {
+		unit = append(unit, g.journal.Part(deltas...))
+	}
 	for _, m := range moves {
 		p := g.byPlace[m.Place]
 		if p == nil { // detached meanwhile
 			continue
 		}
 		p.committed, p.metadata = m.To, ""
-		g.last = g.env.Committer.Enqueue(commit.Unit{{Log: p.part.ID, Entries: p.entries(p.appendCommit(nil))}})
+		unit = append(unit, commit.Part{Log: p.part.ID, Entries: p.entries(p.appendCommit(nil))})
 	}
+	g.enqueue(unit)
+	g.changed()
+	g.wakeAll()
 	return g.last, nil
 }
