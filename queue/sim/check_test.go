@@ -8,10 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/queue"
-	"github.com/holtmq/holt/queue/catalog"
 )
 
 // letterbox is what was read of a group's dead-letter topic.
@@ -295,6 +293,9 @@ func (w *world) check() {
 		w.outlive(g)
 		w.checkGroup(g)
 	}
+	for _, s := range w.allStreams() {
+		w.checkStream(s)
+	}
 }
 
 func (w *world) checkGroup(g *group) {
@@ -332,78 +333,5 @@ func (w *world) checkGroup(g *group) {
 	sum.DeadLetters = int64(len(g.opened()))
 	if info.Totals != sum {
 		w.violated("I7 conservation", "%s totals %+v, want %+v", g.name, info.Totals, sum)
-	}
-}
-
-// drain heals everything, settles every record of every group, and counts: published = acked + dead + dropped.
-func (w *world) drain() {
-	if w.armed {
-		w.reopen(true, 0, nil)
-	}
-	w.stopJobs()
-	w.rightClock()
-	w.endDelays()
-	for _, g := range w.all() {
-		w.changeGroup(g, func(c *queue.GroupChange) {
-			c.Config.Paused, c.Config.RatePerSecond, c.Config.MaxInflight, c.Config.KeyConcurrency, c.Config.MaxAttempts = false, 0, 10_000, 0, 0
-			if !g.holding {
-				c.Config.OnDead = catalog.OnDeadSkip
-			}
-		})
-	}
-	w.rest()
-	for _, g := range w.all() {
-		w.drainGroup(g)
-		w.redriveAll(g)
-		w.drainGroup(g)
-	}
-	w.check()
-	for _, g := range w.all() {
-		for _, win := range g.wins {
-			for _, r := range win.recs {
-				if !r.may(isSettled) {
-					w.violated("I7 conservation", "at rest %s/%d at %d is %v in %s", win.part.topic.name, win.part.index, r.offset, r.states, g.name)
-				}
-			}
-		}
-	}
-	w.readLogs()
-}
-
-// drainGroup acks everything there is until nothing is left; every record comes within the longest lease, backoff or delay.
-func (w *world) drainGroup(g *group) {
-	for began := w.now(); w.now() < began+3*60_000; {
-		if w.err != nil {
-			return
-		}
-		info, err := w.b.Group(w.ctx, g.name)
-		if err != nil || info.Totals.Lag == 0 {
-			return
-		}
-		if g.holding { // keys go on when the letters that hold them are purged
-			w.purgeChosen(g, dlq.Choice{All: true, Filter: letter.Filter{State: letter.Open}}, g.opened())
-		}
-		ds := w.leaseNow(g, queue.LeaseRequest{Max: 1000, Member: "drain"})
-		if len(ds) > 0 && w.err == nil {
-			var acts []act
-			for _, h := range g.hands[len(g.hands)-min(len(ds), len(g.hands)):] {
-				acts = append(acts, act{hand: h, verb: ack})
-			}
-			w.settleAll(g, acts, rand.New(rand.NewPCG(1, 1)))
-		} else {
-			w.releaseLong(g)
-			w.wait(time.Second)
-		}
-		w.rest()
-	}
-	w.violated("I16 progress", "%s is not drained after three minutes", g.name)
-}
-
-// releaseLong makes what may be deferred for long available, because the wall clock was set back.
-func (w *world) releaseLong(g *group) {
-	for _, r := range slices.Clone(g.live) {
-		if (!r.msg.gone || r.is(func(s *state) bool { return s.back > 0 })) && r.may(func(s *state) bool { return s.phase == deferred && s.until > w.now()+60_000 }) {
-			w.place(r, release)
-		}
 	}
 }

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -57,6 +56,7 @@ func (w *world) topicIs(info queue.TopicInfo) {
 	for i := len(t.parts); i < len(info.Partitions); i++ {
 		p := &part{topic: t, index: i}
 		t.parts = append(t.parts, p)
+		w.grown(p)
 		for _, g := range w.all() {
 			if slices.Contains(g.topics, t) {
 				win := newWin(g, p, 0)
@@ -76,6 +76,9 @@ func (w *world) topicGone(name string) {
 	delete(w.topics, name)
 	for _, g := range w.all() {
 		w.detach(g, t)
+	}
+	for _, s := range w.allStreams() {
+		s.detach(t)
 	}
 }
 
@@ -126,13 +129,18 @@ func randomConfig(c *queue.GroupConfig, rng *rand.Rand) {
 	}
 }
 
-func (w *world) putGroup(name string, rng *rand.Rand) {
-	var topics []string
+// someTopics are what a group is to read.
+func (w *world) someTopics(rng *rand.Rand) (out []string) {
 	for _, t := range topicNames {
 		if w.topics[t] != nil && rng.IntN(4) > 0 {
-			topics = append(topics, t)
+			out = append(out, t)
 		}
 	}
+	return out
+}
+
+func (w *world) putGroup(name string, rng *rand.Rand) {
+	topics := w.someTopics(rng)
 	w.tally.calls++
 	info, created, err := w.b.PutGroup(w.ctx, name, queue.Condition{Absent: true}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
 		c.Topics = topics
@@ -226,24 +234,29 @@ func (w *world) groupGone(name string) {
 	w.former = append(w.former, g)
 }
 
-// changeGroup puts a group's definition.
+// changeGroup puts a share group's definition.
 func (w *world) changeGroup(g *group, edit func(*queue.GroupChange)) {
+	w.redefine(g.name, edit, w.groupIs)
+}
+
+// redefine puts a group's definition; is takes note of it.
+func (w *world) redefine(name string, edit func(*queue.GroupChange), is func(queue.GroupInfo)) {
 	w.tally.calls++
-	info, _, err := w.b.PutGroup(w.ctx, g.name, queue.Condition{Exists: true}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
+	info, _, err := w.b.PutGroup(w.ctx, name, queue.Condition{Exists: true}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
 		edit(&c)
 		return c, nil
 	})
 	if err != nil {
-		w.failed("put group "+g.name, err)
+		w.failed("put group "+name, err)
 		if !refused(err) {
-			w.unsure[g.name] = true
+			w.unsure[name] = true
 			synctest.Wait()
 			w.heal()
 		}
 		return
 	}
-	w.note("group %s is %v %+v", g.name, info.Topics, info.Config)
-	w.groupIs(info)
+	w.note("group %s is %v %+v", name, info.Topics, info.Config)
+	is(info)
 	w.certain()
 }
 
@@ -337,7 +350,7 @@ func (w *world) deleteTopic(rng *rand.Rand) {
 		w.failed("delete topic "+name, err)
 		if !refused(err) { // its groups may have lost it already
 			w.unsure[name] = true
-			for _, g := range groupNames {
+			for _, g := range slices.Concat(groupNames, streamNames) {
 				w.unsure[g] = true
 			}
 		}
@@ -346,56 +359,5 @@ func (w *world) deleteTopic(rng *rand.Rand) {
 	w.topicGone(name)
 	if rng.IntN(2) == 0 {
 		w.putTopic(name, rng)
-	}
-}
-
-// adopt compares the definitions that a restart found with those that must be there, and learns what became of unknown changes.
-func (w *world) adopt() {
-	for _, name := range topicNames {
-		info, err := w.b.Topic(w.ctx, name)
-		t := w.topics[name]
-		switch {
-		case errors.Is(err, queue.ErrTopicNotFound):
-			if t != nil && !w.unsure[name] {
-				w.violated("definitions", "topic %s is gone", name)
-			}
-			w.topicGone(name)
-		case err != nil:
-			w.violated("definitions", "topic %s: %v", name, err)
-		default:
-			if !w.unsure[name] && (t == nil || t.id != incarnation(info.Tag) || len(t.parts) != len(info.Partitions)) {
-				w.violated("definitions", "topic %s is %+v", name, info)
-			}
-			w.topicIs(info)
-		}
-	}
-	for _, name := range groupNames {
-		w.adoptGroup(name)
-	}
-	w.adoptSchedules()
-	clear(w.unsure)
-	w.strays = nil
-	for _, note := range w.late {
-		note()
-	}
-	w.late = nil
-}
-
-func (w *world) adoptGroup(name string) {
-	info, err := w.b.Group(w.ctx, name)
-	g := w.groups[name]
-	switch {
-	case errors.Is(err, queue.ErrGroupNotFound):
-		if g != nil && !w.unsure[name] {
-			w.violated("definitions", "group %s is gone", name)
-		}
-		w.groupGone(name)
-	case err != nil:
-		w.violated("definitions", "group %s: %v", name, err)
-	default:
-		if !w.unsure[name] && (g == nil || g.id != incarnation(info.Tag) || len(info.Topics) != len(g.topics)) {
-			w.violated("definitions", "group %s is %+v", name, info)
-		}
-		w.groupIs(info)
 	}
 }

@@ -6,7 +6,8 @@
 //
 // There are two modes. The sequential one makes one call at a time and lets everything come to rest in between, so that the model
 // knows each record's state, or after a failed commit the few states it can be in. The wall clock jumps, also while the broker is down; dead letters are redriven
-// and purged, by calls and by jobs of dlq. The concurrent one lets producers, members
+// and purged, by calls and by jobs of dlq. Of ordered groups it knows who is there with which epoch until when, what each client works on, and which offsets may be
+// committed; who holds what is the broker's to decide, so that it is asked for, and held against what the clients know. The concurrent one, of share groups alone, lets producers, members
 // and an operator run beside each other on a slow disk, and judges the history of their calls by intervals.
 //
 // Its tests begin with the same seed each time (HOLT_SIM_FROM: another, or "random"; HOLT_SIM_SEED: that one alone) and run as long as HOLT_SIM_TIME says (a duration), or

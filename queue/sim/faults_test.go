@@ -84,7 +84,7 @@ func (w *world) failReads(rng *rand.Rand) {
 			return fmt.Errorf("%s of log %d at %d: %w: injected", op, id, at, store.ErrCorrupt)
 		}
 	})
-	w.do([]op{opLease, opSettle, opSettle, opPark, opSleep, opConfigure}[rng.IntN(6)], rng)
+	w.do([]op{opLease, opSettle, opSettle, opPark, opSleep, opConfigure, opPoll, opDefine}[rng.IntN(8)], rng)
 }
 
 // restart stops the broker in order and opens it again.
@@ -122,6 +122,10 @@ func (w *world) reopen(crash bool, down time.Duration, set *rand.Rand) {
 	case crash:
 		w.st = old.Crash()
 	}
+	was := map[*stream]string(nil)
+	if !w.broken() {
+		was = w.rolls()
+	}
 	w.died = w.now()
 	w.down = crash // nothing more is to be read of it
 	w.b.Stop()
@@ -141,6 +145,9 @@ func (w *world) reopen(crash bool, down time.Duration, set *rand.Rand) {
 			w.violated("I16 progress", "%d parked leases of %s outlive the broker", len(g.parks), name)
 		}
 	}
+	if len(w.polls) > 0 {
+		w.violated("I16 progress", "%d polls outlive the broker", len(w.polls))
+	}
 	if crash {
 		w.uncertain()
 	} else {
@@ -154,15 +161,16 @@ func (w *world) reopen(crash bool, down time.Duration, set *rand.Rand) {
 	if set != nil {
 		w.jump(set)
 	}
-	was := w.opened
+	opened := w.opened
 	w.open()
-	w.set = w.opened - was
+	w.set = w.opened - opened
 	w.down = false
 	w.resume()
 	synctest.Wait()
 	w.happen(append(w.readNew(w.discover), w.readLetters()...))
 	w.adopt()
 	w.readLogs()
+	w.returned(was)
 	w.early = nil
 	w.cronsFired()
 	w.narrow()

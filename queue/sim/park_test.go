@@ -67,6 +67,7 @@ func (w *world) collect() {
 			})
 		}
 	}
+	events = append(events, w.answered()...)
 	w.former = slices.DeleteFunc(w.former, func(g *group) bool { return len(g.parks) == 0 })
 	w.happen(events)
 }

@@ -183,28 +183,7 @@ func (w *world) reset(rng *rand.Rand) {
 	if g == nil || w.armed || w.reading || w.now() < w.restless || len(g.wins) == 0 || w.unsure[g.name] {
 		return
 	}
-	req := queue.ResetRequest{DryRun: rng.IntN(3) == 0}
-	want := func(p *part) int { return 0 }
-	switch rng.IntN(4) {
-	case 0:
-		req.To.Earliest = true
-	case 1:
-		req.To.Latest = true
-		want = func(p *part) int { return len(p.log) }
-	case 2:
-		req.To.Offset = queue.Offset(rng.IntN(60))
-		want = func(*part) int { return int(req.To.Offset) }
-	case 3:
-		at := w.wall() - int64(rng.IntN(60_000))
-		req.To.Time = time.UnixMilli(at)
-		want = func(p *part) int {
-			i := slices.IndexFunc(p.log, func(m *msg) bool { return m.at >= at && !m.gone })
-			if i < 0 {
-				i = len(p.log)
-			}
-			return i
-		}
-	}
+	req, want := w.anyTarget(rng)
 	for _, t := range g.topics {
 		w.trimmed(t)
 	}
@@ -229,18 +208,44 @@ func (w *world) reset(rng *rand.Rand) {
 			w.violated("reset", "%s is moved on %s/%d, which it does not read", g.name, m.Topic, m.Partition)
 			return
 		}
-		to := min(max(want(win.part), win.part.first), len(win.part.log))
-		for !req.To.Time.IsZero() && to > int(m.To) && win.part.log[to-1].gone { // a place in the hole before it will do
-			to--
-		}
-		if int(m.To) != to {
-			w.violated("reset", "%s on %s/%d goes to %d, want %d", g.name, m.Topic, m.Partition, m.To, to)
-		}
+		w.target(g.name, win.part, &req, want, m)
 		if !req.DryRun {
 			w.moved(win, int(m.To))
 		}
 	}
 	w.certain()
+}
+
+// anyTarget is where a group is to go: want says which offset of a partition that is.
+func (w *world) anyTarget(rng *rand.Rand) (req queue.ResetRequest, want func(*part) int) {
+	req = queue.ResetRequest{DryRun: rng.IntN(3) == 0}
+	want = func(p *part) int { return 0 }
+	switch rng.IntN(4) {
+	case 0:
+		req.To.Earliest = true
+	case 1:
+		req.To.Latest = true
+		want = func(p *part) int { return len(p.log) }
+	case 2:
+		req.To.Offset = queue.Offset(rng.IntN(60))
+		want = func(*part) int { return int(req.To.Offset) }
+	case 3:
+		at := w.wall() - int64(rng.IntN(60_000))
+		req.To.Time = time.UnixMilli(at)
+		want = func(p *part) int { return p.since(at) }
+	}
+	return req, want
+}
+
+// target checks where a reset goes on one partition.
+func (w *world) target(name string, p *part, req *queue.ResetRequest, want func(*part) int, m queue.ResetMove) {
+	to := min(max(want(p), p.first), len(p.log))
+	for !req.To.Time.IsZero() && to > int(m.To) && p.log[to-1].gone { // a place in the hole before it will do
+		to--
+	}
+	if int(m.To) != to {
+		w.violated("reset", "%s on %s/%d goes to %d, want %d", name, m.Topic, m.Partition, m.To, to)
+	}
 }
 
 // moved begins a window anew.

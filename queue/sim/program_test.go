@@ -40,14 +40,23 @@ const (
 	opSchedule
 	opJump
 	opAgain
+	opJoin
+	opPoll
+	opBeat
+	opCommit
+	opLeave
+	opStale
+	opRewind
+	opDefine
 	ops
 )
 
 var opNames = [ops]string{"publish", "lease", "settle", "forge", "park", "unpark", "sleep", "configure", "pause", "grow", "attach",
-	"delete-group", "delete-topic", "commit-fault", "meta-fault", "read-fault", "restart", "crash", "check", "cancel", "whole", "repeat", "place", "list", "reset", "schedule", "jump", "again"}
+	"delete-group", "delete-topic", "commit-fault", "meta-fault", "read-fault", "restart", "crash", "check", "cancel", "whole", "repeat", "place", "list", "reset", "schedule", "jump", "again",
+	"join", "poll", "heartbeat", "commit", "leave", "stale", "rewind", "define"}
 
 // weights say how often each kind of step comes, in a thousand or so.
-var weights = [ops]int{170, 270, 320, 10, 40, 5, 100, 18, 8, 3, 6, 3, 3, 14, 4, 8, 8, 8, 14, 20, 50, 10, 30, 10, 8, 5, 8, 25}
+var weights = [ops]int{170, 270, 320, 10, 40, 5, 100, 18, 8, 3, 6, 3, 3, 14, 4, 8, 8, 8, 14, 20, 50, 10, 30, 10, 8, 5, 8, 25, 50, 120, 20, 80, 10, 20, 8, 10}
 
 // step is one step of a program. Its seed decides everything it chooses, so that a step does the like whatever is dropped before it.
 type step struct {

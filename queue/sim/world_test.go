@@ -2,48 +2,16 @@ package sim
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing/synctest"
 	"time"
 
 	"github.com/holtmq/holt/dlq"
 	"github.com/holtmq/holt/queue"
-	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/store/memory"
 )
-
-// tally counts what runs did.
-type tally struct {
-	steps, calls, records, handouts, verbs, restarts, faults, letters, probes, checks, jumps, redrives int
-}
-
-func (t *tally) add(u tally) {
-	t.steps += u.steps
-	t.calls += u.calls
-	t.records += u.records
-	t.handouts += u.handouts
-	t.verbs += u.verbs
-	t.restarts += u.restarts
-	t.faults += u.faults
-	t.letters += u.letters
-	t.probes += u.probes
-	t.checks += u.checks
-	t.jumps += u.jumps
-	t.redrives += u.redrives
-}
-
-// operations are the single things that could go wrong: records published, handed out, settled, and calls of other kinds.
-func (t tally) operations() int { return t.calls + t.records + t.handouts + t.verbs }
-
-func (t tally) String() string {
-	return fmt.Sprintf("%d operations: %d steps, %d calls, %d records published, %d hand-outs, %d verbs, %d dead letters, %d redriven, %d restarts (%d after faults), %d jumps of the wall clock, %d checks of totals, %d probes for lost wake-ups",
-		t.operations(), t.steps, t.calls, t.records, t.handouts, t.verbs, t.letters, t.redrives, t.restarts, t.faults, t.jumps, t.checks, t.probes)
-}
 
 // world is a broker and the model of it, driven by one goroutine inside a bubble.
 type world struct {
@@ -63,6 +31,9 @@ type world struct {
 
 	topics  map[string]*topic
 	groups  map[string]*group
+	streams map[string]*stream    // the ordered groups
+	polls   []*poll               // those that wait
+	gaps    []gap                 // what polls passed over
 	letters map[string]*letterbox // by group name
 	msgs    []*msg
 	unknown []*request      // publishes whose outcome is unknown
@@ -101,44 +72,6 @@ var (
 	groupNames = []string{"g0", "g1", "g2"}
 )
 
-// violated ends the run: an invariant does not hold.
-func (w *world) violated(invariant, format string, args ...any) {
-	if w.err == nil {
-		w.err = fmt.Errorf("%s: %s", invariant, fmt.Sprintf(format, args...))
-		w.note("VIOLATED %v", w.err)
-	}
-}
-
-// noted is a line of the trace, not yet spelt out.
-type noted struct {
-	at     int64
-	format string
-	args   []any
-}
-
-// traced is how many lines of its trace a run remembers.
-const traced = 300
-
-func (w *world) note(format string, args ...any) {
-	n := noted{w.now(), format, args}
-	if len(w.trace) < traced {
-		w.trace = append(w.trace, n)
-	} else {
-		w.trace[w.lines%traced] = n
-	}
-	w.lines++
-}
-
-// story spells the trace out.
-func (w *world) story() string {
-	var b strings.Builder
-	for i := max(0, w.lines-traced); i < w.lines; i++ {
-		n := &w.trace[i%traced]
-		fmt.Fprintf(&b, "\t%d ms: %s\n", n.at-946684800000, fmt.Sprintf(n.format, n.args...)) // fake time begins with the year 2000
-	}
-	return b.String()
-}
-
 func (w *world) now() int64 {
 	if w.at != 0 {
 		return w.at
@@ -150,7 +83,7 @@ func (w *world) now() int64 {
 func run(p program) (t tally, story string, err error) {
 	w := &world{
 		jumps: []jump{{}},
-		ctx:   context.Background(), topics: map[string]*topic{}, groups: map[string]*group{}, letters: map[string]*letterbox{}, unsure: map[string]bool{}, receipts: map[string]struct{}{},
+		ctx:   context.Background(), topics: map[string]*topic{}, groups: map[string]*group{}, streams: map[string]*stream{}, letters: map[string]*letterbox{}, unsure: map[string]bool{}, receipts: map[string]struct{}{},
 	}
 	rng := rand.New(rand.NewPCG(p.seed, 2))
 	w.st = memory.New(memory.Config{Seed: p.seed})
@@ -161,6 +94,9 @@ func run(p program) (t tally, story string, err error) {
 	}
 	for _, name := range groupNames[:1+rng.IntN(len(groupNames))] {
 		w.putGroup(name, rng)
+	}
+	for _, name := range streamNames[:1+rng.IntN(len(streamNames))] {
+		w.putStream(name, rng)
 	}
 	w.rest()
 	for i, s := range p.steps {
@@ -189,6 +125,9 @@ func (w *world) stop() {
 		for _, p := range g.parks {
 			p.cancel()
 		}
+	}
+	for _, p := range w.polls {
+		p.cancel()
 	}
 	synctest.Wait()
 	w.dlq.Close()
@@ -281,6 +220,22 @@ func (w *world) do(o op, rng *rand.Rand) {
 		w.jump(rng)
 	case opAgain:
 		w.again(rng)
+	case opJoin:
+		w.join(rng)
+	case opPoll:
+		w.poll(rng)
+	case opBeat:
+		w.beat(rng)
+	case opCommit:
+		w.commit(rng)
+	case opLeave:
+		w.leave(rng)
+	case opStale:
+		w.stale(rng)
+	case opRewind:
+		w.rewind(rng)
+	case opDefine:
+		w.define(rng)
 	}
 }
 
@@ -321,6 +276,8 @@ func (w *world) rest() {
 	w.heal()
 	w.narrow()
 	w.blurred = false
+	w.waiting()
+	w.fill()
 	if w.now() >= w.restless {
 		w.noDying()
 	}
@@ -370,6 +327,7 @@ func (w *world) pass(now int64) {
 			g.tidy()
 		}
 	}
+	w.silence(now)
 }
 
 // tidy drops what is settled from the lists of a group.
@@ -415,6 +373,7 @@ func (w *world) certain() {
 		r.before = nil
 	}
 	w.touched = w.touched[:0]
+	w.settleMembers(false)
 }
 
 // uncertain is called when the broker died: what was not answered for may have happened or not.
@@ -428,30 +387,5 @@ func (w *world) uncertain() {
 		}
 	}
 	w.touched = w.touched[:0]
-}
-
-// refused says whether an error means that nothing was applied, by the contract's rule.
-func refused(err error) bool {
-	for _, e := range []error{
-		queue.ErrTopicNotFound, queue.ErrGroupNotFound, queue.ErrPartitionNotFound, queue.ErrInvalidConfig, queue.ErrInvalidRequest, queue.ErrCannotShrink,
-		queue.ErrTopicInUse, queue.ErrGroupInUse, queue.ErrPrecondition, queue.ErrStorageFull, queue.ErrShuttingDown, queue.ErrBacklogFull,
-		queue.ErrAlreadySettled, queue.ErrRecordNotFound, queue.ErrScheduleNotFound,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
-}
-
-// failed judges the error of a call: unknown is right only where a fault strikes, or while a partition rests that could not be read.
-func (w *world) failed(call string, err error) {
-	w.note("%s: %v", call, err)
-	rests := w.now() < w.restless && errors.Is(err, store.ErrCorrupt)
-	if !w.armed && !w.reading && !rests && !refused(err) {
-		w.violated("I18 unknown", "%s without a fault: %v", call, err)
-	}
-	if errors.Is(err, store.ErrInvalid) || strings.Contains(fmt.Sprint(err), store.ErrInvalid.Error()) {
-		w.violated("the seam", "%s: %v", call, err)
-	}
+	w.settleMembers(true)
 }

@@ -89,6 +89,54 @@ var faults = []fault{
 		"purge-keeps-the-key", "queue/share/redrive.go",
 		"			w.machine.FreeKey(e.key, e.at)\n			w.settled()\n			s.touch(w)\n",
 		"			w.settled()\n			s.touch(w)\n",
+	}, {
+		"commit-not-fenced", "queue/ordered/commit.go",
+		"p == nil || !g.roster.Holds(member, epoch, p.log())",
+		"p == nil",
+	}, {
+		"old-epoch-taken", "queue/ordered/roster/roster.go",
+		"	if m.epoch != epoch {\n",
+		"	if m.epoch < epoch {\n",
+	}, {
+		"commit-not-journaled", "queue/ordered/commit.go",
+		"		p.committed, p.metadata = o.Offset, o.Metadata\n		unit = append(unit, commit.Part{Log: p.part.ID, Entries: p.entries(p.appendCommit(nil))})\n",
+		"		p.committed, p.metadata = o.Offset, o.Metadata\n",
+	}, {
+		"two-owners-of-a-partition", "queue/ordered/roster/roster.go",
+		"return p.target != m && !owned(p.log)",
+		"return p.target != m",
+	}, {
+		"poll-skips-a-record-after-a-rebalance", "queue/ordered/poll.go",
+		"			from = p.next()\n",
+		"			from = p.next()\n			if _, end := p.part.Bounds(); from < end {\n				from++\n			}\n",
+	}, {
+		"reset-forgets-a-partition", "queue/ordered/commit.go",
+		"		if p == nil { // detached meanwhile\n",
+		"		if p == nil || len(moves) > 1 && m == moves[0] {\n",
+	}, {
+		"session-ends-while-a-poll-waits", "queue/ordered/roster/roster.go",
+		"		case m.parked > 0:\n",
+		"		case m.parked > 1:\n",
+	}, {
+		"epoch-given-again-after-restart", "queue/ordered/roster/codec.go",
+		"	r.epoch = max(r.epoch, epoch)\n",
+		"",
+	}, {
+		"holders-forgotten-at-restart", "queue/ordered/roster/codec.go",
+		"	r.hold(p, r.byEpoch[holder])\n",
+		"	r.hold(p, p.target)\n",
+	}, {
+		"polls-not-woken-by-a-rebalance", "queue/ordered/group.go",
+		"		for c := range g.calls[name] {\n			c.wake()\n",
+		"		for range g.calls[name] {\n",
+	}, {
+		"sent-elsewhere-in-silence", "queue/ordered/read.go",
+		"	h.moved = append(h.moved, Move{w.pos.place(), w.from, to})\n",
+		"",
+	}, {
+		"leave-not-journaled", "queue/ordered/roster/roster.go",
+		"	r.log.gone(m)\n",
+		"",
 	},
 }
 
