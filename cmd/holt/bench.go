@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holtmq/holt/client"
+	"github.com/holtmq/holt/cmd/holt/process"
 )
 
 // Limits of a bench.
@@ -259,15 +260,15 @@ func (a *app) benchServer(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	children := newDemoChildren()
-	s, err := children.newServer(ctx, self, filepath.Join(dir, "data"), filepath.Join(dir, "server.log"))
+	children := process.NewChildren()
+	s, err := children.NewServer(ctx, self, filepath.Join(dir, "data"), filepath.Join(dir, "server.log"))
 	stop = func() {
 		if err == nil {
-			if err := s.stop(); err != nil {
+			if err := s.Stop(); err != nil {
 				a.say("holt: %v", err)
 			}
 		}
-		children.close()
+		children.Close()
 		if err := os.RemoveAll(dir); err != nil {
 			a.say("holt: %v", err)
 		}
@@ -276,7 +277,7 @@ func (a *app) benchServer(ctx context.Context) (stop func(), err error) {
 		stop()
 		return nil, err
 	}
-	a.server = s.address
+	a.server = s.Address
 	return stop, nil
 }
 

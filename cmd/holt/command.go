@@ -15,6 +15,7 @@ import (
 
 	"github.com/holtmq/holt/client"
 	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/cmd/holt/process"
 )
 
 const (
@@ -62,14 +63,14 @@ func (c *command) handle(ctx context.Context, r *client.Record) error {
 	cmd.Stdin = bytes.NewReader(r.Value)
 	stdout, stderr := &lineWriter{to: c.stdout}, &lineWriter{to: c.stderr}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	cmd.SysProcAttr = childAttributes()
+	cmd.SysProcAttr = process.Attributes()
 	cmd.WaitDelay = killDelay
-	cmd.Cancel = func() error { return terminate(cmd.Process) }
+	cmd.Cancel = func() error { return process.Terminate(cmd.Process) }
 	err := cmd.Start()
 	if err == nil {
 		err = wait(cmd)
 		if ctx.Err() != nil {
-			killRest(cmd.Process)
+			process.Kill(cmd.Process)
 		}
 	}
 	stdout.flush()

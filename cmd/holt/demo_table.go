@@ -9,33 +9,34 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/cmd/holt/demo"
 )
 
 const shownViolations = 20
 
 // showDemo prints the report in the format that was asked for.
-func (a *app) showDemo(r *demoReport) error {
+func (a *app) showDemo(r *demo.Report) error {
 	if a.format != formatTable {
 		return a.one(row{"demo", r, nil}, nil)
 	}
 	var b strings.Builder
-	for _, t := range []table.Writer{r.summary(), r.letters(), r.broken()} {
+	for _, t := range []table.Writer{demoSummary(r), demoLetters(r), demoBroken(r)} {
 		if t.Length() > 0 {
 			b.WriteString(t.Render() + "\n")
 		}
 	}
-	b.WriteString(r.conclusion() + "\n")
+	b.WriteString(demoConclusion(r) + "\n")
 	_, err := io.WriteString(a.stdout, b.String())
 	return err
 }
 
-func (r *demoReport) summary() table.Writer {
+func demoSummary(r *demo.Report) table.Writer {
 	t := newDemoTable()
 	t.AppendRows([]table.Row{
-		{"jobs", r.Jobs, fmt.Sprintf("%d files of %s, and %d planted that cannot be read", r.Jobs-demoPlanted, plain(r.Dir), demoPlanted)},
+		{"jobs", r.Jobs, fmt.Sprintf("%d files of %s, and %d planted that cannot be read", r.Jobs-demo.Planted, plain(r.Dir), demo.Planted)},
 		{"done", r.Done, "every digest compared with a direct computation"},
 		{"deliveries", r.Deliveries, fmt.Sprintf("%d of them again, after a failure or a kill", r.Redelivered)},
-		{"attempts", r.attempts(), fmt.Sprintf("the limit is %d", demoMaxAttempts)},
+		{"attempts", r.AttemptsText(), fmt.Sprintf("the limit is %d", demo.MaxAttempts)},
 		{"dead letters", len(r.DeadLetters), fmt.Sprintf("%d planted, %d others", len(r.DeadLetters)-r.Unplanned, r.Unplanned)},
 	})
 	t.AppendSeparator()
@@ -52,11 +53,11 @@ func (r *demoReport) summary() table.Writer {
 	})
 	t.AppendSeparator()
 	t.AppendRows([]table.Row{
-		{"published", fmt.Sprintf("%.0f/s", r.PublishRate), fmt.Sprintf("%d a request", demoPublishBatch)},
+		{"published", fmt.Sprintf("%.0f/s", r.PublishRate), fmt.Sprintf("%d a request", demo.PublishBatch)},
 		{"acked", fmt.Sprintf("%.0f/s", r.DoneRate), "from the first lease to the last ack, kills included"},
-		r.PublishAck.row("publish to ack", "mostly time in the queue: all jobs are published at once"),
-		r.LeaseAck.row("lease to ack", "hash, publish the digest, ack"),
-		r.AckCall.row("ack call", "round trip, on stable storage"),
+		latencyRow(r.PublishAck, "publish to ack", "mostly time in the queue: all jobs are published at once"),
+		latencyRow(r.LeaseAck, "lease to ack", "hash, publish the digest, ack"),
+		latencyRow(r.AckCall, "ack call", "round trip, on stable storage"),
 		{"peak memory", showPeak(r.ServerPeak), "of the server, the larger of its two processes"},
 		{"", showPeak(r.WorkerPeak), "of a worker"},
 		{"took", r.Took.String(), fmt.Sprintf("seed %d", r.Seed)},
@@ -64,7 +65,7 @@ func (r *demoReport) summary() table.Writer {
 	return t
 }
 
-func (l demoLatency) row(name, remark string) table.Row {
+func latencyRow(l demo.Latency, name, remark string) table.Row {
 	return table.Row{name, fmt.Sprintf("p50 %s, p99 %s", showLatency(l.P50), showLatency(l.P99)), remark}
 }
 
@@ -82,7 +83,7 @@ func showPeak(n int64) string {
 	return showBytes(n)
 }
 
-func (r *demoReport) letters() table.Writer {
+func demoLetters(r *demo.Report) table.Writer {
 	t := newDemoTable()
 	for _, l := range r.DeadLetters {
 		t.AppendRow(table.Row{short(plain(l.Path)), l.Attempts, l.Reason, short(plain(l.Error))})
@@ -91,7 +92,7 @@ func (r *demoReport) letters() table.Writer {
 	return t
 }
 
-func (r *demoReport) broken() table.Writer {
+func demoBroken(r *demo.Report) table.Writer {
 	t := newDemoTable()
 	for i, v := range r.Violations {
 		if i == shownViolations {
@@ -104,8 +105,8 @@ func (r *demoReport) broken() table.Writer {
 	return t
 }
 
-func (r *demoReport) conclusion() string {
-	if r.err() != nil {
+func demoConclusion(r *demo.Report) string {
+	if r.Err() != nil {
 		return fmt.Sprintf("FAILED: %d lost, %d doubled, %d wrong. --seed %d --keep runs it again and keeps the data.", r.Lost, r.Doubled, r.Wrong, r.Seed)
 	}
 	return fmt.Sprintf("Nothing lost, nothing doubled, nothing wrong: %d jobs, %d workers and the server killed.", r.Jobs, r.WorkerKills)

@@ -2,22 +2,17 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/cmd/holt/demo"
 )
 
-// buildHolt makes the program: the demo starts it as server and as workers.
+// buildHolt makes the program, for what starts it as a server.
 func buildHolt(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "holt.exe")
@@ -25,169 +20,6 @@ func buildHolt(t *testing.T) string {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	return path
-}
-
-// smallTree has files of many sizes, an empty one and one in a directory whose name needs care.
-func smallTree(t *testing.T, files int) string {
-	t.Helper()
-	root := t.TempDir()
-	dir := filepath.Join(root, "sub é", "deeper")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for i := range files {
-		path := filepath.Join(root, fmt.Sprintf("file-%03d", i))
-		if i%10 == 0 {
-			path = filepath.Join(dir, fmt.Sprintf("file %03d", i))
-		}
-		if err := os.WriteFile(path, bytes.Repeat([]byte{byte(i)}, i*i), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root
-}
-
-func TestDemo(t *testing.T) {
-	self := buildHolt(t)
-	t.Run("whole", func(t *testing.T) { testDemoWhole(t, self) })
-	t.Run("interrupted", func(t *testing.T) { testDemoInterrupted(t, self) })
-	t.Run("killed", func(t *testing.T) { testDemoKilled(t, self) })
-	t.Run("server dies", func(t *testing.T) { testDemoChildDies(t, self, " serve ", "the server") })
-	t.Run("worker dies", func(t *testing.T) { testDemoChildDies(t, self, " worker-1 ", "worker-1 ended by itself") })
-	t.Run("keep", func(t *testing.T) { testDemoKeep(t, self) })
-}
-
-func testDemoWhole(t *testing.T, self string) {
-	temp := t.TempDir()
-	t.Setenv("TMPDIR", temp)
-	t.Setenv("HOLT_MIN_FREE", "nonsense") // settings of other servers do not reach the demo's
-	var stdout, stderr bytes.Buffer
-	a := &app{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, format: formatJSON}
-	cfg := demoConfig{Dir: smallTree(t, 200), Workers: 3, Concurrency: 2, Seed: 7}
-	report, err := a.runDemo(t.Context(), self, cfg)
-	if err != nil {
-		t.Fatalf("demo: %v\n%s", err, &stderr)
-	}
-	if err := report.err(); err != nil {
-		t.Errorf("%v: %v", err, report.Violations)
-	}
-	if report.Jobs != 200+demoPlanted || report.Done+len(report.DeadLetters) != report.Jobs {
-		t.Errorf("jobs %d, done %d, dead letters %d", report.Jobs, report.Done, len(report.DeadLetters))
-	}
-	checkPlanted(t, report)
-	if report.WorkerKills < 3 || report.ServerKills != 1 || report.ServerAway <= 0 {
-		t.Errorf("killed: %d workers, %d servers (away %v)", report.WorkerKills, report.ServerKills, report.ServerAway)
-	}
-	if report.Redelivered < 2*demoPlanted || report.DoneRate <= 0 || report.LeaseAck.P50 <= 0 || report.PublishAck.P99 < report.PublishAck.P50 {
-		t.Errorf("measured: %+v", report)
-	}
-	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
-		t.Errorf("left in the temporary directory: %v, %v", left, err)
-	}
-	if left := processesOf(t, self); len(left) > 0 {
-		t.Errorf("left running: %v", left)
-	}
-	checkOutput(t, a, report, &stdout)
-}
-
-// checkPlanted: every planted file is a dead letter, with its attempts and its error.
-func checkPlanted(t *testing.T, r *demoReport) {
-	t.Helper()
-	missing := 0
-	for _, l := range r.DeadLetters {
-		if l.Attempts != demoMaxAttempts || l.Reason != "max_attempts" {
-			t.Errorf("dead letter %+v", l)
-		}
-		if strings.HasPrefix(l.Path, "planted-missing-") {
-			missing++
-		}
-	}
-	if planted := len(r.DeadLetters) - r.Unplanned; planted != demoPlanted || missing != demoPlanted-1 {
-		t.Errorf("dead letters: %+v", r.DeadLetters)
-	}
-}
-
-// checkOutput: JSON holds the report, and the table its figures.
-func checkOutput(t *testing.T, a *app, r *demoReport, stdout *bytes.Buffer) {
-	t.Helper()
-	if err := a.showDemo(r); err != nil {
-		t.Fatal(err)
-	}
-	var again demoReport
-	if err := json.Unmarshal(stdout.Bytes(), &again); err != nil {
-		t.Fatalf("%v: %s", err, stdout)
-	}
-	if diff := cmp.Diff(*r, again); diff != "" {
-		t.Errorf("JSON (-report +output):\n%s", diff)
-	}
-	stdout.Reset()
-	a.format = formatTable
-	if err := a.showDemo(r); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"planted-missing-1.go", "max_attempts", "Nothing lost, nothing doubled, nothing wrong"} {
-		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("the table lacks %q:\n%s", want, stdout)
-		}
-	}
-}
-
-// testDemoInterrupted ends the demo when its workers have begun: nothing may be left.
-func testDemoInterrupted(t *testing.T, self string) {
-	temp := t.TempDir()
-	t.Setenv("TMPDIR", temp)
-	tree := smallTree(t, 50)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	stderr := &trigger{word: "jobs: files of", pull: cancel}
-	a := &app{stdin: strings.NewReader(""), stdout: &bytes.Buffer{}, stderr: stderr, format: formatTable}
-	_, err := a.runDemo(ctx, self, demoConfig{Dir: tree, Workers: 3, Concurrency: 1, Seed: 1})
-	if !errors.Is(err, context.Canceled) {
-		t.Fatalf("the demo was interrupted: %v", err)
-	}
-	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
-		t.Errorf("left in the temporary directory: %v, %v", left, err)
-	}
-	if left := processesOf(t, self); len(left) > 0 {
-		t.Errorf("left running: %v", left)
-	}
-}
-
-// trigger calls pull when word is written.
-type trigger struct {
-	mu   sync.Mutex
-	text strings.Builder
-	word string
-	pull func()
-}
-
-func (w *trigger) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.text.Write(p)
-	if strings.Contains(w.text.String(), w.word) {
-		w.pull()
-	}
-	return len(p), nil
-}
-
-// testDemoKeep: data and logs are kept, and the directory is named.
-func testDemoKeep(t *testing.T, self string) {
-	t.Setenv("TMPDIR", t.TempDir())
-	var stderr bytes.Buffer
-	a := &app{stdin: strings.NewReader(""), stdout: &bytes.Buffer{}, stderr: &stderr, format: formatTable}
-	if _, err := a.runDemo(t.Context(), self, demoConfig{Dir: smallTree(t, 5), Workers: 1, Concurrency: 1, Keep: true}); err != nil {
-		t.Fatalf("%v\n%s", err, &stderr)
-	}
-	_, dir, ok := strings.Cut(stderr.String(), "kept: ")
-	if !ok {
-		t.Fatalf("no directory is named:\n%s", &stderr)
-	}
-	for _, name := range []string{"data", "server.log"} {
-		if _, err := os.Stat(filepath.Join(strings.TrimSpace(dir), name)); err != nil {
-			t.Error(err)
-		}
-	}
 }
 
 func TestDemoRefuses(t *testing.T) {
@@ -210,22 +42,32 @@ func TestDemoRefuses(t *testing.T) {
 	}
 }
 
-func TestDemoStuck(t *testing.T) {
-	begin := time.Now()
-	w := &demoWatch{demo: &demo{}, moved: begin}
+// TestDemoReport: the report is a table or JSON, and its last line says how it went.
+func TestDemoReport(t *testing.T) {
+	good := &demo.Report{
+		Dir: "tree", Jobs: 10, Done: 9, Attempts: map[string]int{"1": 9, "3": 1}, WorkerKills: 2, ServerKills: 1,
+		DeadLetters: []demo.Letter{{Path: "planted-missing-1.go", Attempts: 3, Reason: "max_attempts", Error: "no such file"}},
+		LeaseAck:    demo.Latency{P50: api.Duration(3 * time.Millisecond), P99: api.Duration(2 * time.Second)},
+	}
+	bad := &demo.Report{Jobs: 10, Lost: 1, Violations: []demo.Violation{{Kind: "lost", Path: "a.go", Detail: "neither digest nor dead letter"}}}
 	for _, c := range []struct {
-		mark  [3]int64
-		after time.Duration
-		want  bool
+		report *demo.Report
+		format string
+		want   []string
 	}{
-		{[3]int64{1, 1, 9}, 0, false},
-		{[3]int64{1, 1, 9}, demoStall, false},
-		{[3]int64{1, 1, 8}, demoStall + 1, false}, // the lag moved
-		{[3]int64{1, 1, 8}, 2*demoStall + 1, false},
-		{[3]int64{1, 1, 8}, 2*demoStall + 2, true},
+		{good, formatTable, []string{"planted-missing-1.go", "max_attempts", "9 jobs: 1, 1 jobs: 3", "p50 3.0 ms, p99 2.00 s", "Nothing lost, nothing doubled, nothing wrong"}},
+		{good, formatJSON, []string{`"jobs": 10`, `"path": "planted-missing-1.go"`}},
+		{bad, formatTable, []string{"a.go", "neither digest nor dead letter", "FAILED: 1 lost"}},
 	} {
-		if got := w.stuck(c.mark, begin.Add(c.after)); got != c.want {
-			t.Errorf("%v after %v: %v", c.mark, c.after, got)
+		var stdout bytes.Buffer
+		a := &app{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stdout, format: c.format}
+		if err := a.showDemo(c.report); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(stdout.String(), want) {
+				t.Errorf("as %s the report lacks %q:\n%s", c.format, want, &stdout)
+			}
 		}
 	}
 }

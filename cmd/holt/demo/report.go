@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"github.com/holtmq/holt/client/api"
 )
 
-// demoReport is what the demo prints, as JSON with --json.
-type demoReport struct {
+// Report is what the demo prints, as JSON with --json.
+type Report struct {
 	Dir         string `json:"dir"`
 	Seed        uint64 `json:"seed"`
 	Workers     int    `json:"workers"`
@@ -23,13 +23,13 @@ type demoReport struct {
 	Deliveries  int            `json:"deliveries"`
 	Redelivered int            `json:"redelivered"` // deliveries beyond a job's first
 	Attempts    map[string]int `json:"attempts"`    // jobs by the highest attempt that was handed out
-	DeadLetters []demoLetter   `json:"dead_letters"`
+	DeadLetters []Letter       `json:"dead_letters"`
 	Unplanned   int            `json:"unplanned_dead_letters"` // of files that could be read
 
-	Lost       int             `json:"lost"`
-	Doubled    int             `json:"doubled"`
-	Wrong      int             `json:"wrong"`
-	Violations []demoViolation `json:"violations"`
+	Lost       int         `json:"lost"`
+	Doubled    int         `json:"doubled"`
+	Wrong      int         `json:"wrong"`
+	Violations []Violation `json:"violations"`
 
 	WorkerKills int          `json:"worker_kills"`
 	KilledHeld  int          `json:"leases_of_killed_workers"`
@@ -41,37 +41,37 @@ type demoReport struct {
 	Took        api.Duration `json:"took"`
 	PublishRate float64      `json:"published_per_second"`
 	DoneRate    float64      `json:"acked_per_second"` // from the first lease to the last ack, the server's absence included
-	PublishAck  demoLatency  `json:"publish_to_ack"`
-	LeaseAck    demoLatency  `json:"lease_to_ack"`
-	AckCall     demoLatency  `json:"ack_call"`
+	PublishAck  Latency      `json:"publish_to_ack"`
+	LeaseAck    Latency      `json:"lease_to_ack"`
+	AckCall     Latency      `json:"ack_call"`
 
 	ServerPeak int64 `json:"server_peak_bytes,omitempty"` // 0 = not measured
 	WorkerPeak int64 `json:"worker_peak_bytes,omitempty"`
 }
 
-// demoLatency are two percentiles.
-type demoLatency struct {
+// Latency are two percentiles.
+type Latency struct {
 	P50 api.Duration `json:"p50"`
 	P99 api.Duration `json:"p99"`
 }
 
-func newDemoReport(cfg demoConfig, root string, f *demoFacts, e *demoEvidence, found []demoViolation) *demoReport {
-	r := &demoReport{
+func newReport(cfg Config, root string, f *facts, e *evidence, found []Violation) *Report {
+	r := &Report{
 		Dir: root, Seed: cfg.Seed, Workers: cfg.Workers, Concurrency: cfg.Concurrency,
-		Jobs: len(e.jobs), Deliveries: len(e.leases), DeadLetters: append([]demoLetter{}, e.letters...), Violations: append([]demoViolation{}, found...),
+		Jobs: len(e.jobs), Deliveries: len(e.leases), DeadLetters: append([]Letter{}, e.letters...), Violations: append([]Violation{}, found...),
 		WorkerKills: f.workerKills, KilledHeld: f.killedHeld, ServerKills: f.serverKills,
 		ServerAway: api.Duration(f.serverAway.Round(time.Millisecond)), Trouble: e.trouble, Troubles: append([]string{}, e.troubles...),
 		Took:       api.Duration(time.Since(f.begin).Round(time.Millisecond)),
 		ServerPeak: f.serverPeak, WorkerPeak: f.workerPeak,
 	}
-	slices.SortFunc(r.DeadLetters, func(a, b demoLetter) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(r.DeadLetters, func(a, b Letter) int { return strings.Compare(a.Path, b.Path) })
 	for _, v := range found {
 		switch v.Kind {
-		case demoLost:
+		case kindLost:
 			r.Lost++
-		case demoDoubled:
+		case kindDoubled:
 			r.Doubled++
-		case demoWrong:
+		case kindWrong:
 			r.Wrong++
 		}
 	}
@@ -81,7 +81,7 @@ func newDemoReport(cfg demoConfig, root string, f *demoFacts, e *demoEvidence, f
 }
 
 // count fills in what the jobs came to.
-func (r *demoReport) count(e *demoEvidence) {
+func (r *Report) count(e *evidence) {
 	dead, digested := map[string]bool{}, map[string]bool{}
 	for _, l := range e.letters {
 		dead[l.Path] = true
@@ -109,7 +109,7 @@ func (r *demoReport) count(e *demoEvidence) {
 }
 
 // measure fills in rates and latencies.
-func (r *demoReport) measure(f *demoFacts, e *demoEvidence) {
+func (r *Report) measure(f *facts, e *evidence) {
 	var publishAck, leaseAck, ackCall []int64
 	first, last := int64(math.MaxInt64), int64(0)
 	seen := map[string]bool{}
@@ -138,9 +138,9 @@ func perSecond(n int, d time.Duration) float64 {
 }
 
 // latencyOf sorts ns (nanoseconds) and takes the percentiles by nearest rank.
-func latencyOf(ns []int64) demoLatency {
+func latencyOf(ns []int64) Latency {
 	slices.Sort(ns)
-	return demoLatency{percentile(ns, 0.50), percentile(ns, 0.99)}
+	return Latency{percentile(ns, 0.50), percentile(ns, 0.99)}
 }
 
 // percentile is the smallest value that is not below a share p of all.
@@ -152,16 +152,16 @@ func percentile(sorted []int64, p float64) api.Duration {
 	return api.Duration(time.Duration(sorted[max(rank, 1)-1]).Round(10 * time.Microsecond))
 }
 
-// err is why the demo fails; nil: every promise was kept.
-func (r *demoReport) err() error {
+// Err is why the demo fails; nil: every promise was kept.
+func (r *Report) Err() error {
 	if len(r.Violations) == 0 {
 		return nil
 	}
 	return fmt.Errorf("promises were broken: %d lost, %d doubled, %d wrong", r.Lost, r.Doubled, r.Wrong)
 }
 
-// attempts writes how many jobs needed how many attempts.
-func (r *demoReport) attempts() string {
+// AttemptsText writes how many jobs needed how many attempts.
+func (r *Report) AttemptsText() string {
 	var parts []string
 	for _, n := range slices.Sorted(maps.Keys(r.Attempts)) {
 		parts = append(parts, fmt.Sprintf("%d jobs: %s", r.Attempts[n], n))

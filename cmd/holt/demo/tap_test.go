@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 )
 
 // tapped calls a server with these answers through a tap, and returns what the tap told.
-func tapped(t *testing.T, answers map[string]string, calls func(*client.Client)) (events []demoEvent) {
+func tapped(t *testing.T, answers map[string]string, calls func(*client.Client)) (events []event) {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, ok := answers[r.URL.Path]
@@ -29,19 +29,19 @@ func tapped(t *testing.T, answers map[string]string, calls func(*client.Client))
 	}))
 	defer s.Close()
 	var told bytes.Buffer
-	tap := &demoTap{next: http.DefaultTransport, tell: newDemoTeller(&told)}
+	tap := &tap{next: http.DefaultTransport, tell: newTeller(&told)}
 	c, err := client.New(s.URL, client.WithHTTPClient(&http.Client{Transport: tap}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	calls(c)
-	if err := readDemoEvents(&told, func(e demoEvent) { events = append(events, e) }); err != nil {
+	if err := readEvents(&told, func(e event) { events = append(events, e) }); err != nil {
 		t.Fatal(err)
 	}
 	return events
 }
 
-func TestDemoTapLease(t *testing.T) {
+func TestTapLease(t *testing.T) {
 	answers := map[string]string{
 		"/v1/groups/g/lease": `{"records":[{"receipt":"r1","topic":"t","partition":0,"offset":7,"key":"a/b.go","value":{"path":"a/b.go"},"attempt":2,"deliveries":3}]}`,
 		"/v1/groups/n/lease": `{"records":[]}`,
@@ -59,8 +59,8 @@ func TestDemoTapLease(t *testing.T) {
 			t.Error("the failure does not pass the tap")
 		}
 	})
-	want := []demoEvent{{Kind: demoLeased, Leases: []demoHandOut{{"r1", "a/b.go", 2, 3}}}}
-	if diff := cmp.Diff(want, events, cmpopts.IgnoreFields(demoEvent{}, "Sent", "At")); diff != "" {
+	want := []event{{Kind: kindLeased, Leases: []handOut{{"r1", "a/b.go", 2, 3}}}}
+	if diff := cmp.Diff(want, events, cmpopts.IgnoreFields(event{}, "Sent", "At")); diff != "" {
 		t.Fatalf("told (-want +got):\n%s", diff)
 	}
 	if e := events[0]; e.Sent < before || e.At <= e.Sent || e.At > machineClock() {
@@ -68,7 +68,7 @@ func TestDemoTapLease(t *testing.T) {
 	}
 }
 
-func TestDemoTapSettle(t *testing.T) {
+func TestTapSettle(t *testing.T) {
 	answers := map[string]string{"/v1/groups/g/settle": `{"settled":3,"failed":[{"receipt":"a2","code":"lease_lost"},{"receipt":"n2","code":"lease_lost"}]}`}
 	events := tapped(t, answers, func(c *client.Client) {
 		in := api.SettleRequest{
@@ -82,12 +82,12 @@ func TestDemoTapSettle(t *testing.T) {
 			t.Error("the failure does not pass the tap")
 		}
 	})
-	want := []demoEvent{
-		{Kind: demoAsks, Acks: []string{"a1", "a2"}},
-		{Kind: demoSettled, Acks: []string{"a1"}, Others: []string{"n1", "r1"}},
-		{Kind: demoAsks, Acks: []string{"a3"}}, // never answered 200
+	want := []event{
+		{Kind: kindAsks, Acks: []string{"a1", "a2"}},
+		{Kind: kindSettled, Acks: []string{"a1"}, Others: []string{"n1", "r1"}},
+		{Kind: kindAsks, Acks: []string{"a3"}}, // never answered 200
 	}
-	if diff := cmp.Diff(want, events, cmpopts.IgnoreFields(demoEvent{}, "Sent", "At")); diff != "" {
+	if diff := cmp.Diff(want, events, cmpopts.IgnoreFields(event{}, "Sent", "At")); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }
@@ -103,29 +103,29 @@ func TestReadDemoEvents(t *testing.T) {
 		"no event":            {"{\"kind\":\"asks\"}\npanic: oh\n", 1, false},
 	} {
 		n := 0
-		err := readDemoEvents(strings.NewReader(c.text), func(demoEvent) { n++ })
+		err := readEvents(strings.NewReader(c.text), func(event) { n++ })
 		if n != c.n || (err == nil) != c.ok {
 			t.Errorf("%s: %d events, error %v", name, n, err)
 		}
 	}
 }
 
-func TestDemoHistory(t *testing.T) {
-	h := newDemoHistory()
-	call := func(receipts ...string) (e demoEvent) {
-		e = demoEvent{Kind: demoLeased, Sent: 1, At: 2}
+func TestHistory(t *testing.T) {
+	h := newHistory()
+	call := func(receipts ...string) (e event) {
+		e = event{Kind: kindLeased, Sent: 1, At: 2}
 		for _, r := range receipts {
-			e.Leases = append(e.Leases, demoHandOut{r, "file-" + r, 1, 1})
+			e.Leases = append(e.Leases, handOut{r, "file-" + r, 1, 1})
 		}
 		return e
 	}
 	h.add("w1", call("a", "b", "c"))
 	h.add("w2", call("d"))
-	h.add("w1", demoEvent{Kind: demoAsks, Acks: []string{"a"}})
-	h.add("w1", demoEvent{Kind: demoSettled, Sent: 3, At: 4, Acks: []string{"a"}, Others: []string{"b"}})
-	h.add("w1", demoEvent{Kind: demoSettled, Sent: 5, At: 6, Acks: []string{"a"}}) // repeated
+	h.add("w1", event{Kind: kindAsks, Acks: []string{"a"}})
+	h.add("w1", event{Kind: kindSettled, Sent: 3, At: 4, Acks: []string{"a"}, Others: []string{"b"}})
+	h.add("w1", event{Kind: kindSettled, Sent: 5, At: 6, Acks: []string{"a"}}) // repeated
 	for range 2 * keptTroubles {
-		h.add("w1", demoEvent{Kind: demoTrouble, Text: "away"})
+		h.add("w1", event{Kind: kindTrouble, Text: "away"})
 	}
 	if h.holds("w1") != 1 || h.holds("w2") != 1 || h.holds("w3") != 0 {
 		t.Errorf("held: %d, %d, %d, want 1, 1, 0", h.holds("w1"), h.holds("w2"), h.holds("w3"))
@@ -137,21 +137,21 @@ func TestDemoHistory(t *testing.T) {
 	if _, _, err := h.progress(); err == nil {
 		t.Error("a line that cannot be understood is no error")
 	}
-	e := &demoEvidence{}
+	e := &evidence{}
 	h.evidence(e)
-	if e.acks["a"] != (demoSpan{3, 4}) || e.paths["d"] != "file-d" || e.trouble != 2*keptTroubles || len(e.troubles) != keptTroubles {
+	if e.acks["a"] != (span{3, 4}) || e.paths["d"] != "file-d" || e.trouble != 2*keptTroubles || len(e.troubles) != keptTroubles {
 		t.Errorf("evidence: %+v", e)
 	}
 }
 
-func TestDemoJobs(t *testing.T) {
+func TestJobs(t *testing.T) {
 	root := smallTree(t, 40)
-	all, err := demoJobs(root, 0, 1)
+	all, err := listJobs(root, 0, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := demoJobs(root, 0, 1)
-	if err != nil || !cmp.Equal(all, again, cmp.AllowUnexported(demoJob{})) {
+	again, err := listJobs(root, 0, 1)
+	if err != nil || !cmp.Equal(all, again, cmp.AllowUnexported(job{})) {
 		t.Errorf("the same seed gives other jobs (%v)", err)
 	}
 	seen := map[string]bool{}
@@ -162,11 +162,11 @@ func TestDemoJobs(t *testing.T) {
 			planted++
 		}
 	}
-	if len(all) != 40+demoPlanted || len(seen) != len(all) || planted != demoPlanted || !seen["sub é/deeper/file 010"] {
+	if len(all) != 40+Planted || len(seen) != len(all) || planted != Planted || !seen["sub é/deeper/file 010"] {
 		t.Errorf("jobs: %+v", all)
 	}
-	few, err := demoJobs(root, 10, 1)
-	if err != nil || len(few) != 10+demoPlanted {
+	few, err := listJobs(root, 10, 1)
+	if err != nil || len(few) != 10+Planted {
 		t.Errorf("with a limit of 10: %d jobs, %v", len(few), err)
 	}
 }

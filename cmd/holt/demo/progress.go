@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"time"
@@ -6,11 +6,11 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-const demoLineEvery = 3 * time.Second // where there is no terminal
+const lineEvery = 3 * time.Second // where there is no terminal
 
-// demoProgress shows how far the jobs are: a bar on a terminal, elsewhere a line every few seconds.
-type demoProgress struct {
-	app   *app
+// progress shows how far the jobs are: a bar on a terminal, elsewhere a line every few seconds.
+type progress struct {
+	out   Console
 	bar   *progressbar.ProgressBar
 	total int
 	last  int
@@ -18,11 +18,11 @@ type demoProgress struct {
 	begin time.Time
 }
 
-func (a *app) newDemoProgress(total int) *demoProgress {
-	p := &demoProgress{app: a, total: total, begin: time.Now(), lines: time.Now()}
-	if isTerminal(a.stderr) {
+func newProgress(total int, out Console) *progress {
+	p := &progress{out: out, total: total, begin: time.Now(), lines: time.Now()}
+	if out.Bar != nil {
 		p.bar = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(a.stderr),
+			progressbar.OptionSetWriter(out.Bar),
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(),
 			progressbar.OptionShowCount(),
@@ -35,20 +35,20 @@ func (a *app) newDemoProgress(total int) *demoProgress {
 }
 
 // show says that done jobs are settled.
-func (p *demoProgress) show(done int, status string) {
+func (p *progress) show(done int, status string) {
 	p.last = min(done, p.total)
 	switch now := time.Now(); {
 	case p.bar != nil:
 		p.bar.Describe(status)
 		_ = p.bar.Set(min(p.last, p.total-1)) // a full bar cannot be drawn again
-	case now.Sub(p.lines) >= demoLineEvery:
+	case now.Sub(p.lines) >= lineEvery:
 		p.lines = now
-		p.app.say("%3.0fs  %d of %d jobs settled; %s", now.Sub(p.begin).Seconds(), p.last, p.total, status)
+		p.out.Say("%3.0fs  %d of %d jobs settled; %s", now.Sub(p.begin).Seconds(), p.last, p.total, status)
 	}
 }
 
 // finish takes the bar away.
-func (p *demoProgress) finish() {
+func (p *progress) finish() {
 	if p.bar != nil {
 		_ = p.bar.Finish()
 		p.bar = nil

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -6,21 +6,22 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/client"
+	"github.com/holtmq/holt/cmd/holt/process"
 )
 
 const (
-	demoTick       = 25 * time.Millisecond
-	demoAsk        = 200 * time.Millisecond // between looks at the group
-	demoKillEvery  = 2 * time.Second        // a worker is killed about so often,
-	demoKillShare  = 0.12                   // and whenever so much of the jobs was done since the last time
-	demoKillUntil  = 0.95                   // of the jobs done: none later, its few jobs would die of it
-	demoServerKill = 0.5                    // of the jobs done
-	demoReap       = time.Second            // for a dead child to be seen
-	demoStall      = 60 * time.Second       // without any progress: the demo gives up
+	tickTime   = 25 * time.Millisecond
+	askTime    = 200 * time.Millisecond // between looks at the group
+	killEvery  = 2 * time.Second        // a worker is killed about so often,
+	killShare  = 0.12                   // and whenever so much of the jobs was done since the last time
+	killUntil  = 0.95                   // of the jobs done: none later, its few jobs would die of it
+	serverKill = 0.5                    // of the jobs done
+	reapTime   = time.Second            // for a dead child to be seen
+	stallTime  = 60 * time.Second       // without any progress: the demo gives up
 )
 
-// demoWatch is the state of the loop that watches the workers and breaks things.
-type demoWatch struct {
+// watch is the state of the loop that watches the workers and breaks things.
+type watch struct {
 	*demo
 	published bool
 	lag       int64 // of the group; −1 = not known yet
@@ -34,9 +35,9 @@ type demoWatch struct {
 
 // watch breaks things until every job is settled.
 func (d *demo) watch(ctx context.Context, published <-chan error) error {
-	w := &demoWatch{demo: d, lag: -1, moved: time.Now()}
+	w := &watch{demo: d, lag: -1, moved: time.Now()}
 	w.planKill(0)
-	tick := time.NewTicker(demoTick)
+	tick := time.NewTicker(tickTime)
 	defer tick.Stop()
 	for {
 		select {
@@ -57,7 +58,7 @@ func (d *demo) watch(ctx context.Context, published <-chan error) error {
 }
 
 // look takes one look at everything. over: all jobs are settled, or nothing moves any more.
-func (w *demoWatch) look(ctx context.Context) (over bool, err error) {
+func (w *watch) look(ctx context.Context) (over bool, err error) {
 	done, handOuts, err := w.history.progress()
 	if err == nil {
 		err = w.alive()
@@ -68,7 +69,7 @@ func (w *demoWatch) look(ctx context.Context) (over bool, err error) {
 	if err := w.breakThings(ctx, done); err != nil {
 		return false, err
 	}
-	if now := time.Now(); now.Sub(w.asked) >= demoAsk {
+	if now := time.Now(); now.Sub(w.asked) >= askTime {
 		w.asked = now
 		w.askGroup(ctx)
 	}
@@ -85,15 +86,15 @@ func (w *demoWatch) look(ctx context.Context) (over bool, err error) {
 	return w.facts.stalled, nil
 }
 
-// stuck: what progress is seen by has not changed for more than demoStall.
-func (w *demoWatch) stuck(mark [3]int64, now time.Time) bool {
+// stuck: what progress is seen by has not changed for more than stallTime.
+func (w *watch) stuck(mark [3]int64, now time.Time) bool {
 	if mark != w.mark {
 		w.mark, w.moved = mark, now
 	}
-	return now.Sub(w.moved) > demoStall
+	return now.Sub(w.moved) > stallTime
 }
 
-func (w *demoWatch) status() string {
+func (w *watch) status() string {
 	s := fmt.Sprintf("killed: %d workers", w.facts.workerKills)
 	if w.facts.serverKills > 0 {
 		s += ", the server"
@@ -102,48 +103,48 @@ func (w *demoWatch) status() string {
 }
 
 // alive is an error when a child ended that nobody killed.
-func (w *demoWatch) alive() error {
-	if w.server.child.gone() {
-		return w.server.failure()
+func (w *watch) alive() error {
+	if w.server.Child.Gone() {
+		return w.server.Failure()
 	}
 	for _, p := range w.workers {
-		if p.child.gone() {
-			return fmt.Errorf("%s ended by itself (%v): %s", p.name, p.child.err, tailOf(w.workerLog()))
+		if p.child.Gone() {
+			return fmt.Errorf("%s ended by itself (%v): %s", p.name, p.child.Err, process.Tail(w.workerLog()))
 		}
 	}
 	return nil
 }
 
 // blame finds out whether a call failed because the server is dead.
-func (w *demoWatch) blame(err error) error {
+func (w *watch) blame(err error) error {
 	if !client.Temporary(err) {
 		return err
 	}
-	limit := time.NewTimer(demoReap)
+	limit := time.NewTimer(reapTime)
 	defer limit.Stop()
 	select {
-	case <-w.server.child.done:
-		return fmt.Errorf("%w; %w", w.server.failure(), err)
+	case <-w.server.Child.Done:
+		return fmt.Errorf("%w; %w", w.server.Failure(), err)
 	case <-limit.C:
 		return err
 	}
 }
 
 // askGroup looks at the group. A server that does not answer is asked again at the next look.
-func (w *demoWatch) askGroup(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 10*demoAsk)
+func (w *watch) askGroup(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*askTime)
 	defer cancel()
-	if g, err := w.client.Group(ctx, demoGroup); err == nil {
+	if g, err := w.client.Group(ctx, hashGroup); err == nil {
 		w.lag, w.dead = g.Totals.Lag, g.Totals.DeadLetters
 	}
 }
 
-func (w *demoWatch) breakThings(ctx context.Context, done int) error {
-	share := float64(done) / float64(len(w.jobs)-demoPlanted)
-	if w.published && w.facts.serverKills == 0 && share >= demoServerKill {
+func (w *watch) breakThings(ctx context.Context, done int) error {
+	share := float64(done) / float64(len(w.jobs)-Planted)
+	if w.published && w.facts.serverKills == 0 && share >= serverKill {
 		return w.killServer(ctx)
 	}
-	if share >= demoKillUntil || time.Now().Before(w.killTime) && done < w.killDone {
+	if share >= killUntil || time.Now().Before(w.killTime) && done < w.killDone {
 		return nil
 	}
 	at := w.victim()
@@ -158,13 +159,13 @@ func (w *demoWatch) breakThings(ctx context.Context, done int) error {
 }
 
 // planKill says when the next worker dies. On a fast machine all may be over within seconds, hence the share.
-func (w *demoWatch) planKill(done int) {
-	w.killTime = time.Now().Add(time.Duration((0.75 + 0.5*w.rng.Float64()) * float64(demoKillEvery)))
-	w.killDone = done + max(1, int(demoKillShare*float64(len(w.jobs))))
+func (w *watch) planKill(done int) {
+	w.killTime = time.Now().Add(time.Duration((0.75 + 0.5*w.rng.Float64()) * float64(killEvery)))
+	w.killDone = done + max(1, int(killShare*float64(len(w.jobs))))
 }
 
 // victim chooses among the workers that hold leases; −1: none does.
-func (w *demoWatch) victim() int {
+func (w *watch) victim() int {
 	for _, at := range w.rng.Perm(len(w.workers)) {
 		if w.history.holds(w.workers[at].name) > 0 {
 			return at
@@ -174,10 +175,10 @@ func (w *demoWatch) victim() int {
 }
 
 // killWorker kills a worker and starts another in its place.
-func (w *demoWatch) killWorker(at int) error {
+func (w *watch) killWorker(at int) error {
 	p := w.workers[at]
 	w.notePeak(p)
-	p.child.kill()
+	p.child.Kill()
 	w.facts.workerKills++
 	w.facts.killedHeld += w.history.holds(p.name)
 	w.workers = append(w.workers[:at], w.workers[at+1:]...)
@@ -185,14 +186,14 @@ func (w *demoWatch) killWorker(at int) error {
 }
 
 // killServer kills the server and starts it again at once, as a supervisor would.
-func (w *demoWatch) killServer(ctx context.Context) error {
-	w.facts.serverPeak = peakMemory(w.server.child.process.Pid)
+func (w *watch) killServer(ctx context.Context) error {
+	w.facts.serverPeak = process.PeakMemory(w.server.Child.Process.Pid)
 	w.facts.restart.sent = machineClock()
 	begin := time.Now()
-	w.server.child.kill()
+	w.server.Child.Kill()
 	w.facts.serverKills++
 	w.progress.show(w.progress.last, "the server was killed, and starts again")
-	if err := w.server.start(ctx); err != nil {
+	if err := w.server.Start(ctx); err != nil {
 		return fmt.Errorf("restart: %w", err)
 	}
 	w.facts.serverAway = time.Since(begin)
@@ -202,11 +203,11 @@ func (w *demoWatch) killServer(ctx context.Context) error {
 }
 
 // gather collects what is left on the server, stops it, and hashes every file itself.
-func (d *demo) gather(ctx context.Context) (*demoEvidence, error) {
-	e := &demoEvidence{jobs: d.jobs, restart: d.facts.restart, stalled: d.facts.stalled}
+func (d *demo) gather(ctx context.Context) (*evidence, error) {
+	e := &evidence{jobs: d.jobs, restart: d.facts.restart, stalled: d.facts.stalled}
 	d.history.evidence(e)
 	if !e.stalled {
-		left, err := d.client.Lease(ctx, demoGroup, client.LeaseOptions{Max: 1000, Member: "demo"})
+		left, err := d.client.Lease(ctx, hashGroup, client.LeaseOptions{Max: 1000, Member: "demo"})
 		if err != nil {
 			return nil, err
 		}
@@ -217,8 +218,8 @@ func (d *demo) gather(ctx context.Context) (*demoEvidence, error) {
 	if err := d.readResults(ctx, e); err != nil {
 		return nil, err
 	}
-	d.facts.serverPeak = max(d.facts.serverPeak, peakMemory(d.server.child.process.Pid))
-	if err := d.server.stop(); err != nil {
+	d.facts.serverPeak = max(d.facts.serverPeak, process.PeakMemory(d.server.Child.Process.Pid))
+	if err := d.server.Stop(); err != nil {
 		return nil, err
 	}
 	return e, e.hashDirectly(ctx, d.root)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package process
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// peakMemory is the most memory (resident set) that a running process ever had, in bytes; 0 = unknown.
-func peakMemory(pid int) int64 {
+// PeakMemory is the most memory (resident set) that a running process ever had, in bytes; 0 = unknown.
+func PeakMemory(pid int) int64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -21,24 +21,24 @@ import (
 )
 
 const (
-	demoPublishBatch = 500     // records a publish
-	maxDemoPath      = 4 << 10 // bytes: a record's longest key
+	PublishBatch = 500     // records a publish
+	maxPath      = 4 << 10 // bytes: a record's longest key
 )
 
-// demoJob is one file to hash, and the value of its record.
-type demoJob struct {
+// job is one file to hash, and the value of its record.
+type job struct {
 	Path    string `json:"path"` // below the tree, with slashes
 	planted bool   // cannot be read
 }
 
-// demoDigest is the value of a result's record.
-type demoDigest struct {
+// digestValue is the value of a result's record.
+type digestValue struct {
 	SHA256 string `json:"sha256"`
 	Bytes  int64  `json:"bytes"`
 }
 
-// demoTree returns the directory whose files are hashed: dir, else src of the Go installation.
-func demoTree(ctx context.Context, dir string) (string, error) {
+// findTree returns the directory whose files are hashed: dir, else src of the Go installation.
+func findTree(ctx context.Context, dir string) (string, error) {
 	const hint = "--dir names another tree of files to hash"
 	if dir == "" {
 		out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
@@ -65,8 +65,8 @@ func demoTree(ctx context.Context, dir string) (string, error) {
 	return root, nil
 }
 
-// demoJobs lists the files below root, at most limit (0 = all) of them, with the planted ones mixed in.
-func demoJobs(root string, limit int, seed uint64) ([]demoJob, error) {
+// listJobs lists the files below root, at most limit (0 = all) of them, with the planted ones mixed in.
+func listJobs(root string, limit int, seed uint64) ([]job, error) {
 	files, dirs, err := listTree(root)
 	if err != nil {
 		return nil, err
@@ -79,16 +79,16 @@ func demoJobs(root string, limit int, seed uint64) ([]demoJob, error) {
 	if limit > 0 && len(files) > limit {
 		files = files[:limit]
 	}
-	jobs := make([]demoJob, 0, len(files)+demoPlanted)
+	jobs := make([]job, 0, len(files)+Planted)
 	for _, f := range files {
-		jobs = append(jobs, demoJob{Path: f})
+		jobs = append(jobs, job{Path: f})
 	}
 	jobs = append(jobs, plantedJobs(root, dirs, rng)...)
 	rng.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
 	return jobs, nil
 }
 
-// listTree returns regular files and directories below root, at most maxDemoJobs of each. What cannot be a record's
+// listTree returns regular files and directories below root, at most MaxJobs of each. What cannot be a record's
 // key is left out.
 func listTree(root string) (files, dirs []string, err error) {
 	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
@@ -97,7 +97,7 @@ func listTree(root string) (files, dirs []string, err error) {
 			return err
 		case err != nil: // a directory that cannot be read has no files for us
 			return fs.SkipDir
-		case len(files) == maxDemoJobs:
+		case len(files) == MaxJobs:
 			return fs.SkipAll
 		}
 		rel, err := filepath.Rel(root, path)
@@ -106,10 +106,10 @@ func listTree(root string) (files, dirs []string, err error) {
 		}
 		rel = filepath.ToSlash(rel)
 		switch {
-		case !utf8.ValidString(rel) || len(rel) > maxDemoPath:
+		case !utf8.ValidString(rel) || len(rel) > maxPath:
 		case e.Type().IsRegular():
 			files = append(files, rel)
-		case e.IsDir() && rel != "." && len(dirs) < maxDemoJobs:
+		case e.IsDir() && rel != "." && len(dirs) < MaxJobs:
 			dirs = append(dirs, rel)
 		}
 		return nil
@@ -122,49 +122,49 @@ func listTree(root string) (files, dirs []string, err error) {
 
 // plantedJobs are paths that nobody can hash, root neither: files that do not exist, and a directory. (Permissions
 // would not stop root.)
-func plantedJobs(root string, dirs []string, rng *rand.Rand) []demoJob {
-	jobs := []demoJob{{Path: ".", planted: true}}
+func plantedJobs(root string, dirs []string, rng *rand.Rand) []job {
+	jobs := []job{{Path: ".", planted: true}}
 	if len(dirs) > 0 {
 		jobs[0].Path = dirs[rng.IntN(len(dirs))]
 	}
-	for n := 1; len(jobs) < demoPlanted; n++ {
+	for n := 1; len(jobs) < Planted; n++ {
 		path := fmt.Sprintf("planted-missing-%d.go", n)
 		if _, err := os.Lstat(filepath.Join(root, path)); errors.Is(err, fs.ErrNotExist) {
-			jobs = append(jobs, demoJob{Path: path, planted: true})
+			jobs = append(jobs, job{Path: path, planted: true})
 		}
 	}
 	return jobs
 }
 
 // hashFile reads and hashes one file below root.
-func hashFile(root *os.Root, path string) (demoDigest, error) {
+func hashFile(root *os.Root, path string) (digestValue, error) {
 	f, err := root.Open(filepath.FromSlash(path))
 	if err != nil {
-		return demoDigest{}, err
+		return digestValue{}, err
 	}
 	defer f.Close()
 	h := sha256.New()
 	n, err := io.Copy(h, f)
 	if err != nil {
-		return demoDigest{}, err
+		return digestValue{}, err
 	}
-	return demoDigest{hex.EncodeToString(h.Sum(nil)), n}, nil
+	return digestValue{hex.EncodeToString(h.Sum(nil)), n}, nil
 }
 
 // publish publishes all jobs, before the server is killed: so each is published once, with an answer.
 func (d *demo) publish(ctx context.Context) error {
 	begin := time.Now()
-	for at := 0; at < len(d.jobs); at += demoPublishBatch {
-		batch := d.jobs[at:min(at+demoPublishBatch, len(d.jobs))]
+	for at := 0; at < len(d.jobs); at += PublishBatch {
+		batch := d.jobs[at:min(at+PublishBatch, len(d.jobs))]
 		if err := d.publishBatch(ctx, batch); err != nil {
-			return fmt.Errorf("publish to %s: %w", demoFiles, err)
+			return fmt.Errorf("publish to %s: %w", filesTopic, err)
 		}
 	}
 	d.facts.publishTook = time.Since(begin)
 	return nil
 }
 
-func (d *demo) publishBatch(ctx context.Context, batch []demoJob) error {
+func (d *demo) publishBatch(ctx context.Context, batch []job) error {
 	records := make([]api.NewRecord, len(batch))
 	for i, j := range batch {
 		r, err := client.NewRecord(client.JSON(j), client.Key(j.Path))
@@ -174,6 +174,6 @@ func (d *demo) publishBatch(ctx context.Context, batch []demoJob) error {
 		records[i] = r
 	}
 	d.history.publishing(batch, machineClock())
-	_, err := d.client.PublishBatch(ctx, demoFiles, records, client.PublishOptions{})
+	_, err := d.client.PublishBatch(ctx, filesTopic, records, client.PublishOptions{})
 	return err
 }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -35,8 +35,8 @@ func processesOf(t *testing.T, path string) map[int]string {
 	return found
 }
 
-// testDemoChildDies: a child that dies unasked ends the demo, and is named.
-func testDemoChildDies(t *testing.T, self, child, want string) {
+// testChildDies: a child that dies unasked ends the demo, and is named.
+func testChildDies(t *testing.T, self, child, want string) {
 	t.Setenv("TMPDIR", t.TempDir())
 	var once sync.Once
 	stderr := &trigger{word: "jobs: files of"}
@@ -50,16 +50,15 @@ func testDemoChildDies(t *testing.T, self, child, want string) {
 			}
 		})
 	}
-	a := &app{stdin: strings.NewReader(""), stdout: &bytes.Buffer{}, stderr: stderr, format: formatTable}
-	_, err := a.runDemo(t.Context(), self, demoConfig{Dir: smallTree(t, 50), Workers: 2, Concurrency: 1})
+	_, err := Run(t.Context(), self, Config{Dir: smallTree(t, 50), Workers: 2, Concurrency: 1}, sayTo(stderr))
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want one with %q", err, want)
 	}
 	awaitProcesses(t, self, func(n int) bool { return n == 0 })
 }
 
-// testDemoKilled: server and workers die with the demo, even when nothing in it can clean up any more.
-func testDemoKilled(t *testing.T, self string) {
+// testKilled: server and workers die with the demo, even when nothing in it can clean up any more.
+func testKilled(t *testing.T, self string) {
 	begun := make(chan struct{}, 1)
 	cmd := exec.Command(self, "demo", "--dir", smallTree(t, 50), "--workers", "2")
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
@@ -98,14 +97,5 @@ func awaitProcesses(t *testing.T, path string, enough func(int) bool) {
 		case <-limit:
 			t.Fatalf("running: %v", running)
 		}
-	}
-}
-
-func TestPeakMemory(t *testing.T) {
-	if got := peakMemory(os.Getpid()); got < 1<<20 || got > 1<<40 {
-		t.Errorf("%d bytes for this process", got)
-	}
-	if got := peakMemory(1 << 30); got != 0 {
-		t.Errorf("%d bytes for a process that does not exist", got)
 	}
 }

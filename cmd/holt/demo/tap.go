@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bufio"
@@ -13,42 +13,42 @@ import (
 	"github.com/holtmq/holt/client/api"
 )
 
-// Kinds of demoEvent.
+// Kinds of event.
 const (
-	demoLeased  = "leased"  // a lease call was answered with records
-	demoAsks    = "asks"    // acks are about to be sent
-	demoSettled = "settled" // a settle call was answered 200
-	demoTrouble = "trouble" // what Work copes with on its own
+	kindLeased  = "leased"  // a lease call was answered with records
+	kindAsks    = "asks"    // acks are about to be sent
+	kindSettled = "settled" // a settle call was answered 200
+	kindTrouble = "trouble" // what Work copes with on its own
 )
 
-// demoEvent is one line that a worker writes to the demo.
-type demoEvent struct {
-	Kind   string        `json:"kind"`
-	Sent   int64         `json:"sent,omitempty"`   // machineClock before the call was sent
-	At     int64         `json:"at,omitempty"`     // machineClock after its answer was read
-	Leases []demoHandOut `json:"leases,omitempty"` // demoLeased
-	Acks   []string      `json:"acks,omitempty"`   // receipts: demoAsks, and of demoSettled those that were accepted
-	Others []string      `json:"others,omitempty"` // receipts settled otherwise
-	Text   string        `json:"text,omitempty"`   // demoTrouble
+// event is one line that a worker writes to the demo.
+type event struct {
+	Kind   string    `json:"kind"`
+	Sent   int64     `json:"sent,omitempty"`   // machineClock before the call was sent
+	At     int64     `json:"at,omitempty"`     // machineClock after its answer was read
+	Leases []handOut `json:"leases,omitempty"` // kindLeased
+	Acks   []string  `json:"acks,omitempty"`   // receipts: kindAsks, and of kindSettled those that were accepted
+	Others []string  `json:"others,omitempty"` // receipts settled otherwise
+	Text   string    `json:"text,omitempty"`   // kindTrouble
 }
 
-// demoHandOut is a record handed out to a worker.
-type demoHandOut struct {
+// handOut is a record handed out to a worker.
+type handOut struct {
 	Receipt  string `json:"receipt"`
 	Path     string `json:"path"`
 	Attempt  int    `json:"attempt"`
 	Delivery int    `json:"delivery"`
 }
 
-// demoTeller writes events, a line and a write each: what was written before a SIGKILL reaches the demo.
-type demoTeller struct {
+// teller writes events, a line and a write each: what was written before a SIGKILL reaches the demo.
+type teller struct {
 	mu sync.Mutex
 	w  io.Writer
 }
 
-func newDemoTeller(w io.Writer) *demoTeller { return &demoTeller{w: w} }
+func newTeller(w io.Writer) *teller { return &teller{w: w} }
 
-func (t *demoTeller) event(e demoEvent) {
+func (t *teller) event(e event) {
 	line, err := json.Marshal(e)
 	if err != nil {
 		panic("an event of the demo is not JSON: " + err.Error())
@@ -58,15 +58,15 @@ func (t *demoTeller) event(e demoEvent) {
 	_, _ = t.w.Write(append(line, '\n')) // without a reader the demo is gone, and so is this process soon
 }
 
-// readDemoEvents calls f for each line. A last line that was cut by a kill ends it.
-func readDemoEvents(r io.Reader, f func(demoEvent)) error {
+// readEvents calls f for each line. A last line that was cut by a kill ends it.
+func readEvents(r io.Reader, f func(event)) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	for {
 		line, err := in.ReadBytes('\n')
 		if err != nil {
 			return nil // the process has ended
 		}
-		var e demoEvent
+		var e event
 		if err := json.Unmarshal(line, &e); err != nil {
 			return fmt.Errorf("a worker's line cannot be understood: %w", err)
 		}
@@ -74,15 +74,15 @@ func readDemoEvents(r io.Reader, f func(demoEvent)) error {
 	}
 }
 
-// demoTap is a worker's transport: it tells of the leases and acks that pass, as close to the wire as it can. So the
+// tap is a worker's transport: it tells of the leases and acks that pass, as close to the wire as it can. So the
 // worker is an ordinary one (client.Work), and what is recorded is what the server said.
-type demoTap struct {
+type tap struct {
 	next http.RoundTripper
-	tell *demoTeller
+	tell *teller
 }
 
 // RoundTrip implements http.RoundTripper.
-func (t *demoTap) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	switch path.Base(req.URL.Path) {
 	case "lease":
 		return t.lease(req)
@@ -93,13 +93,13 @@ func (t *demoTap) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // lease tells of the records handed out, and before that of the settles that the call carries.
-func (t *demoTap) lease(req *http.Request) (*http.Response, error) {
+func (t *tap) lease(req *http.Request) (*http.Response, error) {
 	var in api.LeaseRequest
 	if err := bodyOf(req, &in); err != nil {
 		return nil, err
 	}
 	t.asks(in.Settle)
-	e := demoEvent{Kind: demoLeased}
+	e := event{Kind: kindLeased}
 	var out api.LeaseResponse
 	res, ok, err := t.exchange(req, &e, &out)
 	if !ok {
@@ -110,7 +110,7 @@ func (t *demoTap) lease(req *http.Request) (*http.Response, error) {
 	}
 	for i := range out.Records {
 		r := &out.Records[i]
-		h := demoHandOut{Receipt: r.Receipt, Attempt: r.Attempt, Delivery: r.Deliveries}
+		h := handOut{Receipt: r.Receipt, Attempt: r.Attempt, Delivery: r.Deliveries}
 		if r.Key != nil {
 			h.Path = *r.Key
 		}
@@ -122,13 +122,13 @@ func (t *demoTap) lease(req *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-func (t *demoTap) settle(req *http.Request) (*http.Response, error) {
+func (t *tap) settle(req *http.Request) (*http.Response, error) {
 	var in api.SettleRequest
 	if err := bodyOf(req, &in); err != nil {
 		return nil, err
 	}
 	t.asks(&in)
-	var e demoEvent
+	var e event
 	var out api.SettleResponse
 	res, ok, err := t.exchange(req, &e, &out)
 	if ok {
@@ -138,19 +138,19 @@ func (t *demoTap) settle(req *http.Request) (*http.Response, error) {
 }
 
 // asks tells of acks that are about to be sent.
-func (t *demoTap) asks(in *api.SettleRequest) {
+func (t *tap) asks(in *api.SettleRequest) {
 	if in != nil && len(in.Ack) > 0 {
-		t.tell.event(demoEvent{Kind: demoAsks, Acks: in.Ack})
+		t.tell.event(event{Kind: kindAsks, Acks: in.Ack})
 	}
 }
 
 // settled tells of what was settled, by the call with these times.
-func (t *demoTap) settled(in *api.SettleRequest, out *api.SettleResponse, call demoEvent) {
+func (t *tap) settled(in *api.SettleRequest, out *api.SettleResponse, call event) {
 	failed := map[string]bool{}
 	for _, f := range out.Failed {
 		failed[f.Receipt] = true
 	}
-	e := demoEvent{Kind: demoSettled, Sent: call.Sent, At: call.At, Acks: without(in.Ack, failed)}
+	e := event{Kind: kindSettled, Sent: call.Sent, At: call.At, Acks: without(in.Ack, failed)}
 	for _, n := range in.Nack {
 		e.Others = append(e.Others, n.Receipt)
 	}
@@ -164,7 +164,7 @@ func (t *demoTap) settled(in *api.SettleRequest, out *api.SettleResponse, call d
 }
 
 // exchange makes the call, sets e's times around it, and decodes a 200 answer (ok), which the caller can read again.
-func (t *demoTap) exchange(req *http.Request, e *demoEvent, out any) (res *http.Response, ok bool, err error) {
+func (t *tap) exchange(req *http.Request, e *event, out any) (res *http.Response, ok bool, err error) {
 	e.Sent = machineClock()
 	res, err = t.next.RoundTrip(req)
 	if err != nil || res.StatusCode != http.StatusOK {

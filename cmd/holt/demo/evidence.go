@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -10,35 +10,35 @@ import (
 	"github.com/holtmq/holt/client"
 )
 
-// demoEvidence is all that the verdict and the report are made from.
-type demoEvidence struct {
-	jobs      []demoJob
+// evidence is all that the verdict and the report are made from.
+type evidence struct {
+	jobs      []job
 	published map[string]int64
-	leases    []demoLeaseSeen
-	paths     map[string]string   // of receipts
-	asked     map[string]bool     // receipts whose ack was sent
-	acks      map[string]demoSpan // receipts whose ack was answered 200
+	leases    []leaseSeen
+	paths     map[string]string // of receipts
+	asked     map[string]bool   // receipts whose ack was sent
+	acks      map[string]span   // receipts whose ack was answered 200
 	trouble   int
 	troubles  []string
 
-	restart  demoSpan          // from before the server was killed to after it was ready again; zero: it was not killed
+	restart  span              // from before the server was killed to after it was ready again; zero: it was not killed
 	leftover []string          // paths that were handed out when everything was settled
-	digests  []demoDigestSeen  // as the topic has them
-	letters  []demoLetter      // as the topic has them
+	digests  []digestSeen      // as the topic has them
+	letters  []Letter          // as the topic has them
 	direct   map[string]string // the true digests, of the files that can be read
 	stalled  bool
 }
 
-// demoDigestSeen is a result's record.
-type demoDigestSeen struct {
+// digestSeen is a result's record.
+type digestSeen struct {
 	path    string
 	receipt string
 	try     string
 	sha256  string
 }
 
-// demoLetter is a dead letter.
-type demoLetter struct {
+// Letter is a dead letter.
+type Letter struct {
 	Path     string `json:"path"`
 	Attempts int    `json:"attempts"`
 	Reason   string `json:"reason"`
@@ -46,22 +46,22 @@ type demoLetter struct {
 }
 
 // readResults reads digests and dead letters from their topics.
-func (d *demo) readResults(ctx context.Context, e *demoEvidence) error {
-	err := d.readTopic(ctx, demoDigests, func(r *client.Record) error {
-		var digest demoDigest
+func (d *demo) readResults(ctx context.Context, e *evidence) error {
+	err := d.readTopic(ctx, digestsTopic, func(r *client.Record) error {
+		var digest digestValue
 		if err := r.JSON(&digest); err != nil {
 			return err
 		}
-		e.digests = append(e.digests, demoDigestSeen{
-			string(r.Key), r.Headers[demoHeaderReceipt], r.Headers[demoHeaderTry], digest.SHA256,
+		e.digests = append(e.digests, digestSeen{
+			string(r.Key), r.Headers[headerReceipt], r.Headers[headerTry], digest.SHA256,
 		})
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	err = d.readTopic(ctx, demoLetters, func(r *client.Record) error {
-		var job demoJob
+	err = d.readTopic(ctx, lettersTopic, func(r *client.Record) error {
+		var job job
 		if err := r.JSON(&job); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (d *demo) readResults(ctx context.Context, e *demoEvidence) error {
 		if err != nil {
 			return fmt.Errorf("header holt-dl-attempts: %w", err)
 		}
-		e.letters = append(e.letters, demoLetter{job.Path, attempts, r.Headers["holt-dl-reason"], r.Headers["holt-dl-error"]})
+		e.letters = append(e.letters, Letter{job.Path, attempts, r.Headers["holt-dl-reason"], r.Headers["holt-dl-error"]})
 		return nil
 	})
 	if errors.Is(err, client.ErrTopicNotFound) { // it is made at the first death
@@ -97,7 +97,7 @@ func (d *demo) readTopic(ctx context.Context, topic string, f func(*client.Recor
 }
 
 // hashDirectly computes the true digests.
-func (e *demoEvidence) hashDirectly(ctx context.Context, dir string) error {
+func (e *evidence) hashDirectly(ctx context.Context, dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
