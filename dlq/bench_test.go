@@ -85,8 +85,16 @@ func filtered(tb testing.TB, s *dlq.Service) {
 }
 
 func summary(tb testing.TB, s *dlq.Service) {
-	b, err := s.Summary(context.Background(), "g", letter.Filter{State: letter.Open}, letter.ByFingerprint)
+	b, _, err := s.Summary(context.Background(), "g", letter.Filter{State: letter.Open}, letter.ByFingerprint, 1000)
 	if err != nil || len(b) != 50 {
+		tb.Fatal(len(b), err)
+	}
+}
+
+// byError counts texts of which no two are equal.
+func byError(tb testing.TB, s *dlq.Service) {
+	b, _, err := s.Summary(context.Background(), "g", letter.Filter{State: letter.Open}, letter.ByError, 1000)
+	if err != nil || len(b) != 1000 {
 		tb.Fatal(len(b), err)
 	}
 }
@@ -94,7 +102,7 @@ func summary(tb testing.TB, s *dlq.Service) {
 var looks = []struct {
 	name string
 	look func(testing.TB, *dlq.Service)
-}{{"page", page}, {"filter", filtered}, {"summary", summary}}
+}{{"page", page}, {"filter", filtered}, {"summary", summary}, {"by-error", byError}}
 
 // BenchmarkLetters looks at letters: docs/BENCHMARKS.md asks for less than 100 ms at 100,000.
 func BenchmarkLetters(b *testing.B) {

@@ -172,18 +172,19 @@ type Bucket struct {
 	SampleID        string
 }
 
-// Summary counts the letters that a filter chooses, the largest bucket first. Errors: queue.ErrGroupNotFound, queue.ErrCorrupt, queue.ErrUnknown.
-func (s *Service) Summary(ctx context.Context, group string, f letter.Filter, by letter.By) ([]Bucket, error) {
+// Summary counts the letters that a filter chooses and returns the largest buckets, at most so many (0 = all), the largest first, and how many there are.
+// Errors: queue.ErrGroupNotFound, queue.ErrCorrupt, queue.ErrUnknown.
+func (s *Service) Summary(ctx context.Context, group string, f letter.Filter, by letter.By, most int) (buckets []Bucket, total int, err error) {
 	g, err := s.group(group)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	found, err := g.SummarizeLetters(ctx, f, by)
+	found, total, err := g.SummarizeLetters(ctx, f, by, most)
 	if err == nil {
 		err = s.durable(ctx)
 	}
 	if err != nil {
-		return nil, s.wrap(group, err)
+		return nil, 0, s.wrap(group, err)
 	}
 	out := make([]Bucket, len(found))
 	for i, b := range found {
@@ -192,7 +193,7 @@ func (s *Service) Summary(ctx context.Context, group string, f letter.Filter, by
 			FirstAt: time.UnixMilli(b.FirstAt).UTC(), LastAt: time.UnixMilli(b.LastAt).UTC(),
 		}
 	}
-	return out, nil
+	return out, total, nil
 }
 
 // exportPage is how many letters an export finds at a time.

@@ -123,7 +123,7 @@ func TestScenario71FiltersAgreeWithCounts(t *testing.T) {
 				h.same(name, len(h.list("g", c.f).Items), c.want)
 				for _, by := range []letter.By{letter.ByFingerprint, letter.ByError, letter.ByKey, letter.ByTopic, letter.ByReason} {
 					sum, n := 0, 0
-					buckets, err := h.dlq.Summary(h.ctx(), "g", c.f, by)
+					buckets, _, err := h.dlq.Summary(h.ctx(), "g", c.f, by, 0)
 					h.ok(err)
 					for _, b := range buckets {
 						sum += b.Count
@@ -138,7 +138,7 @@ func TestScenario71FiltersAgreeWithCounts(t *testing.T) {
 				h.ok(h.dlq.Export(h.ctx(), "g", c.f, func(*dlq.Detail) error { n++; return nil }))
 				h.same(name+" exported", n, c.want)
 			}
-			b, err := h.dlq.Summary(h.ctx(), "g", letter.Filter{}, letter.ByFingerprint)
+			b, _, err := h.dlq.Summary(h.ctx(), "g", letter.Filter{}, letter.ByFingerprint, 0)
 			h.ok(err)
 			h.same("buckets", len(b), 1)
 			h.same("last − first", b[0].LastAt.Sub(b[0].FirstAt), 11*time.Second)

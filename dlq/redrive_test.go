@@ -70,7 +70,7 @@ func TestScenario68RedriveToTheGroupIsSeenByItAlone(t *testing.T) {
 		l := h.list("g", letter.Filter{State: letter.Open}).Items[0]
 		h.same("redrives", []any{l.Redrives, l.Error}, []any{1, "no again"})
 		diedAgain := func(f letter.Filter) int {
-			sum, err := h.dlq.Summary(h.ctx(), "g", f, letter.ByError)
+			sum, _, err := h.dlq.Summary(h.ctx(), "g", f, letter.ByError, 0)
 			h.ok(err)
 			return sum[0].Again
 		}

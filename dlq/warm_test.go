@@ -30,7 +30,7 @@ func (h *house) slowReads() *atomic.Int64 {
 // summary counts the open letters of a group.
 func (h *house) summary(group string) (n int) {
 	h.t.Helper()
-	buckets, err := h.dlq.Summary(h.ctx(), group, letter.Filter{State: letter.Open}, letter.ByFingerprint)
+	buckets, _, err := h.dlq.Summary(h.ctx(), group, letter.Filter{State: letter.Open}, letter.ByFingerprint, 0)
 	h.ok(err)
 	for _, b := range buckets {
 		n += b.Count

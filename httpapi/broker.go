@@ -138,7 +138,7 @@ type Inspection interface {
 type DeadLetters interface {
 	List(ctx context.Context, group string, f letter.Filter, from dlq.Mark, limit int) (dlq.Page, error)
 	Get(ctx context.Context, group, id string) (dlq.Detail, error)
-	Summary(ctx context.Context, group string, f letter.Filter, by letter.By) ([]dlq.Bucket, error)
+	Summary(ctx context.Context, group string, f letter.Filter, by letter.By, most int) (buckets []dlq.Bucket, total int, err error)
 	// Export calls fn for each letter that the filter chooses, until it returns an error, which comes back.
 	Export(ctx context.Context, group string, f letter.Filter, fn func(*dlq.Detail) error) error
 	Letterbox

@@ -285,11 +285,11 @@ func (a *API) summarizeLetters(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	buckets, err := a.cfg.DeadLetters.Summary(x.ctx(), group, filter, by)
+	buckets, total, err := a.cfg.DeadLetters.Summary(x.ctx(), group, filter, by, int(limit))
 	if err != nil {
 		return err
 	}
-	out := api.LetterSummary{Items: make([]api.LetterBucket, min(len(buckets), int(limit))), Total: len(buckets)}
+	out := api.LetterSummary{Items: make([]api.LetterBucket, len(buckets)), Total: total}
 	for i := range out.Items {
 		b := &buckets[i]
 		out.Items[i] = api.LetterBucket{Count: b.Count, DiedAgain: b.Again, FirstAt: api.Time(b.FirstAt), LastAt: api.Time(b.LastAt), SampleID: b.SampleID}

@@ -66,27 +66,27 @@ func InfoOf(key []byte, o Origin) Info {
 	return i
 }
 
-// InfoIn is InfoOf of a letter as Wrap made it, at the least cost.
-func InfoIn(l record.Record, t Texts) Info {
+// InfoIn is InfoOf of the letter that a reader is at, as Wrap made it, at the least cost.
+func InfoIn(l *record.Reader, t Texts) Info {
 	i := Info{At: time.Time{}.UnixMilli()}
 	var kind []byte
-	for _, h := range l.Headers {
-		switch h.Name {
+	l.EachHeader(func(name, value []byte) {
+		switch string(name) {
 		case HeaderReason:
-			i.Reason = Reason(t.Of(h.Value))
+			i.Reason = Reason(t.Of(value))
 		case HeaderTopic:
-			i.Topic = t.Of(h.Value)
+			i.Topic = t.Of(value)
 		case HeaderError:
-			i.Error = t.Of(h.Value)
+			i.Error = t.Of(value)
 		case HeaderFingerprint:
-			i.Fingerprint = t.Of(h.Value)
+			i.Fingerprint = t.Of(value)
 		case HeaderType:
-			kind = h.Value
+			kind = value
 		case HeaderAt:
-			i.At = parseTime(string(h.Value)).UnixMilli()
+			i.At = parseTime(string(value)).UnixMilli()
 		}
-	}
-	i.Key, i.HasKey = KeyOf(l.Key)
+	})
+	i.Key, i.HasKey = KeyOf(l.Key())
 	if i.Fingerprint == "" {
 		i.Fingerprint = Fingerprint("", string(kind), i.Error)
 	}

@@ -1,6 +1,8 @@
 package letter
 
 import (
+	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -53,13 +55,30 @@ func TestWhatIsReadOfALetterIsWhatItSays(t *testing.T) {
 		"damaged":                        {Key: []byte{}, Headers: []record.Header{{Name: HeaderAt, Value: []byte("yesterday")}, {Name: HeaderOuter, Value: []byte{200}}}},
 		"with a longer key than is kept": Wrap(record.Record{Key: make([]byte, MaxKey+1)}, Origin{Reason: Rejected, At: at}),
 	} {
-		if got, want := InfoIn(l, texts), InfoOf(l.Key, OriginOf(l)); got != want {
+		if got, want := InfoIn(readerAt(t, l), texts), InfoOf(l.Key, OriginOf(l)); got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 		if got, want := BodySize(l), Body(l).Size(); got != want {
 			t.Errorf("%s: %d bytes, want %d", name, got, want)
 		}
 	}
+}
+
+// readerAt returns a reader that is at a record.
+func readerAt(t *testing.T, r record.Record) *record.Reader {
+	t.Helper()
+	var b record.Builder
+	b.Reset(0)
+	b.Append(r)
+	batch, err := b.Encode(nil, record.None)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := record.NewReader(batch)
+	if err != nil || !at.Next() {
+		t.Fatal("no record in the batch", err)
+	}
+	return at
 }
 
 func TestTextsAreShared(t *testing.T) {
@@ -141,18 +160,33 @@ func TestLettersGiveTheRecordBack(t *testing.T) {
 }
 
 func TestSummariesCount(t *testing.T) {
-	s := NewSummary(ByKey)
+	s := NewSummary[int](ByKey)
 	for n, key := range []string{"a", "b", "a", "-"} {
 		i := InfoOf([]byte(key), Origin{At: time.UnixMilli(int64(100 - n))})
 		if key == "-" {
 			i.Key, i.HasKey = KeyOf(nil)
 		}
-		if _, newest := s.Add(&i); newest != (n != 2) {
-			t.Errorf("letter %d is the newest of its key: %v", n, newest)
-		}
+		s.Add(&i, n)
 	}
-	b := s.Buckets()
-	if len(b) != 3 || b[0].Value != "a" || b[0].Count != 2 || b[0].FirstAt != 98 || b[0].LastAt != 100 || !b[1].Missing {
+	b, total := s.Largest(0)
+	if len(b) != 3 || total != 3 || b[0].Sample != 0 || b[0].Value != "a" || b[0].Count != 2 || b[0].FirstAt != 98 || b[0].LastAt != 100 || !b[1].Missing {
 		t.Errorf("%+v", b)
+	}
+}
+
+func TestTheLargestBucketsAreThoseInFrontOfAll(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		s := NewSummary[int](ByError)
+		for n := range r.IntN(2000) {
+			s.Add(&Info{Error: strconv.Itoa(r.IntN(700))}, n)
+		}
+		all, total := s.Largest(0)
+		for _, most := range []int{1, 2, 10, 300, 700, 1000} {
+			some, n := s.Largest(most)
+			if n != total || !slices.Equal(some, all[:min(most, total)]) {
+				t.Fatalf("seed %d: the %d largest of %d are others", seed, most, total)
+			}
+		}
 	}
 }

@@ -247,7 +247,7 @@ func TestScanStopsAtTheEnd(t *testing.T) {
 	}
 }
 
-func TestASweepGoesOnWhereItEndedAndTheCacheKeepsNothing(t *testing.T) {
+func TestAPieceGoesOnWhereTheOneBeforeEndedAndTheCacheKeepsNothing(t *testing.T) {
 	p, c := part(t, 0)
 	for _, v := range []string{"a", "b", "c"} {
 		appendTo(t, p, c, time.Now(), v, v)
@@ -255,14 +255,17 @@ func TestASweepGoesOnWhereItEndedAndTheCacheKeepsNothing(t *testing.T) {
 	var seen []record.Offset
 	sweep := func(from record.Offset, chunk int) record.Offset {
 		t.Helper()
-		next, err := p.Sweep(t.Context(), from, make([]byte, chunk), func(r *record.Reader) error {
-			seen = append(seen, r.Offset())
-			return nil
-		})
+		x, err := p.Piece(t.Context(), from, make([]byte, chunk))
+		if err == nil {
+			err = x.Each(func(r *record.Reader) error {
+				seen = append(seen, r.Offset())
+				return nil
+			})
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		return next
+		return x.Next()
 	}
 	p.cache = NewCache(1 << 20)
 	if next := sweep(1, 1); next != 2 {

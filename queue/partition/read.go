@@ -72,15 +72,22 @@ func (p *Partition) Scan(ctx context.Context, from record.Offset, chunk int, fn 
 	return nil
 }
 
-// Sweep is Scan of about len(into) bytes, for what nobody is likely to read again soon: the cache keeps nothing of it, and what fn sees may lie in into. It
-// returns where to go on, the durable end when that is reached.
-func (p *Partition) Sweep(ctx context.Context, from record.Offset, into []byte, fn func(*record.Reader) error) (next record.Offset, err error) {
+// Piece is some batches of a partition, in a row, that were read for what nobody is likely to read again soon: the cache keeps nothing of them.
+type Piece struct {
+	part    *Partition
+	from    record.Offset
+	batches []store.Batch
+	next    record.Offset
+}
+
+// Piece reads about len(into) bytes from an offset on; they may lie in into. At the durable end there are none.
+func (p *Partition) Piece(ctx context.Context, from record.Offset, into []byte) (Piece, error) {
 	start, end := p.Bounds()
 	if from >= end {
-		return end, nil
+		return Piece{next: end}, nil
 	}
 	if from < start {
-		return from, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, store.ErrTrimmed)
+		return Piece{}, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, store.ErrTrimmed)
 	}
 	read := func(ctx context.Context, from record.Offset, into []byte) ([]store.Batch, error) {
 		return p.log.Read(ctx, from, len(into))
@@ -90,19 +97,29 @@ func (p *Partition) Sweep(ctx context.Context, from record.Offset, into []byte, 
 	}
 	batches, err := read(ctx, from, into)
 	if err != nil {
-		return from, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
+		return Piece{}, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
 	}
-	next = from
-	for _, b := range batches {
-		if b.Base >= end {
-			return end, nil
-		}
-		if err := scanBatch(b, from, fn); err != nil {
-			return next, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, b.Base, damaged(err))
-		}
-		next = b.Last + 1
+	for n := len(batches); n > 0 && batches[n-1].Base >= end; n-- {
+		batches = batches[:n-1]
 	}
-	return next, nil
+	x := Piece{part: p, from: from, batches: batches, next: end}
+	if n := len(batches); n > 0 {
+		x.next = batches[n-1].Last + 1
+	}
+	return x, nil
+}
+
+// Next is where the piece behind this one begins; the durable end if there is none.
+func (x *Piece) Next() record.Offset { return x.next }
+
+// Each calls fn for each record of the piece, in order, as Scan does.
+func (x *Piece) Each(fn func(*record.Reader) error) error {
+	for _, b := range x.batches {
+		if err := scanBatch(b, x.from, fn); err != nil {
+			return fmt.Errorf("read %s/%d at %d: %w", x.part.Topic, x.part.Index, b.Base, damaged(err))
+		}
+	}
+	return nil
 }
 
 // damaged says in the store's words that a batch cannot be decoded.

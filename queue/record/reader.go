@@ -162,6 +162,19 @@ func (r *Reader) Record() Record {
 	return rec
 }
 
+// EachHeader calls fn with the name and value of each header of the current record, which are slices of the batch: Record().Headers, but cheaper.
+func (r *Reader) EachHeader(fn func(name, value []byte)) {
+	for n, i := 0, 0; n < r.named; n++ {
+		name, at := bytesAt(r.headers, i)
+		value, next := bytesAt(r.headers, at)
+		fn(name, value)
+		i = next
+	}
+}
+
+// Time is the current record's timestamp in milliseconds: Record().Timestamp.UnixMilli(), but cheaper.
+func (r *Reader) Time() int64 { return r.time }
+
 // Offset is the current record's offset: Record().Offset, but cheaper.
 func (r *Reader) Offset() Offset { return r.info.Base + Offset(r.prev) }
 

@@ -128,6 +128,11 @@ func TestReaderFields(t *testing.T) {
 			if r.Offset() != rec.Offset || !bytes.Equal(r.Key(), rec.Key) || r.Size() != rec.Size() {
 				t.Errorf("%v: offset %d, key %q, size %d of %d, %q, %d", c, r.Offset(), r.Key(), r.Size(), rec.Offset, rec.Key, rec.Size())
 			}
+			var headers []record.Header
+			r.EachHeader(func(name, value []byte) { headers = append(headers, record.Header{Name: string(name), Value: value}) })
+			if diff := cmp.Diff(rec.Headers, headers); diff != "" || r.Time() != rec.Timestamp.UnixMilli() {
+				t.Errorf("%v: time %d of %s, headers %s", c, r.Time(), rec.Timestamp, diff)
+			}
 		}
 		if n != 8 || r.Err() != nil {
 			t.Errorf("%v: %d records, %v", c, n, r.Err())

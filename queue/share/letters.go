@@ -42,6 +42,7 @@ type Letters struct {
 	stale   int
 	counts  [letter.Purged + 1]int
 	unread  int           // without info
+	bare    int           // of a version that did not keep all
 	read    record.Offset // those before it have theirs
 	lost    bool          // its topic is being deleted
 }
@@ -66,9 +67,17 @@ func (l *Letters) put(e *entry) {
 	}
 	l.by[e.place] = e
 	l.rows = append(l.rows, e)
-	l.counts[e.state]++
+	l.count(e, 1)
+}
+
+// count counts an entry in or out.
+func (l *Letters) count(e *entry, n int) {
+	l.counts[e.state] += n
 	if e.info == nil {
-		l.unread++
+		l.unread += n
+	}
+	if e.bare {
+		l.bare += n
 	}
 }
 
@@ -76,10 +85,7 @@ func (l *Letters) put(e *entry) {
 func (l *Letters) take(e *entry) {
 	delete(l.by, e.place)
 	delete(l.edits, e.place)
-	l.counts[e.state]--
-	if e.info == nil {
-		l.unread--
-	}
+	l.count(e, -1)
 	e.gone = true
 	if l.stale++; l.stale > len(l.rows)/2+64 {
 		l.rows = slices.DeleteFunc(l.rows, func(e *entry) bool { return e.gone })

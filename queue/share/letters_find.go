@@ -194,37 +194,27 @@ func (g *Group) MatchLetters(ctx context.Context, ids []LetterID, f letter.Filte
 	return out, nil
 }
 
-// LetterBucket counts letters; Sample is the newest of them.
-type LetterBucket struct {
-	letter.Bucket
-	Sample LetterID
-}
+// LetterBucket counts letters.
+type LetterBucket = letter.Bucket[LetterID]
 
-// SummarizeLetters counts the letters that a filter chooses. Errors: the store's.
-func (g *Group) SummarizeLetters(ctx context.Context, f letter.Filter, by letter.By) ([]LetterBucket, error) {
-	sum, samples := letter.NewSummary(by), map[*letter.Bucket]LetterID{}
+// SummarizeLetters counts the letters that a filter chooses, and returns the largest buckets, at most so many (0 = all), and how many there are. Errors: the
+// store's.
+func (g *Group) SummarizeLetters(ctx context.Context, f letter.Filter, by letter.By, most int) ([]*LetterBucket, int, error) {
+	sum := letter.NewSummary[LetterID](by)
 	if err := g.readLetters(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	err := g.eachLetter(ctx, &f, LetterMark{}, func(_ *Letters, e *entry) bool {
-		b, newest := sum.Add(e.info)
-		if newest {
-			samples[b] = e.id()
-		}
-		if b != nil && e.redrives > 0 && e.state != letter.Redriven {
+		if b := sum.Add(e.info, e.id()); b != nil && e.redrives > 0 && e.state != letter.Redriven {
 			b.Again++
 		}
 		return true
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	buckets := sum.Buckets()
-	out := make([]LetterBucket, len(buckets))
-	for i, b := range buckets {
-		out[i] = LetterBucket{*b, samples[b]}
-	}
-	return out, nil
+	out, total := sum.Largest(most)
+	return out, total, nil
 }
 
 // Letter returns one letter, in any state. Errors: ErrNoLetter.
