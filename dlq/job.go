@@ -121,5 +121,5 @@ func (s *Service) look(j *redrive.Job) {
 	if err != nil || g.Definition().ID != j.GroupID {
 		return
 	}
-	j.Look(g.Fates)
+	j.Look(g.Fates, g.CameBack)
 }

@@ -128,7 +128,7 @@ func (s *Service) heed(j *redrive.Job, g *share.Group) (room int, err error) {
 	for {
 		changed := g.LettersChanged()
 		if j.Ramp {
-			j.Look(g.Fates)
+			j.Look(g.Fates, g.CameBack)
 		} else {
 			j.Glance(g.Fates)
 		}

@@ -149,6 +149,9 @@ func (w *Window) keptBelow(to Offset) (out []kept) {
 		r := *w.slab.rec(s)
 		if r.offset >= to {
 			w.members.unref(r.member)
+			if r.redriven() {
+				w.came++
+			}
 			continue
 		}
 		r.flags, r.next, r.prev = r.flags&isBack, 0, 0

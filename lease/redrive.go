@@ -57,6 +57,10 @@ func (w *Window) redrive(b *Back) {
 	w.hint = w.insert(r, b.Key, 0)
 }
 
+// Redriven counts the records that were put back: those that are not settled since, and how often one was settled, or dropped by a Reset, since the window was made
+// or restored; it is not journaled.
+func (w *Window) Redriven() (waiting int, settled uint64) { return w.back.n, w.came }
+
 // IsRedriven tells whether a record was put back and is not settled since.
 func (w *Window) IsRedriven(at Offset) bool {
 	s := w.find(at)

@@ -46,3 +46,34 @@ func TestDropsOfWhatWasPutBack(t *testing.T) {
 		t.Errorf("%+v, %d dropped", c, w.Dropped())
 	}
 }
+
+// TestRedrivenRecordsAreCounted has redriven records leave every way there is.
+func TestRedrivenRecordsAreCounted(t *testing.T) {
+	w := lease.New(lease.Config{MaxAttempts: 2}, 0, 0)
+	w.Offer(0, make([]lease.Offered, 8))
+	for at := range lease.Offset(8) {
+		w.SettleAt(0, at, lease.Ack)
+		w.Redrive(lease.Back{Offset: at, Size: 1, Deliveries: 1})
+	}
+	check := func(what string, waiting int, settled uint64) {
+		t.Helper()
+		if n, s := w.Redriven(); n != waiting || s != settled {
+			t.Errorf("%s: %d wait and %d are settled, want %d and %d", what, n, s, waiting, settled)
+		}
+	}
+	check("redriven", 8, 0)
+	got, _ := w.Lease(lease.Request{Now: 1, Length: 1000, Max: 2, Incarnation: 1}, nil)
+	w.Settle(2, lease.Action{Claim: got[0].Claim, Verb: lease.Ack})
+	check("acked", 7, 1)
+	w.Settle(2, lease.Action{Claim: got[1].Claim, Verb: lease.Reject})
+	check("dying", 7, 1)
+	w.Bury(1)
+	check("dead", 6, 2)
+	w.Drop(2)
+	check("dropped", 5, 3)
+	w.Configure(lease.Config{KeyOrder: true})
+	w.TrimTo(8)
+	check("configured and trimmed", 5, 3)
+	w.Reset(5)
+	check("reset to 5", 2, 6)
+}

@@ -28,6 +28,7 @@ type Window struct {
 	held    chain  // the dead records that hold their key
 	back    chain  // the redriven ones, unresolved as those of the list, but wherever they lie they move neither start nor end
 	hint    uint32 // the slot put back last
+	came    uint64 // redriven ones that left back again; no state
 	ready   [classes]line
 	nReady  [classes]int
 	timers  line
@@ -218,6 +219,7 @@ func (w *Window) insert(r record, key uint64, dies int64) uint32 {
 func (w *Window) unlist(r *record) {
 	if r.redriven() {
 		w.slab.remove(&w.back, r)
+		w.came++
 		return
 	}
 	if r.prev != 0 {

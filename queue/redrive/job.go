@@ -52,8 +52,10 @@ type Job struct {
 	redrives []uint32     // of the letters that had their turn: the letter's redrives since; 0 = skipped
 	fates    []share.Fate // likewise: what became of them, as far as it was noted
 	counts   [share.Forgotten + 1]int
-	first    int // turn: of those before none waits
-	glanced  int // turn: where Glance goes on
+	first    int    // turn: of those before none waits
+	glanced  int    // turn: where Glance goes on
+	cameBack uint64 // counted: what came back up to there is noted, if looked
+	looked   bool
 	redriven int
 	state    State
 	detail   string

@@ -8,14 +8,31 @@ import (
 // Ask tells what became of letters since they were redriven, their redrives being counted then: share.Group.Fates.
 type Ask func(ids []share.LetterID, redrives []uint32) []share.Fate
 
+// Count counts what came back of all that the job's group redrove: share.Group.CameBack.
+type Count func() uint64
+
 // maxAsked is how many letters are asked about at a time.
 const maxAsked = 500
 
-// Look notes what became of the letters that were redriven. Nobody waits for it, since it can be found out again.
-func (j *Job) Look(ask Ask) {
-	for from, n := 0, 1; n > 0; {
-		n, _, from = j.look(ask, from)
+// Look notes what became of the letters that were redriven. Nobody waits for it, since it can be found out again. It asks about those that wait, the first ones
+// first, until as many have come back as were counted since the last Look: about as many as there is to note, however many wait, unless other jobs' come back, too.
+func (j *Job) Look(ask Ask, count Count) {
+	j.mu.Lock()
+	before, looked := j.cameBack, j.looked
+	j.mu.Unlock()
+	began, found := count(), uint64(0)
+	now := began
+	for from := 0; !looked || found < now-before; now = count() {
+		n, news, next := j.look(ask, from)
+		if n == 0 { // of those that came back meanwhile some may be missing
+			now = began
+			break
+		}
+		found, from = found+uint64(news), next
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.cameBack, j.looked = max(j.cameBack, now), true
 }
 
 // Glance is Look at some of those that wait: the first, and more as long as half of them have come back, and some others in turn. So it costs about what

@@ -54,6 +54,7 @@ type Group struct {
 	windows  []*window    // in order of attachment
 	byLog    map[store.LogID]*window
 	letters  []*Letters           // dead letters, by log
+	cameBack uint64               // redriven records of windows that are detached
 	ending   bool                 // it is being deleted: nothing is leased, and no letters are written
 	barred   map[store.LogID]bool // logs that take no letters any more: their topic is being deleted
 	news     chan struct{}        // closed when something happens to letters; nil = nobody waits
@@ -195,6 +196,8 @@ func (g *Group) Detach(def *catalog.Group, logs []store.LogID, dropped bool) {
 		w.part.Unwatch(g)
 		w.part.Backlog.Progressed()
 		g.inflight -= w.machine.Counts().Leased
+		waiting, settled := w.machine.Redriven()
+		g.cameBack += uint64(waiting) + settled
 		g.attempts.forget(id)
 		delete(g.byLog, id)
 		g.windows = slices.DeleteFunc(g.windows, func(o *window) bool { return o == w })

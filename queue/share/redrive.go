@@ -355,6 +355,19 @@ const (
 	Forgotten // a reset closed it, or nothing is known of it any more
 )
 
+// CameBack counts the records that were redriven and have been settled since, or are not the group's any more: as long as it stays the same, so do the
+// Fates that it tells of letters that wait.
+func (g *Group) CameBack() (n uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n = g.cameBack
+	for _, w := range g.windows {
+		_, settled := w.machine.Redriven()
+		n += settled
+	}
+	return n
+}
+
 // Fates tells what became of letters since they were redriven, the redrives being counted then. For those redriven to a topic it tells nothing.
 func (g *Group) Fates(ids []LetterID, redrives []uint32) []Fate {
 	g.mu.Lock()
