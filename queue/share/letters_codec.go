@@ -176,9 +176,12 @@ func encodeRedriven(places []place, edited record.Offset) (out [][]byte) {
 	return out
 }
 
+// entryBytes is about what a letter takes in a checkpoint.
+const entryBytes = 40
+
 // checkpoint encodes all letters.
 func (l *Letters) checkpoint() []byte {
-	b := []byte{opAllLetters}
+	b := append(make([]byte, 0, 1+len(l.rows)*entryBytes), opAllLetters)
 	for _, e := range l.rows {
 		if e.gone {
 			continue

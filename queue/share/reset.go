@@ -17,8 +17,8 @@ type Move struct {
 	From, To  record.Offset
 }
 
-// Reset moves start offsets: records from there on come afresh, running leases are lost, what is skipped counts as settled. Errors: ErrDying,
-// store.ErrUnknown.
+// Reset moves start offsets: records from there on come afresh, running leases are lost, what is skipped counts as settled. Errors: ErrDying (some may be moved
+// by then), store.ErrUnknown.
 func (g *Group) Reset(ctx context.Context, moves []Move) error {
 	g.buryDying() // what was given up keeps its dead letter
 	if err := g.reset(moves); err != nil {
