@@ -123,7 +123,7 @@ func (s *Store) copyStretch(ctx context.Context, seq uint64, from []byte, out *c
 		if !isCopied(key) {
 			continue
 		}
-		v, err := copyValue(it.Item())
+		v, err := s.copyValue(it.Item())
 		if err == nil {
 			err = checkStored(key, v)
 		}
@@ -139,6 +139,17 @@ func (s *Store) copyStretch(ctx context.Context, seq uint64, from []byte, out *c
 		}
 	}
 	return nil, false, nil
+}
+
+// copyValue returns a copy of an item's value, unchecked.
+func (s *Store) copyValue(item *badgerdb.Item) (v []byte, err error) {
+	if s.bypass.read(item, nil, func(n int) []byte {
+		v = make([]byte, n)
+		return v
+	}) {
+		return v, nil
+	}
+	return copyValue(item)
 }
 
 // mayGoOn tells whether the caller, or the store's end, wants long work to stop.

@@ -12,14 +12,14 @@ type begun struct {
 	values, logs uint64 // their numbers; 0 = not known
 }
 
-// look asks for small pages of files that were begun since the last look.
-func (b *begun) look() {
-	values, logs := after(b.values, b.valuesName), after(b.logs, b.logsName)
-	if values == b.values && logs == b.logs {
-		return
+// look asks for small pages of files that were begun since the last look, and says whether one of values was.
+func (b *begun) look() bool {
+	was := *b
+	b.values, b.logs = after(b.values, b.valuesName), after(b.logs, b.logsName)
+	if *b != was {
+		writeSmallPages(b.dir)
 	}
-	b.values, b.logs = values, logs
-	writeSmallPages(b.dir)
+	return b.values != was.values
 }
 
 // find begins with what is there. Errors: the directory's.

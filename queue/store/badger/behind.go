@@ -143,8 +143,29 @@ func (s *Store) apply(some []*commit) error {
 		return err
 	}
 	s.newest = last.seq
-	s.begun.look()
+	if s.begun.look() {
+		s.letGo(s.pointed)
+	}
+	for _, c := range some {
+		for i := range c.ops {
+			if o := &c.ops[i]; len(o.value) >= valueThreshold {
+				s.pointed = o.key
+			}
+		}
+	}
 	return nil
+}
+
+// letGo takes the file that holds the value of a key out of this process's memory. The caller holds applying.
+func (s *Store) letGo(key []byte) {
+	if key == nil {
+		return
+	}
+	txn := s.db.NewTransactionAt(s.newest, false)
+	defer txn.Discard()
+	if item, err := txn.Get(key); err == nil {
+		dropPages(s.cfg.Dir, item)
+	}
 }
 
 // recoverAhead gives Badger what a crash has left in the files in front of it, and returns the newest commit that they know of. The store is not in use yet.

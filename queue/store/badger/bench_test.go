@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -285,4 +286,53 @@ func BenchmarkReadBehind(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkReadLong reads a log of a GiB from its beginning to its end, for three seconds at least, and tells how much memory of files the process has at most meanwhile.
+func BenchmarkReadLong(b *testing.B) {
+	s := mustOpen(b, testConfig(benchDir(b)))
+	defer s.Close()
+	l := mustLog(b, s, 1)
+	const size = 64 << 10
+	for at := store.Offset(0); at < 1<<30/size; {
+		var units []store.Unit
+		for range 16 {
+			units = append(units, store.Unit{{Log: 1, Append: []store.Batch{testBatch(at, 1, size)}}})
+			at++
+		}
+		mustCommit(b, s, units...)
+	}
+	into := make([]byte, 1<<20)
+	var read, most int64
+	began := time.Now()
+	for time.Since(began) < 3*time.Second {
+		for at, end := store.Offset(0), store.Offset(1<<30/size); at < end; {
+			bs, err := l.(store.Filler).Fill(bg, at, into)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, x := range bs {
+				read += int64(len(x.Bytes))
+			}
+			if at = bs[len(bs)-1].Last + 1; at%1024 == 0 {
+				most = max(most, rssFile(b))
+			}
+		}
+	}
+	b.ReportMetric(float64(read)/time.Since(began).Seconds()/1e6, "MB/s")
+	b.ReportMetric(float64(most)/1024, "MiB")
+	b.ReportMetric(0, "ns/op")
+}
+
+// rssFile returns the KiB of mapped files in this process's memory.
+func rssFile(b *testing.B) (n int64) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(status), "RssFile:")
+	if _, err := fmt.Sscan(after, &n); err != nil {
+		b.Fatal(err)
+	}
+	return n
 }

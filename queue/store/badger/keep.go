@@ -43,6 +43,7 @@ func (s *Store) keepOnce(use bool) error {
 		s.space.used.Store(diskUse(s.cfg.Dir))
 	}
 	giveBackPages(s.cfg.Dir)
+	s.bypass.forget()
 	s.mu.Lock()
 	discard := s.readers.oldest(s.inBadger)
 	s.mu.Unlock()

@@ -206,10 +206,7 @@ func (l *log) batch(v *view, base store.Offset, maxBytes int, into []byte) (b st
 		err = fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	if err == nil {
-		err = item.Value(func(value []byte) error {
-			b, err = copyBatch(key, value, maxBytes, into)
-			return err
-		})
+		b, err = l.s.readBatch(item, key, maxBytes, into)
 	}
 	if err == nil {
 		err = checkBatch(&b, v.head.end)
@@ -218,6 +215,31 @@ func (l *log) batch(v *view, base store.Offset, maxBytes int, into []byte) (b st
 		return store.Batch{}, fmt.Errorf("batch at %d: %w", base, err)
 	}
 	return b, nil
+}
+
+// readBatch reads a stored batch as copyBatch does.
+func (s *Store) readBatch(item *badgerdb.Item, key []byte, maxBytes int, into []byte) (b store.Batch, err error) {
+	var head [batchHeaderLen]byte
+	if s.bypass.read(item, head[:], func(n int) []byte {
+		switch b, err = parseBatch(key, head[:]); {
+		case err != nil || n == 0:
+			return nil
+		case n > maxBytes:
+			err = errLarge
+			return nil
+		case n > len(into):
+			into = make([]byte, n)
+		}
+		b.Bytes = into[:n:n]
+		return b.Bytes
+	}) {
+		return b, err
+	}
+	err = item.Value(func(value []byte) error {
+		b, err = copyBatch(key, value, maxBytes, into)
+		return err
+	})
+	return b, err
 }
 
 // copyBatch reads a stored batch of at most maxBytes and copies its bytes: to the beginning of into, if there is room for them.
@@ -251,8 +273,8 @@ func (l *log) covering(v *view, at store.Offset, into []byte) (store.Batch, erro
 	if !errors.Is(err, badgerdb.ErrKeyNotFound) {
 		return b, err
 	}
-	err = l.floor(v, at, func(key, value []byte) (err error) {
-		b, err = copyBatch(key, value, math.MaxInt, into)
+	err = l.floor(v, at, func(key []byte, item *badgerdb.Item) (err error) {
+		b, err = l.s.readBatch(item, key, math.MaxInt, into)
 		return err
 	})
 	if err == nil && b.Last < at {
@@ -267,16 +289,15 @@ func (l *log) covering(v *view, at store.Offset, into []byte) (store.Batch, erro
 	return b, nil
 }
 
-// floor calls fn with the last batch that begins at an offset or before it, as stored.
-func (l *log) floor(v *view, at store.Offset, fn func(key, value []byte) error) error {
+// floor calls fn with the last batch that begins at an offset or before it.
+func (l *log) floor(v *view, at store.Offset, fn func(key []byte, item *badgerdb.Item) error) error {
 	it := v.txn.NewIterator(badgerdb.IteratorOptions{Prefix: logKey(kindBatch, l.st.id), Reverse: true})
 	defer it.Close()
 	it.Seek(batchKey(l.st.id, at))
 	if !it.Valid() {
 		return errDamaged
 	}
-	key := it.Item().KeyCopy(nil)
-	return it.Item().Value(func(value []byte) error { return fn(key, value) })
+	return fn(it.Item().KeyCopy(nil), it.Item())
 }
 
 // checkBatch checks a batch's bytes against their own checksum, and its place against the log's end.
@@ -318,10 +339,12 @@ func (l *log) header(v *view, at store.Offset) (b store.Batch, err error) {
 		b.Bytes = nil
 		return b, err
 	}
-	err = l.floor(v, at, func(key, value []byte) error {
-		b, err = parseBatch(key, value)
-		b.Bytes = nil
-		return err
+	err = l.floor(v, at, func(key []byte, item *badgerdb.Item) error {
+		return item.Value(func(value []byte) error {
+			b, err = parseBatch(key, value)
+			b.Bytes = nil
+			return err
+		})
 	})
 	if err == nil && (b.Last < at || b.Last >= v.head.end) {
 		err = errDamaged

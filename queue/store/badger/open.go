@@ -40,7 +40,8 @@ func newStore(cfg Config) *Store {
 		cfg: cfg, log: cfg.Logger,
 		token: make(chan struct{}, 1), applying: make(chan struct{}, 1), logs: map[store.LogID]*state{}, index: newIndex(),
 		begins: make(chan struct{}, 1), full: make(chan struct{}, 1),
-		begun: begun{dir: cfg.Dir}, work: newWork(), closing: make(chan struct{}), dead: make(chan struct{}),
+		begun: begun{dir: cfg.Dir}, bypass: bypass{dir: cfg.Dir, open: map[uint32]*os.File{}},
+		work: newWork(), closing: make(chan struct{}), dead: make(chan struct{}),
 	}
 }
 

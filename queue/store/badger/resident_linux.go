@@ -6,13 +6,38 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unsafe"
 
+	badgerdb "github.com/dgraph-io/badger/v4"
 	"golang.org/x/sys/unix"
 )
 
 // The library maps its value files whole and keeps them mapped, so that every page written or read counts as this process's memory until
 // the kernel wants it back; and where a file is written in order through its mapping, the kernel makes ever larger pages of it, each of which a sync writes as a
 // whole. These give back the pages of all but the newest value file, and keep those of the files being written small.
+
+// dropPages takes the pages of the value file that holds an item's value out of this process's memory, unless it is the newest. They stay in the system's cache, for whoever
+// reads them next. Unlike the hints below this would destroy what lay at the same addresses if that was no file: so it is done while Badger reads the value, and so keeps
+// the file mapped where it is.
+func dropPages(dir string, item *badgerdb.Item) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return
+	}
+	if _, ok := pointerOf(item); !ok {
+		return
+	}
+	_ = item.Value(func(value []byte) error {
+		at := uintptr(unsafe.Pointer(unsafe.SliceData(value)))
+		mapped, newest := mappedFiles(dir, ".vlog")
+		for _, m := range mapped {
+			if m.from <= at && at < m.to && m.path != newest {
+				_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_DONTNEED)
+			}
+		}
+		return nil
+	})
+}
 
 // giveBackPages asks the kernel to reclaim the pages of mapped value files in dir, the newest aside. It is a hint: it changes no data, whatever becomes of a mapping
 // meanwhile, and errors leave things as they are.

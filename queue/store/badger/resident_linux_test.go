@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,7 +92,7 @@ func TestFilesBeingWrittenAreMappedForSmallPages(t *testing.T) {
 	mustLog(t, s, 1)
 	check := func() {
 		t.Helper()
-		flags, newest := vmFlags(t, cfg.Dir)
+		flags, newest := vmLines(t, cfg.Dir, "VmFlags:")
 		for path, f := range flags {
 			small := strings.Contains(f, " rr") // madvise(MADV_RANDOM), proc_pid_smaps(5)
 			if want := path == newest || strings.HasSuffix(path, ".mem"); small != want {
@@ -116,6 +117,27 @@ func TestFilesBeingWrittenAreMappedForSmallPages(t *testing.T) {
 	check()
 }
 
+// TestWrittenFilesAreNoMemory writes value files: those that are done are no memory of the process any more.
+func TestWrittenFilesAreNoMemory(t *testing.T) {
+	s := severalFiles(t, 50)
+	resident, newest := vmLines(t, s.cfg.Dir, "Rss:")
+	if len(resident) < 4 {
+		t.Fatalf("value files: %v", resident)
+	}
+	for path, r := range resident {
+		var kib int
+		if _, err := fmt.Sscan(r, &kib); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(path, ".vlog") && path != newest && kib > 256 {
+			t.Errorf("%s of %s are resident", r, filepath.Base(path))
+		}
+	}
+	if err := checkLog(s, 1, 50); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // oneBatch returns a batch of one record.
 func oneBatch(t *testing.T, at store.Offset, size int) store.Batch {
 	t.Helper()
@@ -130,31 +152,32 @@ func oneBatch(t *testing.T, at store.Offset, size int) store.Batch {
 	return store.Batch{Base: at, Last: at, MaxTime: now, Bytes: enc}
 }
 
-// vmFlags returns the flags of the mappings of value files and logs in a directory, and the newest value file.
-func vmFlags(t *testing.T, dir string) (flags map[string]string, newest string) {
+// vmLines returns a line of what proc_pid_smaps(5) tells of the mappings of value files and logs in a directory, and the newest value file.
+func vmLines(t *testing.T, dir, field string) (lines map[string]string, newest string) {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags, path := map[string]string{}, ""
+	lines, path := map[string]string{}, ""
 	for line := range strings.Lines(string(b)) {
 		line = strings.TrimSpace(line)
 		if m, ok := parseMapping(line); ok {
 			path = m.path
 		}
-		f, last := strings.CutPrefix(line, "VmFlags:") // of a mapping's lines
-		if last && filepath.Dir(path) == dir && strings.HasSuffix(path, ".vlog") {
-			flags[path], newest = f, max(newest, path)
-		} else if last && filepath.Dir(path) == dir && strings.HasSuffix(path, ".mem") {
-			flags[path] = f
+		ext := filepath.Ext(path)
+		if f, found := strings.CutPrefix(line, field); found && filepath.Dir(path) == dir && (ext == ".vlog" || ext == ".mem") {
+			lines[path] = f
+			if ext == ".vlog" {
+				newest = max(newest, path)
+			}
 		}
-		if last {
+		if strings.HasPrefix(line, "VmFlags:") { // a mapping's last line; the next may be no file's
 			path = ""
 		}
 	}
 	if newest == "" {
 		t.Fatal("no value file is mapped")
 	}
-	return flags, newest
+	return lines, newest
 }

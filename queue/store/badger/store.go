@@ -36,6 +36,7 @@ type Store struct {
 	applying chan struct{} // one slot, too: it is held while Badger writes
 	newest   uint64        // the newest commit that Badger has, under applying
 	begun    begun         // likewise
+	pointed  []byte        // a key whose value lies in the newest value file, or the one before; likewise
 
 	begins, full chan struct{} // one slot each: for the applier
 
@@ -49,6 +50,7 @@ type Store struct {
 	closed      bool
 	calls       sync.WaitGroup // in flight; Add under mu while not closed
 
+	bypass  bypass
 	work    *work
 	space   *space
 	closing chan struct{}
@@ -253,6 +255,7 @@ func (s *Store) Close() error {
 	close(s.closing)
 	s.calls.Wait()
 	s.workers.Wait()
+	s.bypass.closeIf(func(string) bool { return true })
 	err := s.catchUp()
 	if cause := s.cause(); cause != nil {
 		return errors.Join(died(cause), s.ahead.close(), s.side.close(), unlockDir(s.lock))
