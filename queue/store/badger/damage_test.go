@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/holtmq/holt/queue/store"
@@ -88,19 +89,50 @@ func childWrite(dir string) int {
 	return childLess
 }
 
-// TestSyncErrorStops has one sync of a child fail, of a commit or of what Badger does with it later: nothing is acknowledged after it, and all that was
-// before it is there on the next start.
-func TestSyncErrorStops(t *testing.T) {
+// traced returns a child that meets a fault in its system calls, as strace(1) injects it.
+func traced(t *testing.T, dir, does, calls, fault string) *exec.Cmd {
+	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("NOT RUN: it needs strace")
 	}
-	for i := range 8 {
-		when, call := 30+i/2, []string{"msync", "fdatasync"}[i%2]
+	cmd := exec.Command(strace, "-f", "-qq", "-o", filepath.Join(filepath.Dir(dir), "trace"), "-e", "trace="+calls,
+		"-e", fmt.Sprintf("inject=%s:%s", calls, fault), os.Args[0], dir)
+	cmd.Env = append(os.Environ(), childEnv+"="+does)
+	return cmd
+}
+
+// TestKilledStarts kills one start after the other, each a little later, over commits that Badger has not got: they are all there in the end.
+func TestKilledStarts(t *testing.T) {
+	s := behindStore(t, 100)
+	cfg := s.cfg
+	cfg.Dir = copyDir(t, cfg.Dir)
+	kills := 0
+	for {
+		cmd := traced(t, cfg.Dir, "open", "pwrite64,msync,fsync,fdatasync,rename,renameat,unlinkat,ftruncate", fmt.Sprintf("signal=KILL:when=%d", kills+1))
+		if out, err := cmd.CombinedOutput(); strings.Contains(string(out), ErrLost.Error()) || strings.Contains(string(out), store.ErrCorrupt.Error()) {
+			t.Fatalf("after %d kills: %v: %s", kills, err, out)
+		}
+		if !cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() { // by strace, as its child was
+			break
+		}
+		kills++
+	}
+	if kills < 10 {
+		t.Errorf("%d starts were killed", kills)
+	}
+	t.Logf("%d starts were killed", kills)
+	wantWhole(t, cfg)
+}
+
+// TestSyncErrorStops has one sync or write of a child fail, of a commit or of what Badger does with it later: nothing is acknowledged after it, and all that was
+// before it is there on the next start.
+func TestSyncErrorStops(t *testing.T) {
+	faults := []struct{ call, fault string }{{"msync", "EIO"}, {"fdatasync", "EIO"}, {"pwrite64", "ENOSPC"}}
+	for i := range 12 {
+		when, call := 30+i/len(faults), faults[i%len(faults)].call
 		dir := filepath.Join(tempDir(t), "data")
-		cmd := exec.Command(strace, "-f", "-qq", "-o", filepath.Join(filepath.Dir(dir), "trace"), "-e", "trace="+call,
-			"-e", fmt.Sprintf("inject=%s:error=EIO:when=%d", call, when), os.Args[0], dir)
-		cmd.Env = append(os.Environ(), childEnv+"=write")
+		cmd := traced(t, dir, "write", call, fmt.Sprintf("error=%s:when=%d", faults[i%len(faults)].fault, when))
 		var out, said strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &said
 		if err := cmd.Run(); err != nil {
