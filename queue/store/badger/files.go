@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Badger holds every file of a store open, and a compaction that runs out of descriptors drops tables without a word. So
-// it must never come to that.
+// Badger holds every file of a store open, and a compaction that runs out of descriptors drops tables without a word. That is
+// noticed (compaction.go), but too late for what was in them. So it must never come to that.
 const (
 	// MinOpenFiles is the lowest limit of open files with which a store starts, beyond the files that it already has.
 	MinOpenFiles = 512

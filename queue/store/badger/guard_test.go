@@ -371,6 +371,11 @@ func TestDefaultMinFree(t *testing.T) {
 // that a new version that words them differently is noticed here.
 func TestStorageErrorsStop(t *testing.T) {
 	source := badgerSource(t)
+	for _, format := range []string{logBuilt, logDone} {
+		if !strings.Contains(source, `Debugf("`+format) {
+			t.Errorf("Badger does not say %q any more", format)
+		}
+	}
 	for _, c := range []struct {
 		level, format string
 		stops         bool
@@ -392,7 +397,7 @@ func TestStorageErrorsStop(t *testing.T) {
 			t.Errorf("Badger does not say %q any more", c.format)
 		}
 		s := newStore(testConfig("x").withDefaults())
-		w := &watcher{fail: s.fail, log: s.log}
+		w := s.newWatcher()
 		say := w.Errorf
 		if c.level == "Warningf" {
 			say = w.Warningf

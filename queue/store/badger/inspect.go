@@ -100,6 +100,9 @@ func (in *inspector) run(dir string) error {
 	if err != nil || fresh {
 		return err
 	}
+	if err := knownLoss(dir); err != nil {
+		in.fault(0, "%v", err)
+	}
 	r, err := openRaw(in.ctx, dir)
 	if errors.Is(err, store.ErrCorrupt) {
 		in.fault(0, "%v", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -101,9 +102,9 @@ func (s *Store) verify(ctx context.Context) error {
 }
 
 func (s *Store) openBadger() (err error) {
-	w := &watcher{fail: s.fail, log: s.log}
+	w := s.newWatcher()
 	w.lenient.Store(s.cfg.AcceptDataLoss) // Badger opens without a table that is damaged
-	if s.db, err = openDB(badgerOptions(s.cfg.Dir).WithValueLogFileSize(s.cfg.valueFile).WithLogger(w)); err != nil {
+	if s.db, err = openDB(badgerOptions(s.cfg.Dir).WithValueLogFileSize(s.cfg.valueFile), w); err != nil {
 		return err
 	}
 	w.lenient.Store(false)
@@ -142,6 +143,9 @@ func (s *Store) openBadger() (err error) {
 		return err
 	}
 	if err := writeIdentity(s.cfg.Dir); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(filepath.Join(s.cfg.Dir, lostName)); err != nil { // it was accepted
 		return err
 	}
 	if err := s.loadGarbage(); err != nil {
@@ -208,7 +212,7 @@ func badgerOptions(dir string) badgerdb.Options {
 
 // openDB opens Badger. Badger refuses a file that a crash left empty right after it was made, so those go first: nothing is in
 // them, and whether something should be was for verification to find out.
-func openDB(o badgerdb.Options) (*badgerdb.DB, error) {
+func openDB(o badgerdb.Options, w *watcher) (*badgerdb.DB, error) {
 	for _, ext := range []string{".mem", ".vlog"} {
 		files, err := numberedFiles(o.Dir, ext)
 		if err != nil {
@@ -223,5 +227,12 @@ func openDB(o badgerdb.Options) (*badgerdb.DB, error) {
 			}
 		}
 	}
-	return badgerdb.OpenManaged(o)
+	if err := w.compactions.begin(); err != nil {
+		return nil, err
+	}
+	db, err := badgerdb.OpenManaged(o.WithLogger(w))
+	if err == nil {
+		err = w.compactions.begin()
+	}
+	return db, err
 }

@@ -122,8 +122,7 @@ func restore(ctx context.Context, dir string, in *copyReader, forget []string) (
 	if s.space, err = newSpace(dir, s.cfg.MinFree, s.cfg.free); err != nil {
 		return err
 	}
-	w := &watcher{fail: s.fail, log: s.log}
-	if s.db, err = openDB(badgerOptions(dir).WithValueLogFileSize(s.cfg.valueFile).WithLogger(w)); err != nil {
+	if s.db, err = openDB(badgerOptions(dir).WithValueLogFileSize(s.cfg.valueFile), s.newWatcher()); err != nil {
 		return err
 	}
 	s.maxCost, s.maxCount = int(s.db.MaxBatchSize())-1<<10, int(s.db.MaxBatchCount())-8

@@ -14,12 +14,16 @@ import (
 //
 //   - tables that are missing, damaged or not in Badger's list,
 //   - commits that are missing between the tables and the logs, within a log or behind it,
-//   - values that are cut off.
+//   - values that are cut off,
+//   - what a process has found lost before it ended.
 //
 // Batches are checked when they are read, and all at once by Inspect. Errors: store.ErrCorrupt, ErrLost, the context's.
 // Damage can make the library that reads tables panic, and in the worst case end the process: that is the verdict, too.
 // The directory must not be in use.
 func Verify(ctx context.Context, dir string) error {
+	if err := knownLoss(dir); err != nil {
+		return err
+	}
 	r, err := openRaw(ctx, dir)
 	if err != nil {
 		return err

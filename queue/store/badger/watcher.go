@@ -13,6 +13,13 @@ type watcher struct {
 	fail    func(error)
 	log     *slog.Logger
 	lenient atomic.Bool // errors are logged and borne
+
+	compactions *compactions
+	noteLoss    func(error)
+}
+
+func (s *Store) newWatcher() *watcher {
+	return &watcher{fail: s.fail, log: s.log, compactions: newCompactions(s.cfg.Dir), noteLoss: s.noteLoss}
 }
 
 // harmless begins messages that Badger logs as errors although nothing is wrong with the store: a reader whose value was
@@ -52,7 +59,11 @@ func (w *watcher) Warningf(format string, args ...any) {
 func (w *watcher) Infof(string, ...any) {}
 
 // Debugf implements Badger's Logger.
-func (w *watcher) Debugf(string, ...any) {}
+func (w *watcher) Debugf(format string, args ...any) {
+	if err := w.compactions.heard(format, args); err != nil {
+		w.noteLoss(err)
+	}
+}
 
 // clean bounds a message: some of them print whole tables.
 func clean(format string, args []any) string {
