@@ -92,7 +92,7 @@ func (w *world) join(rng *rand.Rand) {
 		w.failed("join "+name, err)
 		if !refused(err) {
 			w.unsure[name] = w.unsure[name] || changes
-			w.mayJoin(s, &req)
+			w.mayJoin(name, &req)
 		}
 		return
 	}
@@ -124,14 +124,14 @@ func (w *world) keeps(s *stream, req *queue.JoinRequest) []queue.AssignedPartiti
 }
 
 // mayJoin notes a join of which nobody knows whether it happened.
-func (w *world) mayJoin(s *stream, req *queue.JoinRequest) {
-	if s == nil {
-		return // all of it is found by the next start
+func (w *world) mayJoin(name string, req *queue.JoinRequest) {
+	s := w.streams[name]
+	if s != nil {
+		if old := s.present(req.Member); old != nil {
+			old.standing = doubted
+		}
 	}
-	if old := s.present(req.Member); old != nil {
-		old.standing = doubted
-	}
-	s.joining = append(s.joining, w.newMember(s, req))
+	w.joining[name] = w.newMember(s, req)
 }
 
 // named returns the topics of a list, as they are now; nil for none.

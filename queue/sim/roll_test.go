@@ -123,12 +123,12 @@ func (w *world) returned(was map[*stream]string) {
 				m.ends(w.now())
 			}
 		}
-		s.joining = nil
 		if held, sure := was[s]; sure && held != r.held() {
 			w.violated("session", "a restart of %s moves partitions from %s to %s", s.name, held, r.held())
 		}
 		w.committed(s)
 	}
+	clear(w.joining)
 }
 
 // cameBack finds the member that a restart found, or the join of which nobody knew whether it happened.
@@ -136,13 +136,12 @@ func (w *world) cameBack(s *stream, e *queue.GroupMember) {
 	if slices.ContainsFunc(s.members, func(m *member) bool { return m.name == e.Member && m.epoch == e.Epoch && m.standing != absent }) {
 		return
 	}
-	i := slices.IndexFunc(s.joining, func(m *member) bool { return m.name == e.Member })
-	if i < 0 || e.Epoch <= s.epoch {
+	m := w.joining[s.name]
+	if m == nil || m.name != e.Member || e.Epoch <= s.epoch {
 		w.violated("session", "%s has a member %+v after a restart, which was gone or never there", s.name, *e)
 		return
 	}
-	m := s.joining[i]
-	m.epoch, m.silent, s.epoch = e.Epoch, true, e.Epoch
+	m.stream, m.epoch, m.silent, s.epoch = s, e.Epoch, true, e.Epoch
 	s.members = append(s.members, m)
 }
 

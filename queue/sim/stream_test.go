@@ -24,7 +24,6 @@ type stream struct {
 	members []*member  // in order of joining; some of those that are gone stay, since they speak up again
 	epoch   int64      // the last one that is known to have been given
 	chances []progress // what may be committed; one, when it is known
-	joining []*member  // with an unknown outcome
 }
 
 // cursor is a stream's place on one partition.

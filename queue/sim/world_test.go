@@ -34,6 +34,7 @@ type world struct {
 	streams map[string]*stream    // the ordered groups
 	polls   []*poll               // those that wait
 	gaps    []gap                 // what polls passed over
+	joining map[string]*member    // with an unknown outcome, by the stream's name
 	letters map[string]*letterbox // by group name
 	msgs    []*msg
 	unknown []*request      // publishes whose outcome is unknown
@@ -83,7 +84,7 @@ func (w *world) now() int64 {
 func run(p program) (t tally, story string, err error) {
 	w := &world{
 		jumps: []jump{{}},
-		ctx:   context.Background(), topics: map[string]*topic{}, groups: map[string]*group{}, streams: map[string]*stream{}, letters: map[string]*letterbox{}, unsure: map[string]bool{}, receipts: map[string]struct{}{},
+		ctx:   context.Background(), topics: map[string]*topic{}, groups: map[string]*group{}, streams: map[string]*stream{}, joining: map[string]*member{}, letters: map[string]*letterbox{}, unsure: map[string]bool{}, receipts: map[string]struct{}{},
 	}
 	rng := rand.New(rand.NewPCG(p.seed, 2))
 	w.st = memory.New(memory.Config{Seed: p.seed})

@@ -124,7 +124,7 @@ var faults = []fault{
 	}, {
 		"holders-forgotten-at-restart", "queue/ordered/roster/codec.go",
 		"	r.hold(p, r.byEpoch[holder])\n",
-		"	r.hold(p, p.target)\n",
+		"	_ = holder\n	r.hold(p, p.target)\n",
 	}, {
 		"polls-not-woken-by-a-rebalance", "queue/ordered/group.go",
 		"		for c := range g.calls[name] {\n			c.wake()\n",
