@@ -198,7 +198,7 @@ func (x *exchange) noFields() error {
 func wireEntry(e *queue.GroupEntry) api.GroupRecord {
 	out := api.GroupRecord{
 		Topic: e.Topic, Partition: e.Partition, Offset: int64(e.Offset), State: states[e.State], Attempt: e.Attempt, Deliveries: e.Deliveries,
-		Member: e.Member, ExpiresAt: optionalTime(e.ExpiresAt), DueAt: optionalTime(e.DueAt), Error: e.Error,
+		Member: e.Member, LeasedAt: optionalTime(e.LeasedAt), ExpiresAt: optionalTime(e.ExpiresAt), DueAt: optionalTime(e.DueAt), Error: e.Error,
 	}
 	switch {
 	case e.Key == nil:

@@ -53,7 +53,7 @@ func TestGroupRecords(t *testing.T) {
 		key, base := "k", "/w=="
 		at := func(d time.Duration) *api.Time { return new(api.Time(start.Add(d))) }
 		times := cmp.Comparer(func(a, b api.Time) bool { return time.Time(a).Equal(time.Time(b)) })
-		want := []api.GroupRecord{{Topic: "a", Key: &key, State: "leased", Attempt: 1, Deliveries: 1, Member: "w", ExpiresAt: at(30 * time.Second)}}
+		want := []api.GroupRecord{{Topic: "a", Key: &key, State: "leased", Attempt: 1, Deliveries: 1, Member: "w", LeasedAt: at(0), ExpiresAt: at(30 * time.Second)}}
 		if d := cmp.Diff(want, into[api.GroupRecordList](h.get("/v1/groups/g/records?state=leased").is(200)).Items, times); d != "" {
 			t.Errorf("leased:\n%s", d)
 		}

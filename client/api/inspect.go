@@ -11,6 +11,7 @@ type GroupRecord struct {
 	Attempt    int     `json:"attempt"` // the one running, or the next one
 	Deliveries int     `json:"deliveries"`
 	Member     string  `json:"member,omitempty"`     // of a leased one
+	LeasedAt   *Time   `json:"leased_at,omitempty"`  // of a leased one: when it was handed out, if that is known
 	ExpiresAt  *Time   `json:"expires_at,omitempty"` // of a leased one
 	DueAt      *Time   `json:"due_at,omitempty"`     // of a deferred one
 	Error      string  `json:"error,omitempty"`      // of its last failed attempt

@@ -55,7 +55,7 @@ const (
 func serveFlags(f *pflag.FlagSet, c *serveConfig) {
 	f.StringVar(&c.Data, "data", "./holt-data", "data `directory`, made if it does not exist")
 	f.StringVar(&c.Listen, "listen", "127.0.0.1:4658", "`address` to listen on; port 0 takes a free one")
-	addBytes(f, &c.MinFree, "min-free", "", "free `space` below which publishes get 507, as in 64MiB (default: 5 % of the file system, at least 1GiB)")
+	addBytes(f, &c.MinFree, "min-free", "", "free space below which publishes get 507, a `size` as in 64MiB (default: 5 % of the file system, at least 1GiB)")
 	f.BoolVar(&c.AcceptDataLoss, "accept-data-loss", false, "start on a data directory that is damaged or has lost commits")
 	f.BoolVar(&c.AutoCreate, "auto-create", true, "publishing and leasing make missing topics and groups")
 	f.StringSliceVar(&c.Hosts, "hosts", nil, "`names` under which the server is reached, beside the loopback ones")
@@ -68,12 +68,12 @@ func serveFlags(f *pflag.FlagSet, c *serveConfig) {
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&c.LogFormat, "log-format", "auto", "text, json, or auto: text on a terminal")
 	f.StringVar(&c.OTLPEndpoint, "otlp-endpoint", "", "`address` of a collector that takes spans by OTLP/HTTP, as in http://127.0.0.1:4318; without it none are made")
-	addBytes(f, &c.MaxBody, "max-body", "16MiB", "largest request `body`, at most 64MiB")
-	addBytes(f, &c.MaxValue, "max-value", "1MiB", "largest record `value`, at most 8MiB")
-	addBytes(f, &c.MaxKey, "max-key", "4KiB", "largest record `key`, at most 64KiB")
-	addBytes(f, &c.MaxHeaderBytes, "max-header-bytes", "16KiB", "most `bytes` of a record's headers, at most 256KiB")
-	f.Int64Var(&c.MaxPublish, "max-publish", 10_000, "most `records` of a publish, at most 100000")
-	f.IntVar(&c.MaxConnections, "max-connections", httpapi.DefaultMaxConns, "most open `connections`")
+	addBytes(f, &c.MaxBody, "max-body", "16MiB", "`size` of the largest request body, at most 64MiB")
+	addBytes(f, &c.MaxValue, "max-value", "1MiB", "`size` of the largest record value, at most 8MiB")
+	addBytes(f, &c.MaxKey, "max-key", "4KiB", "`size` of the largest record key, at most 64KiB")
+	addBytes(f, &c.MaxHeaderBytes, "max-header-bytes", "16KiB", "`size` of a record's headers together, at most 256KiB")
+	f.Int64Var(&c.MaxPublish, "max-publish", 10_000, "largest `number` of records in a publish, at most 100000")
+	f.IntVar(&c.MaxConnections, "max-connections", httpapi.DefaultMaxConns, "largest `number` of open connections")
 }
 
 // validate reports every fault at once. It reads the files that the configuration names.

@@ -140,7 +140,7 @@ func (a *app) newGroupLeases() *cobra.Command {
 }
 
 func (a *app) printLeases(leases []api.GroupRecord) error {
-	p := a.newPrinter("RECORD", "KEY", "MEMBER", "ATTEMPT", "DELIVERIES", "EXPIRES IN", "EXPIRES AT")
+	p := a.newPrinter("RECORD", "KEY", "MEMBER", "ATTEMPT", "DELIVERIES", "HELD SINCE", "EXPIRES IN", "EXPIRES AT")
 	for _, r := range leases {
 		left := "-"
 		if at := expiry(r); !at.IsZero() {
@@ -149,7 +149,7 @@ func (a *app) printLeases(leases []api.GroupRecord) error {
 		place := recordPlace(r)
 		cells := []string{
 			place, wireKey(r.Key, r.KeyBase64), cmp.Or(r.Member, "-"), showNumber(r.Attempt), showNumber(r.Deliveries),
-			left, showTimePointer(r.ExpiresAt),
+			showTimePointer(r.LeasedAt), left, showTimePointer(r.ExpiresAt),
 		}
 		if err := p.add(row{place, r, cells}); err != nil {
 			return err
@@ -207,6 +207,9 @@ func (a *app) showGroupRecord(d api.GroupRecordDetail) error {
 	}
 	if d.Member != "" {
 		pairs = append(pairs, "member", d.Member)
+	}
+	if d.LeasedAt != nil {
+		pairs = append(pairs, "held since", showTime(*d.LeasedAt))
 	}
 	if d.ExpiresAt != nil {
 		pairs = append(pairs, "expires", showTime(*d.ExpiresAt))

@@ -75,7 +75,7 @@ func (v *visit) waitsFor(group string, r *api.GroupRecord) api.Why {
 // maxLeases is how many leases are sorted by their deadline.
 const maxLeases = 1000
 
-// showLeases lists who holds what: ?sort=expiry (default), attempt, place; ?member=.
+// showLeases lists who holds what: ?sort=expiry (default), held, attempt, place; ?member=.
 func showLeases(v *visit) error {
 	name := v.r.PathValue("group")
 	g, err := v.groupView(name)
@@ -97,6 +97,8 @@ func showLeases(v *visit) error {
 	switch d.Sort {
 	case "attempt":
 		sort.SliceStable(d.Items, func(i, j int) bool { return d.Items[i].Attempt > d.Items[j].Attempt })
+	case "held":
+		sort.SliceStable(d.Items, func(i, j int) bool { return timeOf(d.Items[i].LeasedAt).Before(timeOf(d.Items[j].LeasedAt)) })
 	case "place":
 	default:
 		sort.SliceStable(d.Items, func(i, j int) bool { return timeOf(d.Items[i].ExpiresAt).Before(timeOf(d.Items[j].ExpiresAt)) })

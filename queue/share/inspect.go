@@ -28,6 +28,7 @@ type Entry struct {
 	Attempt    int // the one running, or the next one
 	Deliveries int
 	Member     string    // of a leased one
+	LeasedAt   time.Time // of a leased one: when it was handed out; zero = not known, as a crash forgot it
 	ExpiresAt  time.Time // of a leased one
 	DueAt      time.Time // of a deferred one
 	Error      string    // of its last failed attempt
@@ -173,6 +174,9 @@ func (g *Group) entry(ctx context.Context, w *window, v lease.View) (Entry, erro
 	}
 	if v.State == lease.Leased {
 		e.Member, e.ExpiresAt = v.Member, g.env.Clock.Time(v.Deadline)
+		if v.LeasedAt > 0 {
+			e.LeasedAt = g.env.Clock.Time(v.LeasedAt)
+		}
 	}
 	if v.State == lease.Deferred {
 		e.DueAt = g.env.Clock.Time(v.Due)
