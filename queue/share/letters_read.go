@@ -20,7 +20,7 @@ const letterChunk = 1 << 20
 // infoBytes is about what one letter takes in memory once it is read, beside its key and error.
 const infoBytes = 160
 
-// readLetters reads all that is not read yet: a piece while the one before is decoded. Errors: the store's.
+// readLetters reads all that is not read yet: a piece while those before are decoded. Errors: the store's.
 func (g *Group) readLetters(ctx context.Context) error {
 	if l, _ := g.unread(LetterMark{}); l == nil {
 		return nil
@@ -29,24 +29,34 @@ func (g *Group) readLetters(ctx context.Context) error {
 		return err
 	}
 	defer func() { <-g.reading }()
-	var memory letterMemory
-	ahead := lookahead{ctx: ctx}
-	defer ahead.end()
-	for {
-		l, from := g.unread(LetterMark{}) // who had the turn before may have read the last
+	if err := g.readRest(ctx); err != nil {
+		return g.ofLetters(err)
+	}
+	return nil
+}
+
+// readRest reads what is not read yet, in turn. The pieces are told in order: none behind one that failed.
+func (g *Group) readRest(ctx context.Context) error {
+	var all [decoders]decoder
+	defer func() {
+		for i := range all {
+			all[i].wait()
+		}
+	}()
+	mark := LetterMark{} // who had the turn before may have read the last
+	for turn := 0; ; turn++ {
+		d := &all[turn%decoders]
+		if err := g.tellDecoded(d); err != nil {
+			return err
+		}
+		l, from := g.unread(mark)
 		if l == nil {
-			return nil
+			return g.tellDecoded(&all[(turn+1)%decoders])
 		}
-		p, err := ahead.take(l, from)
-		if err != nil {
-			return g.ofLetters(err)
+		if err := d.begin(ctx, g, l, from); err != nil {
+			return err
 		}
-		if l, from := g.unread(LetterMark{l.part.ID, p.Next()}); l != nil {
-			ahead.begin(l, from)
-		}
-		if _, err := g.decodeLetters(l, &p, &memory); err != nil {
-			return g.ofLetters(err)
-		}
+		mark = LetterMark{l.part.ID, d.piece.Next()}
 	}
 }
 
@@ -67,11 +77,10 @@ func (g *Group) ofLetters(err error) error {
 // ReadLettersAhead is for the background: it reads what the first look would read, as long as that takes no more than room bytes of memory, and returns
 // how much of room is left. After each piece it rests as long as that took. Errors: the store's.
 func (g *Group) ReadLettersAhead(ctx context.Context, room int) (left int, err error) {
-	var memory letterMemory
-	into := make([]byte, letterChunk)
+	var d decoder
 	for room > 0 {
 		from := time.Now()
-		more, size, err := g.readPiece(ctx, into, &memory)
+		more, size, err := g.readPiece(ctx, &d)
 		room -= size
 		if err != nil || !more {
 			return room, err
@@ -88,7 +97,7 @@ func (g *Group) ReadLettersAhead(ctx context.Context, room int) (left int, err e
 }
 
 // readPiece reads the next letters; more is false if there are none. size is about what they take in memory.
-func (g *Group) readPiece(ctx context.Context, into []byte, memory *letterMemory) (more bool, size int, err error) {
+func (g *Group) readPiece(ctx context.Context, d *decoder) (more bool, size int, err error) {
 	if l, _ := g.unread(LetterMark{}); l == nil {
 		return false, 0, nil
 	}
@@ -100,14 +109,13 @@ func (g *Group) readPiece(ctx context.Context, into []byte, memory *letterMemory
 	if l == nil {
 		return false, 0, nil
 	}
-	p, err := l.piece(ctx, from, into)
-	if err == nil {
-		size, err = g.decodeLetters(l, &p, memory)
+	if err = d.begin(ctx, g, l, from); err == nil {
+		err = g.tellDecoded(d)
 	}
 	if err != nil {
-		return false, size, g.ofLetters(err)
+		return false, d.size, g.ofLetters(err)
 	}
-	return true, size, nil
+	return true, d.size, nil
 }
 
 // UnreadLetters returns how many letters the first look would read.
@@ -150,48 +158,6 @@ func (l *Letters) piece(ctx context.Context, from record.Offset, into []byte) (p
 	return l.part.Piece(ctx, max(from, start), into)
 }
 
-// lookahead reads the piece that is next in the background. Two pieces lie in its memory: the one taken last, and the one begun.
-type lookahead struct {
-	ctx   context.Context // of the call it is part of
-	into  [2][]byte
-	turn  int
-	l     *Letters // of the piece begun; nil = there is none
-	from  record.Offset
-	piece partition.Piece
-	err   error
-	done  chan struct{}
-}
-
-func (a *lookahead) begin(l *Letters, from record.Offset) {
-	a.turn = 1 - a.turn
-	if a.into[a.turn] == nil {
-		a.into[a.turn] = make([]byte, letterChunk)
-	}
-	a.l, a.from, a.done = l, from, make(chan struct{})
-	go func() {
-		defer close(a.done)
-		a.piece, a.err = l.piece(a.ctx, from, a.into[a.turn])
-	}()
-}
-
-// end waits for what was begun.
-func (a *lookahead) end() {
-	if a.l != nil {
-		<-a.done
-		a.l = nil
-	}
-}
-
-// take returns the piece that begins with the letter at an offset: the one begun, unless that is another one.
-func (a *lookahead) take(l *Letters, from record.Offset) (partition.Piece, error) {
-	if a.l != l || a.from != from {
-		a.end()
-		a.begin(l, from)
-	}
-	a.end()
-	return a.piece, a.err
-}
-
 // readInfo is what one letter's record says.
 type readInfo struct {
 	at   record.Offset
@@ -201,63 +167,99 @@ type readInfo struct {
 	size uint32
 }
 
-// letterMemory goes from one piece to the next.
-type letterMemory struct {
+// decoders is how many pieces one look decodes at the same time; readRest knows that it is two.
+const decoders = 2
+
+// decoder decodes one piece of letters after the other, in the background. Its memory goes from one to the next.
+type decoder struct {
+	l     *Letters // of the piece under way; nil = there is none
+	piece partition.Piece
+	done  chan struct{}
 	read  []readInfo
+	size  int // about what they take in memory
+	err   error
+
+	into  []byte
 	infos []letter.Info // for the next ones
 	texts letter.Texts
+}
+
+// begin reads a piece, from a letter on, and decodes it in the background.
+func (d *decoder) begin(ctx context.Context, g *Group, l *Letters, from record.Offset) (err error) {
+	if d.into == nil {
+		d.into, d.texts = make([]byte, letterChunk), letter.Texts{}
+	}
+	if d.piece, err = l.piece(ctx, from, d.into); err != nil {
+		return err
+	}
+	d.l, d.done = l, make(chan struct{})
+	bare := g.anyBare(l)
+	go func() {
+		defer close(d.done)
+		d.err = d.decode(bare)
+	}()
+	return nil
+}
+
+// wait waits for what is under way.
+func (d *decoder) wait() {
+	if d.l != nil {
+		<-d.done
+		d.l = nil
+	}
+}
+
+func (d *decoder) decode(bare bool) error {
+	d.read, d.size = d.read[:0], 0
+	return d.piece.Each(func(r *record.Reader) error {
+		one := readInfo{at: r.Offset(), info: d.info()}
+		*one.info = letter.InfoIn(r, d.texts)
+		if bare {
+			one.born, one.key, one.size = r.Time(), keyHash(r.Key()), uint32(letter.BodySize(r.Record()))
+		}
+		d.read = append(d.read, one)
+		d.size += infoBytes + len(one.info.Key) + len(one.info.Error)
+		return nil
+	})
 }
 
 // infosAtOnce is how many letters' infos are one piece of memory, which stays as long as one of them does.
 const infosAtOnce = 32
 
-func (m *letterMemory) info() *letter.Info {
-	if len(m.infos) == 0 {
-		m.infos = make([]letter.Info, infosAtOnce)
+func (d *decoder) info() *letter.Info {
+	if len(d.infos) == 0 {
+		d.infos = make([]letter.Info, infosAtOnce)
 	}
-	i := &m.infos[0]
-	m.infos = m.infos[1:]
+	i := &d.infos[0]
+	d.infos = d.infos[1:]
 	return i
-}
-
-// decodeLetters gives entries what a piece of their partition says of them, in turn.
-func (g *Group) decodeLetters(l *Letters, p *partition.Piece, memory *letterMemory) (size int, err error) {
-	if memory.texts == nil {
-		memory.texts = letter.Texts{}
-	}
-	_, end := l.part.Bounds()
-	bare := g.anyBare(l)
-	read := memory.read[:0]
-	err = p.Each(func(r *record.Reader) error {
-		if len(read) == scanChunk {
-			g.tellLetters(l, read, r.Offset())
-			read = read[:0]
-		}
-		one := readInfo{at: r.Offset(), info: memory.info()}
-		*one.info = letter.InfoIn(r, memory.texts)
-		if bare {
-			one.born, one.key, one.size = r.Time(), keyHash(r.Key()), uint32(letter.BodySize(r.Record()))
-		}
-		read = append(read, one)
-		size += infoBytes + len(one.info.Key) + len(one.info.Error)
-		return nil
-	})
-	if err != nil {
-		return size, err
-	}
-	next := p.Next()
-	if next >= end { // what comes then is of this process
-		next = math.MaxInt64
-	}
-	g.tellLetters(l, read, next)
-	memory.read = read
-	return size, nil
 }
 
 func (g *Group) anyBare(l *Letters) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return l.bare > 0
+}
+
+// tellDecoded waits for the piece that a decoder has under way, if any, and gives entries what it says of them, in turn.
+func (g *Group) tellDecoded(d *decoder) error {
+	if d.l == nil {
+		return nil
+	}
+	l := d.l
+	if d.wait(); d.err != nil {
+		return d.err
+	}
+	read := d.read
+	for ; len(read) > scanChunk; read = read[scanChunk:] {
+		g.tellLetters(l, read[:scanChunk], read[scanChunk].at)
+	}
+	next := d.piece.Next()
+	if _, end := l.part.Bounds(); next >= end { // what comes then is of this process
+		next = math.MaxInt64
+	}
+	g.tellLetters(l, read, next)
+	return nil
 }
 
 // tellLetters gives entries what was read of the letters before next. Those that are not there any more are known by their places alone.
