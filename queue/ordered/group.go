@@ -65,6 +65,11 @@ type Part struct {
 	Journal   *journal.Journal // of Restored
 }
 
+// NewPart returns what an attachment has of a partition that it has not read yet.
+func NewPart(p *partition.Partition, a catalog.Attachment, start record.Offset) Part {
+	return Part{Partition: p, TopicID: a.ID, Epoch: a.Epoch, Start: start}
+}
+
 // Members is a roster found on the server's log, being restored; it implements system.Machine.
 type Members struct {
 	roster  *roster.Roster

@@ -99,6 +99,11 @@ type Part struct {
 	Journal   *journal.Journal // of Restored
 }
 
+// NewPart returns the window-to-be of an attachment on a partition that it has no window on yet.
+func NewPart(p *partition.Partition, a catalog.Attachment, start record.Offset) Part {
+	return Part{Partition: p, Epoch: a.Epoch, Start: start}
+}
+
 // JournalName returns the name of a group's journal on each log it reads.
 func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprintf("g/%d", groupID)) }
 
