@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -120,6 +123,30 @@ func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	for _, p := range listPackages(t) {
 		if p.Doc == "" {
 			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
+// TestArchitectureNamesEveryPackage looks for each at the beginning of an entry of the list in docs/ARCHITECTURE.md.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	text, err := os.ReadFile("../../docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "```\n")
+	list, _, closed := strings.Cut(list, "```\n")
+	if !closed {
+		t.Fatal("it has no list of packages")
+	}
+	for _, p := range listPackages(t) {
+		name, ours := strings.CutPrefix(p.ImportPath, module)
+		if !ours {
+			continue
+		}
+		_, short, _ := strings.Cut(name, "/")
+		short = cmp.Or(strings.TrimPrefix(short, "holt/"), name)
+		if named, err := regexp.MatchString(`(?m)(^|; ) *(`+name+"|"+short+`)[: ]`, list); err != nil || !named {
+			t.Errorf("%s is not in the list: %v", name, err)
 		}
 	}
 }
