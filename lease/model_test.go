@@ -701,6 +701,15 @@ func (m *model) redrive(b lease.Back) lease.Code {
 	return lease.OK
 }
 
+func (m *model) drop(at lease.Offset) bool {
+	i := m.open[at]
+	if i == nil || !i.redriven || i.state == lease.Dying {
+		return false
+	}
+	m.settle(i, lease.Dropped)
+	return true
+}
+
 func (m *model) view(i *item) lease.View {
 	v := lease.View{Offset: i.at, State: i.state, Attempt: i.failures + 1, Deliveries: i.deliveries, Member: i.member, Key: i.key, Size: i.size,
 		Redriven: i.redriven}

@@ -46,16 +46,17 @@ const (
 	doCrash
 	doCheckpoint
 	doRedrive
+	doDrop
 	kinds
 )
 
 var kindNames = [kinds]string{"offer", "lease", "settle", "forge", "expire", "tick", "bury", "free", "place", "reset", "trim", "configure",
-	"mark", "crash", "checkpoint", "redrive"}
+	"mark", "crash", "checkpoint", "redrive", "drop"}
 
 func (o op) String() string { return fmt.Sprintf("{%s %d}", kindNames[o.kind], o.n) }
 
 // weights of the kinds, in their order.
-var weights = [kinds]int{12, 22, 40, 2, 8, 14, 6, 2, 4, 1, 1, 1, 3, 2, 2, 6}
+var weights = [kinds]int{12, 22, 40, 2, 8, 14, 6, 2, 4, 1, 1, 1, 3, 2, 2, 6, 2}
 
 func program(seed uint64, steps int) []op {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -215,6 +216,8 @@ func (p *pair) do(o op) string {
 		return p.crash(o.n)
 	case doRedrive:
 		return p.redrive(o.n)
+	case doDrop:
+		return p.drop(o.n)
 	case doCheckpoint:
 		p.start, p.deltas, p.mark = p.w.AppendCheckpoint(nil), nil, nil
 		p.m.seen = 0
@@ -261,6 +264,21 @@ func (p *pair) redrive(n [4]uint32) string {
 		return why
 	}
 	return same("IsRedriven", p.w.IsRedriven(at), p.m.open[at] != nil && p.m.open[at].redriven)
+}
+
+// drop drops a record: mostly one that was put back.
+func (p *pair) drop(n [4]uint32) string {
+	at := p.somewhere(n[0])
+	var back []lease.Offset
+	for _, i := range p.m.sorted() {
+		if i.redriven {
+			back = append(back, i.at)
+		}
+	}
+	if len(back) > 0 && n[1]%4 > 0 {
+		at = back[int(n[0])%len(back)]
+	}
+	return same("Drop", p.w.Drop(at), p.m.drop(at))
 }
 
 func (p *pair) offer(n [4]uint32) {
