@@ -11,7 +11,9 @@ type TopicChange struct {
 	DedupeWindow   *Duration         `json:"dedupe_window,omitempty"`
 	MaxRecordBytes *int64            `json:"max_record_bytes,omitempty"`
 	MaxBacklog     *MaxBacklogChange `json:"max_backlog,omitempty"`
-	Schema         json.RawMessage   `json:"schema,omitempty"` // JSON Schema 2020-12
+
+	Schema              json.RawMessage `json:"schema,omitempty"`               // JSON Schema 2020-12
+	SchemaCompatibility *string         `json:"schema_compatibility,omitempty"` // none, backward, forward or full
 }
 
 // RetentionChange changes a Retention.
