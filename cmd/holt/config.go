@@ -55,7 +55,7 @@ const (
 func serveFlags(f *pflag.FlagSet, c *serveConfig) {
 	f.StringVar(&c.Data, "data", "./holt-data", "data `directory`, made if it does not exist")
 	f.StringVar(&c.Listen, "listen", "127.0.0.1:4658", "`address` to listen on; port 0 takes a free one")
-	addBytes(f, &c.MinFree, "min-free", "", "free space below which publishes get 507, a `size` as in 64MiB (default: 5 % of the file system, at least 1GiB)")
+	addBytes(f, &c.MinFree, "min-free", "", "free space below which publishes get 507, a `size` of at least 32MiB, as in 64MiB (default: 5 % of the file system, at least 1GiB)")
 	f.BoolVar(&c.AcceptDataLoss, "accept-data-loss", false, "start on a data directory that is damaged or has lost commits")
 	f.BoolVar(&c.AutoCreate, "auto-create", true, "publishing and leasing make missing topics and groups")
 	f.StringSliceVar(&c.Hosts, "hosts", nil, "`names` under which the server is reached, beside the loopback ones")

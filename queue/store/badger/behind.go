@@ -111,24 +111,41 @@ func (s *Store) oldest(n int) []*commit {
 
 // apply makes one transaction of commits, at the sequence of the last. The caller holds applying.
 func (s *Store) apply(some []*commit) error {
+	last := commitRecord{some[len(some)-1].seq, s.newest, s.opens}
+	all := make([][]op, 0, len(some)+1)
+	for _, c := range some {
+		all = append(all, c.ops)
+	}
+	if err := s.transact(last.seq, append(all, []op{{sequenceKey, last.encode()}})...); err != nil {
+		return err
+	}
+	s.newest = last.seq
+	for _, c := range some {
+		for i := range c.ops {
+			if o := &c.ops[i]; len(o.value) >= valueThreshold {
+				s.pointed = o.key
+			}
+		}
+	}
+	return nil
+}
+
+// transact makes one durable transaction of Badger's of operations. The caller holds applying.
+func (s *Store) transact(seq uint64, all ...[]op) error {
 	if err := s.cause(); err != nil {
 		return err
 	}
-	last := commitRecord{some[len(some)-1].seq, s.newest, s.opens}
-	txn := s.db.NewTransactionAt(last.before, true)
+	txn := s.db.NewTransactionAt(s.newest, true)
 	defer txn.Discard()
-	for _, c := range some {
-		for i := range c.ops {
-			if err := set(txn, &c.ops[i]); err != nil {
+	for _, ops := range all {
+		for i := range ops {
+			if err := set(txn, &ops[i]); err != nil {
 				return err
 			}
 		}
 	}
-	if err := set(txn, &op{sequenceKey, last.encode()}); err != nil {
-		return err
-	}
 	done := make(chan error, 1)
-	if err := txn.CommitAt(last.seq, func(err error) { done <- err }); err != nil {
+	if err := txn.CommitAt(seq, func(err error) { done <- err }); err != nil {
 		return err
 	}
 	select {
@@ -142,16 +159,8 @@ func (s *Store) apply(some []*commit) error {
 	if err := s.cause(); err != nil {
 		return err
 	}
-	s.newest = last.seq
 	if s.begun.look() {
 		s.letGo(s.pointed)
-	}
-	for _, c := range some {
-		for i := range c.ops {
-			if o := &c.ops[i]; len(o.value) >= valueThreshold {
-				s.pointed = o.key
-			}
-		}
 	}
 	return nil
 }

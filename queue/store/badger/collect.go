@@ -16,9 +16,15 @@ const (
 	emptying              // a file was rewritten: there may be another
 )
 
+// leastSpare is the room in bytes without which no collection begins: for what is live of a file of which next to nothing is.
+const leastSpare = 1 << 20
+
 // collect takes one turn of giving back space; it rewrites at most one file of the value log. It runs beside commits.
 func (s *Store) collect() error {
 	switch stage := s.stage(); {
+	case stage == flushed && s.flushing():
+	case stage != waiting && s.spare() < -memTableSize: // one of the tables that spare counts may be there by now
+		s.postpone()
 	case stage == flushed && s.young():
 		return s.flushTable() // again, until there are enough tables for a compaction
 	case stage != waiting:
@@ -46,13 +52,20 @@ func (s *Store) collected(next stage) {
 	s.work.owed = max(0, s.work.owed-s.cfg.valueFile)
 }
 
+// postpone ends a turn for which there is no space any more. What is owed stays to be had: once there is space, collection is due again.
+func (s *Store) postpone() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.work.stage, s.work.freed, s.work.owed = waiting, s.work.freed+s.work.owed, 0
+}
+
 // due says whether a collection is worth its work, for it rewrites the whole tree of keys, and whether there is space for it.
 func (s *Store) due() bool {
 	if s.stage() != waiting || !s.freed() {
 		return false
 	}
 	tree := s.tree()
-	if s.spare() < s.cfg.valueFile/16 {
+	if s.spare() < leastSpare {
 		return false
 	}
 	_, _, low := s.space.report()
@@ -120,25 +133,25 @@ func (s *Store) compact(now stage) error {
 }
 
 // flushTable fills Badger's table in memory with padding: only once the deletions are on disk does a compaction see them,
-// and Badger has no call for that.
+// and Badger has no call for that. Commits go on meanwhile.
 func (s *Store) flushTable() error {
-	if err := s.enter(context.Background()); err != nil {
-		return err
-	}
-	defer s.leave()
-	const keys, rounds = 512, 9 // a little more than memTableSize
+	const keys, rounds = 64, 72 // a little more than memTableSize
 	ops := make([]op, keys)
 	for i := range ops {
 		ops[i] = op{[]byte{kindPadding, byte(i >> 8), byte(i)}, make([]byte, valueThreshold-1)}
 	}
 	for range rounds {
-		if err := s.write(ops); err != nil {
+		if err := s.pad(ops); err != nil {
 			return err
 		}
 	}
 	for i := range ops {
 		ops[i].value = nil
 	}
+	if err := s.enter(context.Background()); err != nil {
+		return err
+	}
+	defer s.leave()
 	if err := s.write(ops); err != nil {
 		return err
 	}
@@ -147,4 +160,28 @@ func (s *Store) flushTable() error {
 	s.work.owed, s.work.freed, s.work.stage = s.work.owed+s.work.freed, 0, flushed
 	s.mu.Unlock()
 	return nil
+}
+
+// pad writes padding at the sequence that Badger is at. It is no commit, and each time replaces the last within the table in memory: the table is
+// full of it, the file that it becomes is not.
+func (s *Store) pad(ops []op) error {
+	if err := s.beginCall(); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	s.applying <- struct{}{}
+	defer func() { <-s.applying }()
+	s.mu.Lock()
+	at := s.inBadger
+	s.mu.Unlock()
+	if err := s.transact(at, ops); err != nil {
+		return s.unknown(err)
+	}
+	return nil
+}
+
+// flushing says whether Badger is still writing out a table: a compaction would not see what it has, and the next one would need space beside it.
+func (s *Store) flushing() bool {
+	tables, err := numberedFiles(s.cfg.Dir, ".mem")
+	return err == nil && len(tables) > 1
 }

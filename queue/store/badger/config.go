@@ -13,7 +13,7 @@ type Config struct {
 	// Dir is the data directory. It is made, mode 0700, if it does not exist.
 	Dir string
 
-	// MinFree is the free space in bytes below which Health().Low is set. 0: 5 % of the file system, at least 1 GiB.
+	// MinFree is the free space in bytes below which Health().Low is set; less than 32 MiB is 32 MiB. 0: 5 % of the file system, at least 1 GiB.
 	MinFree int64
 
 	// AcceptDataLoss opens a store although it has lost acknowledged commits or fails verification. What is damaged

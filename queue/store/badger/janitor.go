@@ -53,7 +53,10 @@ type progress struct {
 	at    []byte
 }
 
-func newWork() *work { return &work{todo: map[garbage]*progress{}, worth: make(chan struct{}, 1)} }
+// newWork counts a byte as freed: nobody knows what was deleted before a restart, and where space is short one collection finds out.
+func newWork() *work {
+	return &work{todo: map[garbage]*progress{}, freed: 1, worth: make(chan struct{}, 1)}
+}
 
 // add puts something on the list. The caller holds Store.mu.
 func (w *work) add(g garbage) {

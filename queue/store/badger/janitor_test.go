@@ -66,6 +66,81 @@ func TestSpaceComesBackWhereThereIsLittle(t *testing.T) {
 	})
 }
 
+// littleDisk is a configuration with a file system that has that many bytes for the store, and the means to change them.
+func littleDisk(t *testing.T, bytes int64) (Config, *atomic.Int64) {
+	t.Helper()
+	cfg := smallFiles(t)
+	size := new(atomic.Int64)
+	size.Store(bytes)
+	cfg.free = func(dir string) (int64, int64, error) {
+		ballast := int64(0)
+		if fi, err := os.Stat(filepath.Join(dir, ballastName)); err == nil {
+			ballast = fi.Size()
+		}
+		return size.Load(), size.Load() - takes(dir) - ballast, nil
+	}
+	return cfg, size
+}
+
+// fillUp appends until free space is low, and leaves so much of it.
+func fillUp(t *testing.T, s *Store, size *atomic.Int64, leave int64) store.Offset {
+	t.Helper()
+	for !s.Health().Low {
+		fill(t, s, 1, 100, 10_000)
+		time.Sleep(keepEvery)
+		synctest.Wait()
+	}
+	_, free, _ := s.cfg.free(s.cfg.Dir)
+	size.Add(leave - free)
+	_, end, _ := mustLog(t, s, 1).Bounds()
+	return end
+}
+
+// TestFullDiskComesBack: however small a minimum is asked for, publishes stop while there is room for giving space back, and doing so does not need more than there is.
+func TestFullDiskComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, size := littleDisk(t, 96<<20)
+		s := mustOpen(t, cfg)
+		defer s.Close()
+		end := fillUp(t, s, size, 22<<20)
+		before := takes(cfg.Dir)
+		mustCommit(t, s, store.Unit{{Log: 1, Start: end - 10}})
+		wantShrunk(t, s, before, before/2)
+		if h := s.Health(); h.Low {
+			t.Fatalf("space is short: %+v", h)
+		}
+		if err := checkLog(s, 1, end); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestFullDiskComesBackAfterRestart: what was deleted before a restart is given back, though nothing more can be deleted. Space runs out at first, so
+// that all is deleted and nothing collected.
+func TestFullDiskComesBackAfterRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, size := littleDisk(t, 96<<20)
+		s := mustOpen(t, cfg)
+		end := fillUp(t, s, size, 2*minFloor)
+		before := takes(cfg.Dir)
+		mustCommit(t, s, store.Unit{{Log: 1, Start: end - 10}})
+		for !s.idle() {
+			time.Sleep(sweepEvery)
+			synctest.Wait()
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		size.Add(8 << 20)
+		s = mustOpen(t, cfg)
+		defer s.Close()
+		wantShrunk(t, s, before, before/2)
+		if err := checkLog(s, 1, end); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestDropGivesSpaceBack does the same with a log that is dropped beside one that stays.
 func TestDropGivesSpaceBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

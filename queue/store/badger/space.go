@@ -17,6 +17,7 @@ const (
 	ballastName    = "HOLT.ballast"
 	maxBallast     = 64 << 20
 	defaultMinFree = 1 << 30
+	leastMinFree   = 32 << 20 // below it there is no room for collection above the floor: nothing would give space back
 	minFloor       = 8 << 20
 	maxFloor       = 64 << 20
 	freeFraction   = 20      // default minimum: 1/20 of the file system
@@ -44,6 +45,7 @@ func newSpace(dir string, minimum int64, ask func(string) (int64, int64, error))
 	if minimum == 0 {
 		minimum = max(defaultMinFree, size/freeFraction)
 	}
+	minimum = max(minimum, leastMinFree)
 	sp := &space{dir: dir, ask: ask, minimum: minimum, floor: min(max(minFloor, minimum/64), maxFloor)}
 	sp.free.Store(free)
 	sp.used.Store(diskUse(dir))
