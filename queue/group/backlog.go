@@ -92,8 +92,9 @@ func (s *Set) holders() string {
 	var all []holder
 	for _, def := range s.catalog.Groups("", catalog.Everything) {
 		if g, err := s.Share(def.Name); err == nil {
-			_, bytes := g.Backlog("")
-			all = append(all, holder{def.Name, bytes})
+			if _, bytes := g.Backlog(""); bytes > 0 {
+				all = append(all, holder{def.Name, bytes})
+			}
 		}
 	}
 	if len(all) == 0 {
