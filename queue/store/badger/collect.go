@@ -162,8 +162,8 @@ func (s *Store) flushTable() error {
 	return nil
 }
 
-// pad writes padding at the sequence that Badger is at. It is no commit, and each time replaces the last within the table in memory: the table is
-// full of it, the file that it becomes is not.
+// pad writes padding at the sequence of the newest commit that Badger has, which readers may not see yet. It is no commit, and each time replaces the last within the
+// table in memory: the table is full of it, the file that it becomes is not.
 func (s *Store) pad(ops []op) error {
 	if err := s.beginCall(); err != nil {
 		return err
@@ -171,10 +171,7 @@ func (s *Store) pad(ops []op) error {
 	defer s.calls.Done()
 	s.applying <- struct{}{}
 	defer func() { <-s.applying }()
-	s.mu.Lock()
-	at := s.inBadger
-	s.mu.Unlock()
-	if err := s.transact(at, ops); err != nil {
+	if err := s.transact(s.newest, ops); err != nil {
 		return s.unknown(err)
 	}
 	return nil
