@@ -65,7 +65,8 @@ func TestSlowHistoryStopsNoExpiry(t *testing.T) {
 		h.numbers(2, func(c *queue.GroupConfig) { c.MaxAttempts = 0 })
 		h.leased("g", 2, "0", "1")
 		time.Sleep(31 * time.Second)
-		first := h.leased("g", 2, "0", "1") // their second hand-outs: what came before must be read at the next failure
+		h.restart()
+		first := h.leased("g", 2, "0", "1") // their second hand-outs: what came before the restart must be read at the next failure
 		release := h.holdOnce(func(op string, _ store.Offset) bool { return op == "note" })
 		defer release()
 		time.Sleep(31 * time.Second)
