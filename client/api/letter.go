@@ -134,7 +134,20 @@ type Redriven struct {
 	Topic     string     `json:"topic"`
 	Partition int        `json:"partition"` // of the record: its own place, or where it was published
 	Offset    int64      `json:"offset"`
-	Scheduled *Scheduled `json:"scheduled,omitempty"` // published with a delay: then partition and offset mean nothing
+	Scheduled *Scheduled `json:"scheduled,omitempty"` // published with a delay: then it has no partition and offset yet
+}
+
+// MarshalJSON implements json.Marshaler: what is not published yet has no place.
+func (r Redriven) MarshalJSON() ([]byte, error) {
+	type plain Redriven
+	if r.Scheduled == nil {
+		return json.Marshal(plain(r))
+	}
+	return json.Marshal(struct {
+		plain
+		Partition *int   `json:"partition,omitempty"`
+		Offset    *int64 `json:"offset,omitempty"`
+	}{plain: plain(r)})
 }
 
 // PurgeResponse answers POST /v1/groups/{group}/dead-letters/purge: how many were purged, or with dry_run would be.
