@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -31,6 +32,57 @@ func TestScenario28KeyedSettleIsRememberedOnlyWithItsEffect(t *testing.T) {
 		}
 		if got := h.totals("g"); got != (queue.GroupTotals{}) {
 			h.t.Errorf("totals %+v", got)
+		}
+	})
+}
+
+// A key that is used for another call, as when a record comes again after a reset, tells nobody that leases are settled that are not.
+func TestScenario24KeyOfAnotherCall(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("in", 1)
+		h.topic("out", 1)
+		h.group("g", []string{"in"}, nil)
+		h.publish("in", "a", "b", "c")
+		ds := h.lease("g", 3, 0)
+		call := func(publish []queue.TopicMessages, of ...queue.Delivery) (queue.SettleResult, error) {
+			return h.SettleAndPublish(h.t.Context(), "g", queue.SettleRequest{Actions: actions(ack, of), Publish: publish, Request: "once"})
+		}
+		for i, publish := range [][]queue.TopicMessages{onto("out", "x"), onto("out", "y"), nil} {
+			first, err := call(publish, ds[i])
+			if err != nil || first.Settled != 1 || h.totals("g").Lag != int64(2-i) {
+				h.t.Fatalf("call %d: %+v, %v, lag %d", i, first, err, h.totals("g").Lag)
+			}
+			h.restart()
+			if again, err := call(publish, ds[i]); err != nil || fmt.Sprint(again) != fmt.Sprint(first) {
+				h.t.Fatalf("repeat of call %d: %+v, %v; first %+v", i, again, err, first)
+			}
+		}
+		h.publish("in", "d")
+		if _, err := call(onto("out", "z"), append(h.lease("g", 1, 0), ds[0])...); !errors.Is(err, queue.ErrAlreadySettled) {
+			h.t.Errorf("with a lease of an earlier call: %v", err)
+		}
+		if got := fmt.Sprint(h.all("out")); got != "[x y]" {
+			h.t.Errorf("published %v", got)
+		}
+	})
+}
+
+// The repeat of a call that only extends and publishes publishes nothing more.
+func TestScenario24KeyedExtend(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("in", 1)
+		h.topic("out", 1)
+		h.group("g", []string{"in"}, nil)
+		h.publish("in", "a")
+		req := queue.SettleRequest{Actions: []queue.Action{{Verb: queue.Extend, Receipt: h.lease("g", 1, 0)[0].Receipt}}, Publish: onto("out", "x"), Request: "once"}
+		for range 2 {
+			if res, err := h.SettleAndPublish(h.t.Context(), "g", req); err != nil || res.Settled != 1 {
+				h.t.Fatalf("%+v, %v", res, err)
+			}
+			h.restart()
+		}
+		if got := fmt.Sprint(h.all("out")); got != "[x]" {
+			h.t.Errorf("published %v", got)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/journal"
 	"github.com/holtmq/holt/queue/partition"
@@ -77,6 +78,27 @@ func (r *requests) find(request string, now time.Time) *Answer {
 	}
 	r.sweep(now.UnixMilli())
 	return r.by[request]
+}
+
+// known returns the answer to the call that this one repeats, or nil. What names a lease that the first call would have ended is no repeat but another
+// call with its key, and must not be told that its leases are settled. The lock is held.
+func (g *Group) known(request string, claims []claimed) *Answer {
+	a := g.requests.find(request, g.env.Clock.Wall())
+	if a == nil {
+		return nil
+	}
+	now := g.now()
+	for i := range claims {
+		c := &claims[i]
+		w := g.byLog[c.log]
+		if !c.valid || c.Verb == lease.Extend || w == nil { // an extended lease goes on
+			continue
+		}
+		if code := w.machine.Judge(now, g.action(c)); code == lease.OK || code == lease.NotOffered {
+			return nil
+		}
+	}
+	return a
 }
 
 func (r *requests) add(a *Answer) {

@@ -40,7 +40,7 @@ type LeaseRequest struct {
 // SettleRequest settles leases, and publishes records in the same unit.
 type SettleRequest struct {
 	Actions []Action
-	Request string      // the same again within RequestMemory gets the first call's answer; "" = none
+	Request string      // the same again within RequestMemory gets the first call's answer; "" = none. A call for leases that still run is another one
 	Publish Publication // nil = none; with it, one refused receipt refuses the whole
 }
 

@@ -92,7 +92,7 @@ func (g *Group) settlePass(s *settling) error {
 	if g.closed {
 		return fmt.Errorf("group %s: %w", g.name, ErrClosed)
 	}
-	if known := g.requests.find(s.request, g.env.Clock.Wall()); known != nil {
+	if known := g.known(s.request, s.claims); known != nil {
 		*s.res = known.result(s.claims)
 		return nil
 	}

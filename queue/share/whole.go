@@ -42,7 +42,7 @@ func (g *Group) tryWhole(s *settling, pub Publication) (missing *claimed, err er
 		return nil, fmt.Errorf("group %s: %w", g.name, ErrClosed)
 	}
 	now := g.now()
-	if known := g.requests.find(s.request, g.env.Clock.Wall()); known != nil {
+	if known := g.known(s.request, s.claims); known != nil {
 		*s.res = known.result(s.claims)
 		return nil, nil
 	}
@@ -84,7 +84,7 @@ func (g *Group) check(req SettleRequest) (res SettleResult, known bool, err erro
 	claims := g.claims(req.Actions)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if a := g.requests.find(req.Request, g.env.Clock.Wall()); a != nil {
+	if a := g.known(req.Request, claims); a != nil {
 		return a.result(claims), true, nil
 	}
 	if _, failed := g.judge(g.now(), claims); len(failed) > 0 {
