@@ -1,10 +1,12 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,6 +65,9 @@ func New(address string, opts ...Option) (*Client, error) {
 	for _, o := range opts {
 		o(c)
 	}
+	if !isHeaderText(c.token) || !isHeaderText(c.name) {
+		return nil, errors.New("the token and the name of the program cannot have line breaks or other control characters")
+	}
 	if c.http == nil {
 		c.transport = newTransport()
 		c.http = &http.Client{Transport: c.transport}
@@ -70,6 +75,11 @@ func New(address string, opts ...Option) (*Client, error) {
 	c.publishes = newLanes(publishLimit, c.sendRecords)
 	c.settles = newLanes(settleLimit, c.sendSettles)
 	return c, nil
+}
+
+// isHeaderText tells whether s can be sent in a header.
+func isHeaderText(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 // Close closes idle connections. Calls in flight go on.
@@ -101,6 +111,11 @@ func parseAddress(address string) (*url.URL, error) {
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, fmt.Errorf("server address %q: an address is written as in %q", address, DefaultServer)
+	}
+	if port := u.Port(); port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return nil, fmt.Errorf("server address %q: %s is not a port", address, port)
+		}
 	}
 	if u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("server address %q: a query or fragment has no place in it", address)

@@ -14,7 +14,7 @@ var (
 	// ErrUnknown: the connection broke or the server failed, so the call may or may not have been applied.
 	// Repeating it with the same record ids, receipts or request key is safe.
 	ErrUnknown = errors.New("outcome unknown")
-	// ErrUnreachable: no connection to the server could be made; nothing was sent.
+	// ErrUnreachable: no connection to the server could be made, or none that is trusted; nothing was sent.
 	ErrUnreachable = errors.New("server unreachable")
 	// ErrAnswer: the server's answer cannot be understood. Such an error is ErrUnknown, too.
 	ErrAnswer = errors.New("answer not understood")

@@ -6,9 +6,13 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -187,6 +191,38 @@ func TestConnectionErrors(t *testing.T) {
 	})
 }
 
+// A server that is not trusted, or speaks another protocol, was sent nothing.
+func TestUntrustedServer(t *testing.T) {
+	var calls atomic.Int64
+	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) })
+	plain, secure := httptest.NewServer(handler), httptest.NewUnstartedServer(handler)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer plain.Close()
+	defer secure.Close()
+	for _, address := range []string{secure.URL, "https://" + strings.TrimPrefix(plain.URL, "http://")} {
+		c, err := New(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Publish(t.Context(), "a", Text("x")); !errors.Is(err, ErrUnreachable) || errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: %v", address, err)
+		}
+		c.Close()
+	}
+	if n := calls.Load(); n != 0 {
+		t.Errorf("%d calls arrived", n)
+	}
+}
+
+func TestNewRefusesWhatNoHeaderHolds(t *testing.T) {
+	for _, o := range []Option{WithToken("secret\n"), WithToken("a\x00b"), WithName("a\r\nb")} {
+		if _, err := New("127.0.0.1:1", o); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 func TestNewAddress(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"127.0.0.1:4658", "http://127.0.0.1:4658"},
@@ -196,6 +232,8 @@ func TestNewAddress(t *testing.T) {
 		{"http://", ""},
 		{"http://a?x=1", ""},
 		{"http://a b", ""},
+		{"http://a:65536", ""},
+		{"http://a:65535", "http://a:65535"},
 	}
 	for _, tt := range tests {
 		c, err := New(tt.in)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -98,6 +99,8 @@ func (a *app) newRootCommand() *cobra.Command {
 		a.newDemoCommand(), a.newBenchCommand(),
 		a.newVersionCommand(), a.newCompletionCommand(),
 	)
+	root.SetHelpCommand(newHelpCommand())
+	root.SetFlagErrorFunc(flagFault)
 	root.CompletionOptions.DisableDefaultCmd = true // ours refuses shells that it does not know
 	return root
 }
@@ -106,7 +109,7 @@ func (a *app) newRootCommand() *cobra.Command {
 func (a *app) client() (*client.Client, error) {
 	address := cmp.Or(a.server, os.Getenv("HOLT_SERVER"), client.DefaultServer)
 	opts := []client.Option{client.WithName("holt")}
-	if token := os.Getenv("HOLT_TOKEN"); token != "" {
+	if token := strings.TrimSpace(os.Getenv("HOLT_TOKEN")); token != "" { // what is read of a file has a line break at its end
 		opts = append(opts, client.WithToken(token))
 	}
 	c, err := client.New(address, opts...)

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/holtmq/holt/client"
 )
@@ -62,6 +65,61 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// newHelpCommand is cobra's, but that it does not pass over a command that there is none.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND…]", Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			switch {
+			case err != nil:
+				return usagef("%v", err)
+			case len(rest) > 0:
+				return usagef("unknown command %q for %q", rest[0], about.CommandPath())
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var names []string
+			for _, c := range about.Commands() {
+				if c.IsAvailableCommand() {
+					names = append(names, c.Name()+"\t"+c.Short)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+// plainFault says of a value what strconv says of it in the words of Go's library.
+func plainFault(err error) error {
+	var n *strconv.NumError
+	switch {
+	case !errors.As(err, &n):
+		return err
+	case n.Func == "ParseBool":
+		return fmt.Errorf("%q is not true or false", n.Num)
+	case errors.Is(n, strconv.ErrRange):
+		return fmt.Errorf("%q is too large a number", n.Num)
+	}
+	return fmt.Errorf("%q is not a whole number", n.Num)
+}
+
+// flagFault is what cobra reports of a flag, in plain words.
+func flagFault(_ *cobra.Command, err error) error {
+	var value *pflag.InvalidValueError
+	var n *strconv.NumError
+	if errors.As(err, &value) && errors.As(err, &n) {
+		return fmt.Errorf("--%s: %w", value.GetFlag().Name, plainFault(n))
+	}
+	return err
+}
+
 // newNoun returns a command that only holds verbs.
 func newNoun(name, short string, verbs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: name, Short: short, Args: cobra.ArbitraryArgs, RunE: needsCommand}
@@ -72,7 +130,10 @@ func newNoun(name, short string, verbs ...*cobra.Command) *cobra.Command {
 // explain adds what to do to errors that do not say it themselves.
 func explain(err error) string {
 	var e *client.Error
+	var certificate *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &certificate):
+		return fmt.Sprintf("%v\nSSL_CERT_FILE names a file with the certificate of your own authority.", err)
 	case errors.Is(err, client.ErrUnreachable):
 		return fmt.Sprintf("%v\nIs the server running ('holt serve')? --server or HOLT_SERVER say where.", err)
 	case errors.Is(err, client.ErrUnknown) && !errors.As(err, &e) && !errors.Is(err, context.Canceled):
