@@ -85,7 +85,10 @@ func (c *serveConfig) validate() error {
 		}
 	}
 	check(c.Data != "", "data: the directory has no name")
-	host, _, err := net.SplitHostPort(c.Listen)
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
 	check(err == nil, "listen: %q is not an address with a port, as in 127.0.0.1:4658", c.Listen)
 	check(err != nil || c.Insecure || c.TokenFile != "" || isLoopback(host),
 		"listen: %q can be reached by others: ask for a token with token_file, or say insecure if something in front does", c.Listen)

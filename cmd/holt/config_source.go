@@ -60,7 +60,7 @@ func loadServeConfig(flags *pflag.FlagSet, c *serveConfig, path string, environ 
 			l.from[name] = "flag"
 		case given:
 			l.from[name] = "environment"
-			if err := f.Value.Set(text); err != nil {
+			if err := setValue(f, text); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", variable, err))
 			}
 		case inConfig && value != nil:
@@ -122,7 +122,16 @@ func setFromFile(f *pflag.Flag, value any) error {
 	if _, ok := value.(map[string]any); ok {
 		return errors.New("takes a value, not a mapping")
 	}
-	return f.Value.Set(fmt.Sprint(value))
+	return setValue(f, fmt.Sprint(value))
+}
+
+// setValue sets a flag. One that does not take the text keeps its default: some forget it, and would have another fault then.
+func setValue(f *pflag.Flag, text string) error {
+	err := f.Value.Set(text)
+	if _, list := f.Value.(pflag.SliceValue); err != nil && !list {
+		_ = f.Value.Set(f.DefValue)
+	}
+	return plainFault(err)
 }
 
 // configPath returns the file to read: the flag, else HOLT_CONFIG, else none.

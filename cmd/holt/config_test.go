@@ -81,18 +81,21 @@ func TestConfigSources(t *testing.T) {
 
 // Every fault of every source comes at once, by name.
 func TestConfigFaultsComeTogether(t *testing.T) {
-	_, _, err := configured(t, []string{"--log-format", "xml", "--tls-cert", "c.pem"}, []string{"HOLT_AUTO_CREATE=maybe", "HOLT_MAX_BODY=1TiB"},
+	_, _, err := configured(t, []string{"--log-format", "xml", "--tls-cert", "c.pem"}, []string{"HOLT_AUTO_CREATE=maybe", "HOLT_MAX_BODY=1TiB", "HOLT_MAX_CONNECTIONS=many"},
 		"data: ''\nmax_key: lots\ndatta: x\nlisten: {a: 1}\nlog_level: loud\ntrusted_origins: nowhere\nmax_publish: 0\notlp_endpoint: collector:4318\nconfig: x\n")
 	if err == nil {
 		t.Fatal("taken")
 	}
 	for _, want := range []string{
-		`log_format: "xml"`, "tls_cert and tls_key", "HOLT_AUTO_CREATE: ", "max_body: ", `max_key: "lots"`, `no option "datta"`, `no option "config"`,
+		`log_format: "xml"`, "tls_cert and tls_key", `HOLT_AUTO_CREATE: "maybe" is not true or false`, `HOLT_MAX_CONNECTIONS: "many" is not a whole number`, "max_body: ", `max_key: "lots"`, `no option "datta"`, `no option "config"`,
 		"listen: takes a value, not a mapping", `log_level: "loud"`, `trusted origin "nowhere"`, "max_publish: 0", "otlp_endpoint: ", "data: the directory has no name",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("it does not say %s:\n%v", want, err)
 		}
+	}
+	if strings.Contains(err.Error(), "max_connections") {
+		t.Errorf("what was not taken has a second fault:\n%v", err)
 	}
 }
 
@@ -122,6 +125,7 @@ func TestConfigOfOthersReachIt(t *testing.T) {
 		{[]string{"--listen", "[::1]:1"}, true},
 		{[]string{"--listen", "localhost:1"}, true},
 		{[]string{"--listen", ":1"}, false},
+		{[]string{"--listen", "127.0.0.1:65536"}, false},
 		{[]string{"--listen", ":1", "--insecure"}, true},
 		{[]string{"--listen", ":1", "--token-file", tokens}, true},
 		{[]string{"--listen", ":1", "--token-file", write(t, "none", "# none\n")}, false},
