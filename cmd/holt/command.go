@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -32,6 +35,9 @@ type command struct {
 	stdout *sharedWriter
 	stderr *sharedWriter
 	tally  tally
+
+	mu      sync.Mutex
+	running map[*os.Process]struct{}
 }
 
 // tally counts how commands ended.
@@ -68,7 +74,9 @@ func (c *command) handle(ctx context.Context, r *client.Record) error {
 	cmd.Cancel = func() error { return process.Terminate(cmd.Process) }
 	err := cmd.Start()
 	if err == nil {
+		c.runs(cmd.Process, true)
 		err = wait(cmd)
+		c.runs(cmd.Process, false)
 		if ctx.Err() != nil {
 			process.Kill(cmd.Process)
 		}
@@ -77,6 +85,49 @@ func (c *command) handle(ctx context.Context, r *client.Record) error {
 	stderr.flush()
 	c.tally.count(err, cmd.ProcessState)
 	return outcome(err, cmd.ProcessState, stderr.last)
+}
+
+// runs takes note of a process that began, or ended.
+func (c *command) runs(p *os.Process, runs bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !runs {
+		delete(c.running, p)
+		return
+	}
+	if c.running == nil {
+		c.running = map[*os.Process]struct{}{}
+	}
+	c.running[p] = struct{}{}
+}
+
+// endAtSecondSignal has the second SIGINT or SIGTERM end the commands that run, with all that they have started, and then this process as the signal
+// would have: by itself it would end this process only, and what its commands have started would go on. forget undoes it.
+func (c *command) endAtSecondSignal() (forget func()) {
+	signals, done := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for n := 1; ; n++ {
+			select {
+			case s := <-signals:
+				if n == 2 {
+					c.killAll()
+					process.EndBy(s)
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { signal.Stop(signals); close(done) }
+}
+
+// killAll ends what runs. Nothing starts, and nothing is told of the ends, any more: the lock is kept.
+func (c *command) killAll() {
+	c.mu.Lock()
+	for p := range c.running {
+		process.Kill(p)
+	}
 }
 
 // wait is cmd.Wait that does not mind a command that read none or a part of its input.

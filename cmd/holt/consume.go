@@ -92,6 +92,7 @@ func (a *app) consume(ctx context.Context, group string, argv []string, f *consu
 			stdout: &sharedWriter{mu: &a.outMu, w: a.stdout}, stderr: &sharedWriter{mu: &a.errMu, w: a.stderr},
 		}
 		handle = run.handle
+		defer run.endAtSecondSignal()()
 	}
 	ctx, out.stop = context.WithCancel(ctx)
 	defer out.stop()

@@ -8,8 +8,11 @@ import (
 	_ "time/tzdata" // zones of schedules, where the system has none
 )
 
-func main() {
+func main() { os.Exit(runUntilSignal(os.Args[1:])) }
+
+// runUntilSignal runs a command, which SIGINT and SIGTERM ask to end.
+func runUntilSignal(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	return run(ctx, args, os.Stdin, os.Stdout, os.Stderr)
 }

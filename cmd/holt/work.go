@@ -87,6 +87,7 @@ func (a *app) work(ctx context.Context, group string, argv []string, w *workFlag
 		group: group, path: path, args: argv,
 		stdout: &sharedWriter{mu: &a.outMu, w: a.stdout}, stderr: &sharedWriter{mu: &a.errMu, w: a.stderr},
 	}
+	defer run.endAtSecondSignal()()
 	said := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(said)

@@ -5,6 +5,7 @@ package process
 import (
 	"errors"
 	"os"
+	"os/signal"
 	"syscall"
 )
 
@@ -27,3 +28,12 @@ func Terminate(p *os.Process) error {
 
 // Kill ends a child and what it has started, or has left behind.
 func Kill(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }
+
+// EndBy ends this process as the signal does when nobody looks after it.
+func EndBy(s os.Signal) {
+	signal.Reset(s)
+	if n, ok := s.(syscall.Signal); ok {
+		_ = syscall.Kill(os.Getpid(), n)
+	}
+	select {} // until it arrives
+}
