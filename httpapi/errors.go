@@ -100,7 +100,12 @@ func faultOf(err error) *fault {
 			return r.fault(err)
 		}
 	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) {
+		f := unavailable(api.Unavailable, "the client closed its side of the connection before the answer: keep it open until the answer is there; whether it was done is unknown: repeat it with the same ids and receipts")
+		f.cause = err
+		return f
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
 		f := unavailable(api.Unavailable, "the request took too long; whether it was done is unknown: repeat it with the same ids and receipts")
 		f.cause = err
 		return f

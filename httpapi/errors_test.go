@@ -150,6 +150,9 @@ func TestOtherErrors(t *testing.T) {
 	if f := faultOf(context.DeadlineExceeded); f.status != 503 {
 		t.Errorf("a deadline is answered as %+v", f)
 	}
+	if f := faultOf(context.Canceled); f.status != 503 || !strings.Contains(f.detail, "closed its side") { // read by who closes that side only
+		t.Errorf("a client that does not wait is answered as %+v", f)
+	}
 	f := faultOf(fmt.Errorf("read: %w", &queue.RangeError{Start: 3, End: 9}))
 	if f.status != 416 || *f.start != 3 || *f.end != 9 {
 		t.Errorf("a range error is answered as %+v", f)
