@@ -261,7 +261,7 @@ func TestShutdown(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.put("/v1/topics/t", `{"partitions":1}`).is(201)
 		h.put("/v1/groups/g", `{"topics":["t"]}`).is(201)
-		h.publish("t", `{"records":[{"value":1},{"value":2}]}`).is(200)
+		h.publish("t", `{"records":[{"value":1},{"value":2},{"value":3}]}`).is(200)
 		held := into[api.LeaseResponse](h.post("/v1/groups/g/lease", `{"max":2}`)).Records
 		if got := h.get("/readyz").is(200).body; got != "{\"status\":\"ready\"}\n" {
 			t.Errorf("ready: %s", got)
@@ -270,15 +270,23 @@ func TestShutdown(t *testing.T) {
 		if got := h.get("/readyz").is(200).body; got != "{\"status\":\"ready\",\"storage_full\":true}\n" {
 			t.Errorf("without space: %s", got)
 		}
-		h.broker.Stop()
+		h.spy.lease = func(group string, req queue.LeaseRequest) ([]queue.Delivery, []string, error) {
+			ds, made, err := h.broker.Lease(h.t.Context(), group, req)
+			h.broker.Stop()
+			return ds, made, err
+		}
+		if a := h.post("/v1/groups/g/lease", `{}`).is(200); len(into[api.LeaseResponse](a).Records) != 1 || a.header.Get("Connection") != "" {
+			t.Errorf("leased while the server stops: %s, Connection %q", a.body, a.header.Get("Connection"))
+		}
+		h.spy.lease = nil
 		for _, a := range []answer{
 			h.publish("t", `{"value":1}`), h.post("/v1/groups/g/lease", `{}`), h.put("/v1/topics/u", `{}`), h.get("/v1/topics"), h.get("/v1/topics/t"),
 			h.get("/v1/info"), h.post("/v1/groups/g/pause", ``), h.post("/v1/groups/g/reset", `{"to":"latest"}`),
 			h.get("/v1/groups/g/records?state=leased"), h.get("/v1/topics/t/scheduled"), h.get("/v1/schedules"),
 		} {
 			a.problem(503, api.ShuttingDown)
-			if a.header.Get("Connection") != "close" {
-				t.Errorf("%s: the connection stays", a.what)
+			if a.header.Get("Connection") != "" {
+				t.Errorf("%s: the connection goes, on which leases may be settled", a.what)
 			}
 		}
 		h.get("/healthz").is(200)

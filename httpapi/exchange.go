@@ -30,6 +30,7 @@ type exchange struct {
 	query  url.Values
 	start  time.Time
 	span   *trace.Span // nil: none is made
+	keep   bool        // the connection, at a stop: something may be settled on it
 }
 
 // serve runs a route's handler and sees to everything that all routes share.
@@ -98,9 +99,10 @@ func (x *exchange) stopping() bool {
 }
 
 // hangUpAtStop closes the connection after this answer if the server is stopping, unless the route is one of those that
-// are served to the end: a worker may have more to settle, and new connections are not taken.
+// are served to the end, or the answer hands something out or refuses what is not served any more: a worker may have more to settle, and new
+// connections are not taken.
 func (x *exchange) hangUpAtStop() {
-	if !x.route.late && x.stopping() {
+	if !x.route.late && !x.keep && x.stopping() {
 		x.header().Set("Connection", "close")
 	}
 }
@@ -129,6 +131,7 @@ func (x *exchange) fail(err error) {
 	if f.retry > 0 {
 		x.header().Set("Retry-After", retryAfter(f.retry))
 	}
+	x.keep = f.code == api.ShuttingDown
 	if f.hangUp {
 		x.header().Set("Connection", "close")
 	}

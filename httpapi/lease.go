@@ -54,6 +54,7 @@ func (a *API) lease(x *exchange) error {
 	buf := a.buffer()
 	defer a.giveBack(buf)
 	x.leasedSpan(group, ds)
+	x.keep = len(ds) > 0
 	*buf = appendLeased((*buf)[:0], values, ds, settled, created)
 	err = x.write(http.StatusOK, "application/json", *buf)
 	if err == nil {

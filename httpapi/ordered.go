@@ -197,6 +197,7 @@ func (a *API) poll(x *exchange) error {
 		return err
 	}
 	x.worked(group, len(ans.Records), nil)
+	x.keep = len(ans.Records) > 0 || len(ans.Batches) > 0
 	if c.poll.Batches {
 		return x.stretches(api.PollHead{PollResponse: wirePoll(ans), Hidden: topic.HiddenHeaders()}, ans.Batches)
 	}

@@ -162,6 +162,10 @@ func TestSIGTERMTakesSettles(t *testing.T) {
 	} else if p := a.problem(503, "shutting_down"); a.header.Get("Retry-After") == "" || p.RetryAfterMS <= 0 {
 		t.Errorf("503 without Retry-After or retry_after_ms: %s", a.body)
 	}
+	reader.request("POST", q.groupPath()+"/extend", fmt.Sprintf(`{"receipt":%q}`, got[2].Receipt))
+	if a, ok := reader.answer(soon); !ok || a.status != 200 {
+		t.Errorf("a settle on the connection that was told 503 before: %d (%v), want 200", a.status, ok)
+	}
 	slow.write("%s", rest)
 	if a, ok := slow.answer(soon); !ok || a.status != 200 {
 		t.Errorf("a settle begun before SIGTERM: %d (%v), want 200", a.status, ok)
