@@ -14,7 +14,7 @@ func (a *app) newLeaseCommand() *cobra.Command {
 		Use:   "lease GROUP",
 		Short: "Lease records by hand, to be settled by ack, nack, release or reject",
 		Example: "  holt lease mailer --topic emails --max 10\n" +
-			"  holt lease mailer -o name | holt ack mailer",
+			"  holt lease mailer -o name | holt ack mailer -",
 		Args:              takes(1, 1),
 		ValidArgsFunction: a.completeGroups(false),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -38,7 +38,7 @@ func TestEditsInAnEditor(t *testing.T) {
 	must("", "topic", "create", "jobs", "--partitions", "1")
 	must("", "group", "create", "g", "--topic", "jobs")
 	must("", "publish", "jobs", `{"n":1}`, "-H", "by:hand")
-	must(must("", "lease", "g", "-o", "name"), "reject", "g")
+	must(must("", "lease", "g", "-o", "name"), "reject", "g", "-")
 	id := must("", "dead-letters", "ls", "g", "-o", "name")
 
 	change := script("change", `[ "$1" = --wait ] && sed 's/"n": *1/"n": 11/' "$2" >"$2.new" && mv "$2.new" "$2"`)

@@ -21,26 +21,33 @@ type settleVerb func(receipts []string) api.SettleRequest
 
 func (a *app) newSettleCommand(name, short string, verb settleVerb) *cobra.Command {
 	return &cobra.Command{
-		Use:   name + " GROUP [RECEIPT…]",
+		Use:   name + " GROUP RECEIPT…",
 		Short: short,
-		Long: short + ".\n\nWithout RECEIPT they are read from standard input, a line each: receipts as 'holt lease -o name' writes\n" +
-			"them, or records as 'holt lease -o ndjson' does. Each lease stands alone; with one that was not settled the exit code is 1.",
+		Long: short + ".\n\n\"-\" stands for the lines of standard input: receipts as 'holt lease -o name' writes them, or records as\n" +
+			"'holt lease -o ndjson' does. Each lease stands alone; with one that was not settled the exit code is 1.",
+		Example: "  holt " + name + " mailer $receipt\n" +
+			"  holt lease mailer -o name | holt " + name + " mailer -",
 		Args:              takes(1, -1),
-		ValidArgsFunction: a.completeGroups(false),
+		ValidArgsFunction: a.completeReceipts,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			receipts := args[1:]
-			if len(receipts) == 0 {
-				if isTerminal(a.stdin) {
-					return usagef("a RECEIPT is missing")
-				}
-				var err error
-				if receipts, err = a.readReceipts(); err != nil {
-					return err
-				}
+			if len(args) == 1 {
+				return usagef("no RECEIPT given: they are arguments, or 'holt %s %s -' takes them from standard input, a line each", name, args[0])
+			}
+			receipts, err := a.receipts(args[1:])
+			if err != nil {
+				return err
 			}
 			return a.settle(cmd.Context(), args[0], receipts, verb)
 		},
 	}
+}
+
+// completeReceipts offers groups, then "-": nobody types a receipt.
+func (a *app) completeReceipts(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return a.completeGroups(false)(cmd, args, word)
+	}
+	return []string{"-\treceipts from standard input"}, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (a *app) newAckCommand() *cobra.Command {
@@ -110,7 +117,23 @@ func errorText(text string) *api.WorkerError {
 	return &api.WorkerError{Message: text}
 }
 
-// readReceipts reads receipts, or leased records, from standard input.
+// receipts takes arguments, and the lines of standard input for "-".
+func (a *app) receipts(args []string) (receipts []string, err error) {
+	for _, arg := range args {
+		if arg != "-" {
+			receipts = append(receipts, arg)
+			continue
+		}
+		read, err := a.readReceipts()
+		if err != nil {
+			return nil, err
+		}
+		receipts = append(receipts, read...)
+	}
+	return receipts, nil
+}
+
+// readReceipts reads receipts, or leased records, from standard input: at least one.
 func (a *app) readReceipts() (receipts []string, err error) {
 	number := 0
 	for line, err := range splitLines(a.stdin) {
@@ -131,6 +154,9 @@ func (a *app) readReceipts() (receipts []string, err error) {
 			receipt = r.Receipt
 		}
 		receipts = append(receipts, receipt)
+	}
+	if len(receipts) == 0 {
+		return nil, errors.New("no receipt on standard input")
 	}
 	return receipts, nil
 }
