@@ -166,3 +166,64 @@ func TestScenario24RepeatIsAnsweredThoughTheStorageIsFull(t *testing.T) {
 		}
 	})
 }
+
+// A server that takes smaller values than the default of a topic makes topics all the same, and one that takes larger ones none larger than the topic it
+// makes: the smaller of the two limits counts.
+func TestValueLimitsOfServerAndTopic(t *testing.T) {
+	inBubble(t, func(h *house) {
+		serve := func(maxValue int64) {
+			h.t.Helper()
+			if err := h.Close(); err != nil {
+				h.t.Fatal(err)
+			}
+			b, err := queue.Open(h.t.Context(), h.st, queue.Config{Limits: queue.Limits{MaxValue: maxValue}})
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			h.Broker = b
+		}
+		publish := func(topic string, size int) error {
+			_, _, err := h.Publish(h.t.Context(), topic, []queue.Message{{Value: make([]byte, size)}}, 0)
+			return err
+		}
+		put := func(topic string, n int64) error {
+			_, _, err := h.PutTopic(h.t.Context(), topic, queue.Condition{}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
+				if n > 0 {
+					c.MaxRecordBytes = n
+				}
+				return c, nil
+			})
+			return err
+		}
+		const large = 4 << 20
+		serve(large)
+		if err := publish("made", 1<<20+1); !errors.Is(err, queue.ErrRecordTooLarge) {
+			h.t.Errorf("over the limit of the topic that it would make: %v", err)
+		}
+		if _, err := h.Topic(h.t.Context(), "made"); !errors.Is(err, queue.ErrTopicNotFound) {
+			h.t.Errorf("a refused publish made a topic: %v", err)
+		}
+		if err := errors.Join(put("large", large), publish("large", large)); err != nil {
+			h.t.Fatal(err)
+		}
+		h.group("g", []string{"large"}, func(c *queue.GroupConfig) { c.MaxAttempts = 1 })
+		serve(1000)
+		for _, topic := range []string{"small", "large"} {
+			if err := errors.Join(publish(topic, 1000), put(topic, 0)); err != nil {
+				h.t.Errorf("%s, which asks for no other limit: %v", topic, err)
+			}
+			if err := publish(topic, 1001); !errors.Is(err, queue.ErrRecordTooLarge) {
+				h.t.Errorf("%s over the server's limit: %v", topic, err)
+			}
+			if err := put(topic, large+1); !errors.Is(err, queue.ErrInvalidConfig) {
+				h.t.Errorf("%s over every limit: %v", topic, err)
+			}
+		}
+		if _, err := h.settle("g", reject, h.lease("g", 1, 0)...); err != nil {
+			h.t.Fatal(err)
+		}
+		if got := h.totals("g").DeadLetters; got != 1 {
+			h.t.Errorf("%d letters", got)
+		}
+	})
+}

@@ -25,7 +25,7 @@ func Defaults(msgs []topic.Message) error {
 	return nil
 }
 
-// Publish refuses messages over a limit. maxValue is the bytes a value may have. Errors: ErrInvalidRequest, ErrRecordTooLarge, ErrRequestTooLarge.
+// Publish refuses messages over a limit. maxValue is the bytes a value may have, if the server's own limit is not smaller. Errors: ErrInvalidRequest, ErrRecordTooLarge, ErrRequestTooLarge.
 func (l *Limits) Publish(msgs []topic.Message, maxValue int64) error {
 	switch {
 	case len(msgs) == 0:
@@ -34,6 +34,7 @@ func (l *Limits) Publish(msgs []topic.Message, maxValue int64) error {
 		return fmt.Errorf("%d records, at most %d in one request: %w", len(msgs), l.MaxPublish, ErrRequestTooLarge)
 	}
 	size := int64(0)
+	maxValue = min(maxValue, l.MaxValue)
 	for i := range msgs {
 		if err := l.message(&msgs[i], maxValue); err != nil {
 			return fmt.Errorf("record %d: %w", i, err)

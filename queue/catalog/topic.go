@@ -59,9 +59,11 @@ func DefaultTopic() TopicConfig {
 	}
 }
 
-// Validate reports every fault at once; nil if there is none. maxValue is the server's limit of a value's bytes.
+// Validate reports every fault at once; nil if there is none. maxValue is the server's limit of a value's bytes; the default may be above it, since the
+// smaller of the two counts.
 func (c TopicConfig) Validate(maxValue int64) error {
 	var e faults
+	valueFits := c.MaxRecordBytes >= 1 && (c.MaxRecordBytes <= maxValue || c.MaxRecordBytes == DefaultTopic().MaxRecordBytes)
 	e.check(c.Partitions >= 1 && c.Partitions <= MaxPartitions, "partitions is %d: it must be 1 to %d", c.Partitions, MaxPartitions)
 	e.check(c.Priorities >= 1 && c.Priorities <= MaxPriorities, "priorities is %d: it must be 1 to %d", c.Priorities, MaxPriorities)
 	e.check(c.Partitions*c.Priorities <= MaxPartitions, "partitions × priorities is %d: at most %d", c.Partitions*c.Priorities, MaxPartitions)
@@ -69,7 +71,7 @@ func (c TopicConfig) Validate(maxValue int64) error {
 	e.check(c.Retention.Bytes >= 0, "retention.bytes is negative; 0 is no limit")
 	e.check(c.Cleanup == CleanupDelete || c.Cleanup == CleanupCompact, "cleanup is %q: it must be \"delete\" or \"compact\"", c.Cleanup)
 	e.check(c.DedupeWindow >= 0 && c.DedupeWindow <= MaxDedupeWindow, "dedupe_window must be \"0s\" (off) to \"7d\"")
-	e.check(c.MaxRecordBytes >= 1 && c.MaxRecordBytes <= maxValue, "max_record_bytes is %d: it must be 1 to %d", c.MaxRecordBytes, maxValue)
+	e.check(valueFits, "max_record_bytes is %d: it must be 1 to %d", c.MaxRecordBytes, maxValue)
 	c.checkSchema(&e)
 	e.check(c.MaxBacklogRecords >= 0 && c.MaxBacklogBytes >= 0, "max_backlog is negative; 0 is no limit")
 	return e.err()

@@ -23,7 +23,7 @@ func (e *Editor) CheckPublish(name string, msgs []topic.Message) error {
 	if e.noAutoCreate {
 		return err
 	}
-	if err := e.limits.Publish(msgs, e.limits.MaxValue); err != nil {
+	if err := e.limits.Publish(msgs, catalog.DefaultTopic().MaxRecordBytes); err != nil {
 		return err
 	}
 	return admit.Defaults(msgs)

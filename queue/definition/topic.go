@@ -40,10 +40,14 @@ func (e *Editor) putTopic(ctx context.Context, name string, cond catalog.Conditi
 	if err := cond.Check(def.Tag(), def.ID != 0); err != nil {
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
 	}
+	maxValue := e.limits.MaxValue
+	if was != nil { // made when the server took more
+		maxValue = max(maxValue, was.Config.MaxRecordBytes)
+	}
 	if def.Config, err = edit(def.Config, def.ID != 0); err != nil {
 		return nil, false, err
 	}
-	if err := def.Config.Validate(e.limits.MaxValue); err != nil {
+	if err := def.Config.Validate(maxValue); err != nil {
 		return nil, false, fmt.Errorf("topic %s: %w", name, err)
 	}
 	if err := e.lettersFit(name, def.Config, def.LettersOf); err != nil {
