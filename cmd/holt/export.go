@@ -224,18 +224,17 @@ func (a *app) importInto(ctx context.Context, topic string, i *importFlags) erro
 	defer bar.finish()
 	published, doubles := 0, 0
 	err = batches(ctx, imported(in, i), func(batch []api.NewRecord, bytes int) error {
-		res, err := c.PublishBatch(ctx, topic, batch, client.PublishOptions{Wait: i.wait})
-		if err != nil {
-			return err
-		}
-		for _, r := range res.Records {
-			if r.Duplicate {
-				doubles++
+		bar.add(0, bytes)
+		return publishBatch(ctx, c, topic, batch, client.PublishOptions{Wait: i.wait}, func(res api.PublishResponse) error {
+			for _, r := range res.Records {
+				if r.Duplicate {
+					doubles++
+				}
 			}
-		}
-		published += len(batch)
-		bar.add(len(batch), bytes)
-		return nil
+			published += len(res.Records)
+			bar.add(len(res.Records), 0)
+			return nil
+		})
 	})
 	bar.finish()
 	a.say("imported %s to %s, %d of them there already", count(published, "record"), topic, doubles)

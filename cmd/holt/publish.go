@@ -135,12 +135,11 @@ func (a *app) publish(ctx context.Context, topic string, values []string, p *pub
 	bar := a.newProgress(stream || p.count > maxBatchRecords, "publish "+topic)
 	defer bar.finish()
 	err = batches(ctx, records, func(batch []api.NewRecord, bytes int) error {
-		res, err := c.PublishBatch(ctx, topic, batch, client.PublishOptions{Wait: p.wait})
-		if err != nil {
-			return err
-		}
-		bar.add(len(batch), bytes)
-		return out.add(res)
+		bar.add(0, bytes)
+		return publishBatch(ctx, c, topic, batch, client.PublishOptions{Wait: p.wait}, func(res api.PublishResponse) error {
+			bar.add(len(res.Records), 0)
+			return out.add(res)
+		})
 	})
 	bar.finish()
 	if end := out.printer.end(); err == nil {
@@ -153,6 +152,22 @@ func (a *app) publish(ctx context.Context, topic string, values []string, p *pub
 		a.say("published %s to %s", count(out.count, "record"), topic)
 	}
 	return err
+}
+
+// publishBatch publishes records in their order: in one request, or in several if the server is told to take less in one. done is told of each.
+func publishBatch(ctx context.Context, c *client.Client, topic string, batch []api.NewRecord, o client.PublishOptions, done func(api.PublishResponse) error) error {
+	res, err := c.PublishBatch(ctx, topic, batch, o)
+	if err == nil {
+		return done(res)
+	}
+	if len(batch) < 2 || !errors.Is(err, client.ErrRequestTooLarge) {
+		return err
+	}
+	half := len(batch) / 2
+	if err := publishBatch(ctx, c, topic, batch[:half], o, done); err != nil {
+		return err
+	}
+	return publishBatch(ctx, c, topic, batch[half:], o, done)
 }
 
 // arguments are the records that the command line itself holds.

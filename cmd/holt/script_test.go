@@ -62,9 +62,14 @@ func TestScripts(t *testing.T) {
 // serveInMemory starts a server over a store in memory and returns its address.
 func serveInMemory(t *testing.T) string {
 	t.Helper()
+	return serveInMemoryWith(t, queue.Limits{})
+}
+
+func serveInMemoryWith(t *testing.T, limits queue.Limits) string {
+	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	st := memory.New(memory.Config{})
-	b, err := queue.Open(t.Context(), st, queue.Config{Logger: quiet, Version: "test"})
+	b, err := queue.Open(t.Context(), st, queue.Config{Logger: quiet, Version: "test", Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
