@@ -70,10 +70,14 @@ func TestDoctor(t *testing.T) {
 }
 
 func TestDoctorWrongUse(t *testing.T) {
-	for _, args := range [][]string{{"doctor", "--data", filepath.Join(t.TempDir(), "none")}, {"doctor", "--data", os.Args[0]}} {
+	other := t.TempDir()
+	for _, args := range [][]string{{"doctor", "--data", filepath.Join(other, "none")}, {"doctor", "--data", os.Args[0]}, {"doctor", "--data", other}} {
 		var out, errs bytes.Buffer
 		if code := run(context.Background(), args, nil, &out, &errs); code != exitFailed || errs.Len() == 0 {
 			t.Errorf("%v: exit %d, %q", args, code, errs.String())
 		}
+	}
+	if names, err := os.ReadDir(other); err != nil || len(names) > 0 {
+		t.Errorf("it left %v in a directory without data, %v", names, err)
 	}
 }

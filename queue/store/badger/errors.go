@@ -7,10 +7,11 @@ import (
 	"github.com/holtmq/holt/queue/store"
 )
 
-// Sentinels of Open, and causes in Health beside those of package store.
+// Sentinels of Open and Inspect, and causes in Health beside those of package store.
 var (
 	ErrInUse    = errors.New("the data directory is in use by another process")
 	ErrForeign  = errors.New("the data directory is not one of Holt's, or of another version")
+	ErrNothing  = errors.New("there is nothing of Holt's in the directory")
 	ErrLost     = errors.New("the store has lost commits that were acknowledged")
 	ErrFewFiles = errors.New("the limit of open files is too low")
 	ErrFull     = errors.New("the file system is full")

@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"sort"
+	"strings"
 
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store"
@@ -46,8 +48,14 @@ type Progress struct {
 
 // Inspect reads everything in a data directory, which must not be in use, and changes nothing. It finds what Verify
 // finds, and beyond that: batches that fail their checksum, gaps in logs, journals and checkpoints, and records without what they belong to.
-// The error tells that Inspect itself could not go on; what is wrong with the data is in the report. progress may be nil.
+// The error tells that Inspect itself could not go on; what is wrong with the data is in the report. Among the errors is ErrNothing. progress may be nil.
 func Inspect(ctx context.Context, dir string, progress func(Progress)) (Report, error) {
+	if some, err := holdsSome(dir); err != nil || !some {
+		if err == nil {
+			err = ErrNothing
+		}
+		return Report{}, fmt.Errorf("inspect %s: %w", dir, err)
+	}
 	lock, err := lockDir(dir)
 	if err != nil {
 		return Report{}, fmt.Errorf("inspect %s: %w", dir, err)
@@ -58,6 +66,17 @@ func Inspect(ctx context.Context, dir string, progress func(Progress)) (Report, 
 		return in.rep, fmt.Errorf("inspect %s: %w", dir, err)
 	}
 	return in.rep, nil
+}
+
+// holdsSome tells whether anything in a directory was made by a store.
+func holdsSome(dir string) (bool, error) {
+	names, err := os.ReadDir(dir)
+	for _, n := range names {
+		if isData(n.Name()) || strings.HasPrefix(n.Name(), identityName) && n.Name() != lockName {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 type inspector struct {
