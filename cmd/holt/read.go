@@ -198,9 +198,10 @@ func (a *app) followed(ctx context.Context, c *client.Client, topic string, part
 	return func(yield func(*client.Record, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		ch := make(chan *head)
+		away := a.newTrouble()
 		var wg sync.WaitGroup
 		for _, p := range partitions {
-			wg.Go(func() { a.follow(ctx, c, topic, p, from, ch) })
+			wg.Go(func() { a.follow(ctx, c, topic, p, from, ch, away) })
 		}
 		defer wg.Wait()
 		defer cancel()
@@ -218,8 +219,8 @@ func (a *app) followed(ctx context.Context, c *client.Client, topic string, part
 }
 
 // follow sends the records of one partition until ctx ends or an error that does not pass. While the server is away
-// it waits; where retention was faster than the reading, it goes on at the start.
-func (a *app) follow(ctx context.Context, c *client.Client, topic string, partition int, from string, ch chan<- *head) {
+// it waits, and away says so for all partitions together; where retention was faster than the reading, it goes on at the start.
+func (a *app) follow(ctx context.Context, c *client.Client, topic string, partition int, from string, ch chan<- *head, away *trouble) {
 	o := client.ReadOptions{From: from, Wait: followWait}
 	for ctx.Err() == nil {
 		var refused *client.Error
@@ -232,7 +233,7 @@ func (a *app) follow(ctx context.Context, c *client.Client, topic string, partit
 			a.say("holt: %s/%d: records before offset %s are gone already", topic, partition, o.From)
 			continue
 		case err != nil && client.Temporary(err):
-			a.say("holt: %v; trying again", err)
+			away.report(fmt.Errorf("%w; trying again", err))
 			pauseFor(ctx, followPause)
 			continue
 		case err != nil:
