@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -12,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holtmq/holt/client/api"
+	"github.com/holtmq/holt/dlq"
+	"github.com/holtmq/holt/queue/record"
 )
 
 // dead publishes values to "jobs" and rejects them in the group "g", which it makes.
@@ -268,5 +271,34 @@ func TestUnknownFieldsOfAChoice(t *testing.T) {
 			t.Fatalf("%d letters are open", n)
 		}
 		h.post(letters+"/redrive", `{"all":true,"rate":null,"reason":null,"ids":null}`).is(202)
+	})
+}
+
+// leftLetters are dead letters whose redrive is still at work on the edit when its caller has left.
+type leftLetters struct {
+	DeadLetters
+	edit dlq.Edit
+}
+
+func (l *leftLetters) Redrive(_ context.Context, _, _ string, e dlq.Edit) (dlq.Redriven, error) {
+	l.edit = e
+	return dlq.Redriven{}, context.Canceled
+}
+
+// TestEditStaysWhileItIsWritten: the edit of a redrive whose client left may wait for its commit still, so that no other request may have its memory.
+func TestEditStaysWhileItIsWritten(t *testing.T) {
+	inBubble(t, func(h *house) {
+		left := &leftLetters{DeadLetters: h.cfg.DeadLetters}
+		h.cfg.DeadLetters = left
+		defer func() { h.cfg.DeadLetters = left.DeadLetters }()
+		h.post(letters+"/x/redrive", `{"text":"the edited value","headers":{"h1":"v1"}}`)
+		for range 4 {
+			h.publish("jobs", `{"text":"something different","headers":{"h2":"v2"}}`)
+			h.post("/v1/groups/g/ack", `{"receipt":"`+strings.Repeat("x", 100)+`"}`)
+		}
+		want := dlq.Edit{Value: []byte("the edited value"), SetValue: true, Headers: []record.Header{{Name: "h1", Value: []byte("v1")}}, SetHeaders: true}
+		if diff := cmp.Diff(want, left.edit); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	})
 }

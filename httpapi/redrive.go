@@ -238,16 +238,17 @@ func (a *API) redriveLetter(x *exchange) error {
 		return err
 	}
 	b := a.batch()
-	defer a.done(b)
 	edit, err := b.edit(body)
 	if err != nil {
+		a.done(b)
 		return err
 	}
 	r, err := a.cfg.DeadLetters.Redrive(x.ctx(), group, id, edit)
 	if err != nil {
+		x.keepBody() // nor is the batch done: the edited value may be on its way still
 		return err
 	}
-	x.keepBody() // the edited value is part of it
+	a.done(b)
 	out := api.Redriven{ID: r.ID, State: letter.Redriven.String(), Redrives: r.Redrives, To: target(edit.ToTopic), Topic: r.Topic, Partition: r.Partition, Offset: int64(r.Offset)}
 	if r.Scheduled != "" {
 		out.Scheduled = &api.Scheduled{ID: r.Scheduled, DeliverAt: api.Time(r.DeliverAt)}
