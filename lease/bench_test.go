@@ -2,6 +2,7 @@ package lease_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 
@@ -15,6 +16,7 @@ type bench struct {
 	out   []lease.Handout
 	delta []byte
 	now   int64
+	dies  int64 // of what is offered
 }
 
 func newBench(cfg lease.Config, stuck int, key func(i int) uint64) *bench {
@@ -35,7 +37,7 @@ func (b *bench) request(length int64, n int) lease.Request {
 func (b *bench) offer(key func(int) uint64) {
 	end := b.w.End()
 	for i := range b.recs {
-		b.recs[i] = lease.Offered{Size: 200}
+		b.recs[i] = lease.Offered{Size: 200, Dies: b.dies}
 		if key != nil {
 			b.recs[i].Key = key(int(end) + i)
 		}
@@ -148,29 +150,49 @@ func BenchmarkExpire(t *testing.B) {
 	}
 }
 
-// layout is a window full of records of which some are leased, the others available.
+// layout is a window full of records, of all of which something was made.
 type layout struct {
-	name   string
-	cfg    lease.Config
-	key    func(int) uint64
-	leased int // 1 in so many; 0 = none
+	name string
+	cfg  lease.Config
+	key  func(int) uint64
+	made made
+	ttl  bool
 }
+
+// made is what becomes of each record of a layout that may go out.
+type made int
+
+const (
+	available made = iota
+	leased
+	leasedAtOddLengths
+	extended // once, so that what told of the old deadline lies about
+	deferred // with the jitter of the default backoff
+)
 
 var layouts = []layout{
-	{"leased", lease.Config{}, nil, 1},
-	{"leased-own-key", lease.Config{KeyOrder: true}, ofAKey(1), 1},
-	{"available-own-key", lease.Config{KeyOrder: true}, ofAKey(1), 0},
-	{"behind-one-key", lease.Config{KeyOrder: true}, func(int) uint64 { return 1 }, 0},
-	{"two-of-a-key", lease.Config{KeyOrder: true}, ofAKey(2), 0},
-	{"two-of-a-key-first-leased", lease.Config{KeyOrder: true}, ofAKey(2), 2},
-	{"three-of-a-key-first-leased", lease.Config{KeyOrder: true}, ofAKey(3), 3},
-	{"one-to-three-of-a-key", lease.Config{KeyOrder: true}, upToThree, 0},
-	{"limit-own-key", lease.Config{KeyConcurrency: 2}, ofAKey(1), 1},
-	{"limit-three-of-a-key", lease.Config{KeyConcurrency: 2}, ofAKey(3), 0},
+	{name: "leased", made: leased},
+	{name: "leased-odd-lengths", made: leasedAtOddLengths},
+	{name: "extended", made: extended},
+	{name: "deferred", made: deferred},
+	{name: "leased-own-key", cfg: lease.Config{KeyOrder: true}, key: ofAKey(1), made: leased},
+	{name: "leased-own-key-ttl", cfg: lease.Config{KeyOrder: true}, key: ofAKey(1), made: leased, ttl: true},
+	{name: "extended-own-key-ttl", cfg: lease.Config{KeyOrder: true}, key: ofAKey(1), made: extended, ttl: true},
+	{name: "deferred-own-key-ttl", cfg: lease.Config{KeyOrder: true}, key: ofAKey(1), made: deferred, ttl: true},
+	{name: "available-own-key-ttl", cfg: lease.Config{KeyOrder: true}, key: ofAKey(1), ttl: true},
+	{name: "behind-one-key", cfg: lease.Config{KeyOrder: true}, key: func(int) uint64 { return 1 }},
+	{name: "two-of-a-key", cfg: lease.Config{KeyOrder: true}, key: ofAKey(2)},
+	{name: "two-of-a-key-first-leased", cfg: lease.Config{KeyOrder: true}, key: ofAKey(2), made: leased},
+	{name: "two-of-a-key-first-deferred", cfg: lease.Config{KeyOrder: true}, key: ofAKey(2), made: deferred},
+	{name: "three-of-a-key-first-leased", cfg: lease.Config{KeyOrder: true}, key: ofAKey(3), made: leased},
+	{name: "one-to-three-of-a-key", cfg: lease.Config{KeyOrder: true}, key: upToThree},
+	{name: "limit-own-key", cfg: lease.Config{KeyConcurrency: 2}, key: ofAKey(1), made: leased},
+	{name: "limit-two-of-a-key-ttl", cfg: lease.Config{KeyConcurrency: 2}, key: ofAKey(2), made: leased, ttl: true},
+	{name: "limit-two-of-a-key-odd-lengths", cfg: lease.Config{KeyConcurrency: 2}, key: ofAKey(2), made: leasedAtOddLengths},
+	{name: "limit-two-of-a-key-extended", cfg: lease.Config{KeyConcurrency: 2}, key: ofAKey(2), made: extended},
+	{name: "limit-two-of-a-key-deferred", cfg: lease.Config{KeyConcurrency: 2}, key: ofAKey(2), made: deferred},
+	{name: "limit-three-of-a-key", cfg: lease.Config{KeyConcurrency: 2}, key: ofAKey(3)},
 }
-
-// pairsInFlight is where a record takes most: every second one pays for the queue of its key, which has a limit, and every one for its deadline.
-var pairsInFlight = layout{"limit-two-of-a-key", lease.Config{KeyConcurrency: 2}, ofAKey(2), 1}
 
 // ofAKey gives keys of n records each.
 func ofAKey(n int) func(int) uint64 { return func(i int) uint64 { return uint64(i/n) + 1 } }
@@ -182,7 +204,7 @@ func upToThree(i int) uint64 {
 
 // BenchmarkMemory reports the bytes an unresolved record takes.
 func BenchmarkMemory(t *testing.B) {
-	for _, l := range append(layouts, pairsInFlight) {
+	for _, l := range layouts {
 		t.Run(l.name, func(t *testing.B) {
 			for range t.N {
 				t.ReportMetric(l.memory(t, 999_000), "B/record")
@@ -191,27 +213,60 @@ func BenchmarkMemory(t *testing.B) {
 	}
 }
 
+// memory is the bytes a record takes of a layout of n records.
 func (l *layout) memory(t testing.TB, n int) float64 {
 	before := heapBytes()
-	b, stuck := newBench(l.cfg, 0, l.key), 0
+	b := newBench(l.cfg, 0, l.key)
+	if l.ttl {
+		b.dies = 1 << 40
+	}
 	for int(b.w.End()) < n {
 		b.offer(l.key)
 		b.take()
 	}
-	if l.leased > 0 {
-		stuck = n / l.leased
-	}
-	for got := 0; got < stuck; {
-		b.out, _ = b.w.Lease(b.request(1<<30, min(stuck-got, 512)), b.out[:0])
-		if got += len(b.out); len(b.out) == 0 {
-			t.Fatalf("%d leased of %d", got, stuck)
-		}
-		b.take()
+	if l.made != available {
+		b.handOutAll(t, l.made)
 	}
 	b.delta, b.recs, b.out = nil, nil, nil
 	after := heapBytes()
 	c := b.w.Counts()
-	return float64(after-before) / float64(c.Available+c.Leased)
+	return float64(after-before) / float64(c.Available+c.Leased+c.Deferred)
+}
+
+// handOutAll hands out all that may go, 50,000 records a second, 10 s before they are made what they shall be.
+func (b *bench) handOutAll(t testing.TB, made made) {
+	r := rand.New(rand.NewPCG(1, 1))
+	var all []lease.Claim
+	for {
+		length := int64(30_000)
+		if made == leasedAtOddLengths {
+			length = 1000 + r.Int64N(600_000)
+		}
+		b.out, _ = b.w.Lease(b.request(length, 50), b.out[:0])
+		b.now++
+		if b.take(); len(b.out) == 0 {
+			break
+		}
+		for _, h := range b.out {
+			all = append(all, h.Claim)
+		}
+	}
+	b.now += 10_000 - int64(len(all))/50
+	for i, c := range all {
+		switch b.now += int64(i) % 50 / 49; made {
+		case extended:
+			b.settle(t, lease.Action{Claim: c, Verb: lease.Extend, For: 30_000})
+		case deferred:
+			b.settle(t, lease.Action{Claim: c, Verb: lease.Nack, Delay: 1_000 - 200 + r.Int64N(401)})
+		}
+	}
+}
+
+func (b *bench) settle(t testing.TB, a lease.Action) {
+	if got := b.w.Settle(b.now, a); got.Code != lease.OK {
+		t.Fatalf("%+v was answered by %+v", a, got)
+	}
+	b.take()
 }
 
 func heapBytes() uint64 {

@@ -49,7 +49,7 @@ func (b *slab) sorted(c chain) []uint32 {
 // sortedIn is sorted for the first max records (≥ 0) at or past from that are in a state; 0 = in any.
 func (b *slab) sortedIn(c chain, from Offset, state State, max int) (l []uint32) {
 	for s := c.first; s != 0; s = b.rec(s).next {
-		if r := b.rec(s); r.offset < from || state != 0 && r.state != state {
+		if r := b.rec(s); r.offset < from || state != 0 && r.state() != state {
 			continue
 		}
 		if l = append(l, s); len(l) > 2*max {

@@ -40,7 +40,7 @@ func (b *slab) snapshot() slab {
 	blocks := slices.Clone(b.blocks)
 	for i := range blocks {
 		x := &blocks[i]
-		x.recs, x.links, x.dies = slices.Clone(x.recs), slices.Clone(x.links), slices.Clone(x.dies)
+		x.recs, x.links = slices.Clone(x.recs), slices.Clone(x.links)
 	}
 	return slab{blocks: blocks}
 }
@@ -93,7 +93,7 @@ func (w *Window) appendRecords(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, uint64(r.offset-base))
 		base = r.offset + 1
 		dst = w.appendRecord(dst, x, r)
-		if r.state == Settled || !r.full() {
+		if r.state() == Settled || !r.full() {
 			continue
 		}
 		switch {
@@ -110,17 +110,17 @@ func (w *Window) appendRecords(dst []byte) []byte {
 	return dst
 }
 
-func (r *record) full() bool { return r.state != Available || r.deliveries > 0 || r.redriven() }
+func (r *record) full() bool { return r.state() != Available || r.deliveries > 0 || r.redriven() }
 
 func (w *Window) appendRecord(dst []byte, s uint32, r *record) []byte {
-	head, key, dies := byte(r.state), w.keyOf(s), w.slab.dies(s)
+	head, key, dies := byte(r.state()), w.keyOf(s), r.dies.ms()
 	if key != 0 {
 		head |= keptKey
 	}
 	if dies != 0 {
 		head |= keptDies
 	}
-	full := r.full() && r.state != Settled
+	full := r.full() && r.state() != Settled
 	if full {
 		head |= keptFull
 	}
@@ -137,18 +137,18 @@ func (w *Window) appendRecord(dst []byte, s uint32, r *record) []byte {
 	if !full {
 		return dst
 	}
-	for _, v := range [...]uint32{r.deliveries, r.failures, r.expiries, r.incarnation} {
+	for _, v := range [...]uint32{r.deliveries, r.failures, uint32(r.expiries), r.incarnation} {
 		dst = binary.AppendUvarint(dst, uint64(v))
 	}
-	dst = binary.AppendVarint(append(dst, byte(r.last)), r.leasedAt)
-	switch r.state {
+	dst = binary.AppendVarint(append(dst, byte(r.last())), r.leasedAt.ms())
+	switch r.state() {
 	case Leased:
 		dst = binary.AppendVarint(dst, r.at)
 		dst = binary.AppendUvarint(dst, uint64(r.length))
 	case Deferred:
 		dst = binary.AppendVarint(dst, r.at)
 	case Dying:
-		dst = append(dst, byte(r.reason))
+		dst = append(dst, byte(r.reason()))
 	}
 	return dst
 }
@@ -247,13 +247,13 @@ func (w *Window) restoreRecords(d *decoder, redriven bool) {
 			d.fail("a record is past the end")
 		}
 		r := record{offset: at}
-		key, dies := d.record(&r, redriven)
-		if r.state != Settled && r.full() {
+		key := d.record(&r, redriven)
+		if r.state() != Settled && r.full() {
 			r.member, names = w.restoreName(d, names)
 		}
 		if d.why == "" {
-			w.insert(r, key, dies)
-			w.seen = max(w.seen, r.leasedAt)
+			w.insert(r, key)
+			w.seen = max(w.seen, r.leasedAt.ms())
 		}
 	}
 	for _, id := range names {
@@ -273,40 +273,42 @@ func (w *Window) restoreName(d *decoder, names []uint32) (uint32, []uint32) {
 	return id, append(names, id)
 }
 
-func (d *decoder) record(r *record, redriven bool) (key uint64, dies int64) {
+func (d *decoder) record(r *record, redriven bool) (key uint64) {
 	head := d.byte()
 	if redriven && head&keptBack != 0 {
 		r.flags |= isBack
 	}
-	r.state = State(head & 7)
+	r.turn(State(head & 7))
 	r.size = d.uint32()
 	if head&keptKey != 0 {
 		key = d.uint64()
 	}
 	if head&keptDies != 0 {
-		dies = d.int()
+		r.dies = stampOf(d.int())
 	}
-	if r.state < Available || r.state > Settled || r.state == Settled && (key == 0 || r.redriven()) {
+	if r.state() < Available || r.state() > Settled || r.state() == Settled && (key == 0 || r.redriven()) {
 		d.fail("unknown state")
 	}
 	if head&keptFull == 0 {
-		if r.state != Available && r.state != Settled || r.redriven() {
+		if r.state() != Available && r.state() != Settled || r.redriven() {
 			d.fail("a record lacks its state")
 		}
-		return key, dies
+		return key
 	}
-	r.deliveries, r.failures, r.expiries, r.incarnation = d.uint32(), d.uint32(), d.uint32(), d.uint32()
-	r.last, r.leasedAt = ending(d.byte()), d.int()
-	switch r.state {
+	r.deliveries, r.failures, r.expiries, r.incarnation = d.uint32(), d.uint32(), d.expiries(), d.uint32()
+	last := ending(d.byte())
+	r.end(last)
+	r.leasedAt = stampOf(d.int())
+	switch r.state() {
 	case Leased:
 		r.at, r.length = d.int(), d.uint32()
 	case Deferred:
 		r.at = d.int()
 	case Dying:
-		r.reason = d.reason()
+		r.die(d.reason())
 	}
-	if r.last >= endings {
+	if last >= endings {
 		d.fail("unknown ending")
 	}
-	return key, dies
+	return key
 }

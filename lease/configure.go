@@ -65,7 +65,7 @@ func (w *Window) arrange() {
 		if key != 0 {
 			w.join(s, key)
 		}
-		if r.state == Settled {
+		if r.state() == Settled {
 			w.regardIn(s, r)
 		} else {
 			w.reach(s, r)
@@ -101,10 +101,10 @@ func (w *Window) classify() {
 }
 
 // eachQueue calls fn with every queue.
-func (w *Window) eachQueue(fn func(*queue, uint32)) {
+func (w *Window) eachQueue(fn func(*queue)) {
 	for q := uint32(1); q < w.queues.top; q++ {
 		if x := w.queues.at(q); x.key != 0 { // else it is free
-			fn(x, q)
+			fn(x)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (w *Window) sweepDying() {
 
 func (w *Window) dyingAt(at Offset) uint32 {
 	s := w.find(at)
-	if s != 0 && w.slab.rec(s).state != Dying {
+	if s != 0 && w.slab.rec(s).state() != Dying {
 		return 0
 	}
 	return s
@@ -64,7 +64,7 @@ func (w *Window) death(s uint32) Death {
 	r := w.slab.rec(s)
 	return Death{
 		Claim:  Claim{r.offset, r.deliveries, r.incarnation, w.epoch},
-		Reason: r.reason, Attempts: int(r.failures), Member: w.members.name(r.member), LeasedAt: r.leasedAt,
+		Reason: r.reason(), Attempts: int(r.failures), Member: w.members.name(r.member), LeasedAt: r.leasedAt.ms(),
 		Key: w.keyOf(s), Size: r.size,
 	}
 }
@@ -109,11 +109,10 @@ func (w *Window) bury(s uint32, hold bool) {
 		w.part(s)
 		*w.slab.link(s) = aloneLink(key)
 	}
-	*r = record{offset: r.offset, state: Settled}
-	w.slab.setDies(s, 0)
+	*r = record{offset: r.offset, phase: phaseOf(Settled, notEnded, 0)}
 	w.slab.push(&w.held, s)
 	if q := w.slab.queueOf(s); q != 0 { // else the next one of its key will meet it
-		w.regate(w.queues.at(q), q)
+		w.regate(w.queues.at(q))
 	}
 }
 

@@ -169,7 +169,7 @@ func (j *journal) redrive(b *Back) {
 // put writes the state of one record: at most 64 bytes, so that a thousand fit.
 func (j *journal) put(r *record, newcomer bool) {
 	j.offset(opPut, r.offset)
-	head := byte(r.state) | byte(r.last)<<3
+	head := byte(r.state()) | byte(r.last())<<3
 	if newcomer {
 		head |= 1 << 6
 	}
@@ -180,13 +180,13 @@ func (j *journal) put(r *record, newcomer bool) {
 		j.uint(uint64(r.deliveries))
 		j.uint(uint64(r.incarnation))
 	}
-	switch r.state {
+	switch r.state() {
 	case Leased:
 		j.int(r.at)
 		j.uint(uint64(r.length))
 	case Deferred:
 		j.int(r.at)
 	case Dying:
-		j.buf = append(j.buf, byte(r.reason))
+		j.buf = append(j.buf, byte(r.reason()))
 	}
 }

@@ -17,7 +17,7 @@ func (w *Window) Expire(now int64, dst []Expired) (out []Expired, freed int, mor
 			continue
 		}
 		r := w.slab.rec(s)
-		if r.state == Deferred {
+		if r.state() == Deferred {
 			w.journal.run(opDue, r.offset)
 			w.due(s, r)
 			freed++
@@ -25,7 +25,7 @@ func (w *Window) Expire(now int64, dst []Expired) (out []Expired, freed int, mor
 		}
 		e := Expired{
 			Claim:   Claim{r.offset, r.deliveries, r.incarnation, w.epoch},
-			Attempt: r.attempt(), Member: w.members.name(r.member), LeasedAt: r.leasedAt, Deadline: r.at,
+			Attempt: r.attempt(), Member: w.members.name(r.member), LeasedAt: r.leasedAt.ms(), Deadline: r.at,
 		}
 		e.Dying, e.Dropped = w.runOut(now, s, r)
 		if !e.Dying && !e.Dropped {
@@ -52,9 +52,8 @@ func (w *Window) runOut(now int64, s uint32, r *record) (dying, dropped bool) {
 		return false, true
 	default:
 		w.leave(s, r)
-		r.failures++
-		r.expiries++
-		r.state, r.last, r.reason = Dying, byExpiry, why
+		r.expired()
+		r.phase = phaseOf(Dying, byExpiry, why)
 		w.journal.put(r, false)
 		w.enter(s, r)
 		return true, false
@@ -63,15 +62,14 @@ func (w *Window) runOut(now int64, s uint32, r *record) (dying, dropped bool) {
 
 func (w *Window) expire(s uint32, r *record) {
 	w.leave(s, r)
-	r.failures++
-	r.expiries++
-	r.state, r.last = Available, byExpiry
+	r.expired()
+	r.phase = phaseOf(Available, byExpiry, 0)
 	w.enter(s, r)
 }
 
 func (w *Window) due(s uint32, r *record) {
 	w.leave(s, r)
-	r.state = Available
+	r.turn(Available)
 	w.enter(s, r)
 }
 
@@ -108,12 +106,12 @@ func (w *Window) resume(now int64) {
 }
 
 func (w *Window) resumeOne(r *record, now int64) {
-	r.leasedAt = min(r.leasedAt, now)
+	r.leasedAt = stampOf(min(r.leasedAt.ms(), now))
 	if !r.timed() {
 		return
 	}
 	at := r.at
-	if r.state == Deferred {
+	if r.state() == Deferred {
 		at -= max(0, w.seen-now)
 	} else {
 		length := int64(r.length)

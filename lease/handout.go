@@ -129,10 +129,10 @@ func (w *Window) batch(r *record) int {
 // handOut makes the record leased.
 func (w *Window) handOut(s uint32, r *record, now, deadline, length int64, member, incarnation uint32) {
 	w.leave(s, r)
-	r.state, r.last = Leased, notEnded
+	r.phase = phaseOf(Leased, notEnded, 0)
 	r.deliveries++
 	r.incarnation = incarnation
-	r.at, r.leasedAt, r.length = deadline, now, clampLength(length)
+	r.at, r.leasedAt, r.length = deadline, stampOf(now), clampLength(length)
 	w.seen = max(w.seen, now)
 	w.members.ref(member)
 	w.members.unref(r.member)
@@ -155,7 +155,7 @@ func (w *Window) outlive(s uint32, r *record) {
 // die makes the record dying.
 func (w *Window) die(s uint32, r *record, why Reason) {
 	w.leave(s, r)
-	r.state, r.reason = Dying, why
+	r.die(why)
 	w.enter(s, r)
 }
 

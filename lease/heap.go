@@ -1,7 +1,6 @@
 package lease
 
-// mark is an entry of a heap: a record by its offset, and a time. Order is by time, then by offset, never by slot, so that it is the
-// same after a restart.
+// mark is a record by its offset, and a time. Order is by time, then by offset, never by slot, so that it is the same after a restart.
 type mark struct {
 	at     int64
 	offset Offset
@@ -14,28 +13,34 @@ func (a mark) before(b mark) bool {
 	return a.offset < b.offset
 }
 
-// heap is a 4-ary min-heap. Entries are not removed when their record moves on; whoever looks at the top throws the stale ones away,
-// and whoever pushes has them swept when they are more than half.
-type heap []mark
+// entry is a mark, or the series that begins with it.
+type entry struct {
+	mark
+	series *series
+}
 
-func (h *heap) push(m mark) {
-	*h = append(*h, m)
+// heap is a 4-ary min-heap by the marks.
+type heap []entry
+
+func (h *heap) push(e entry) {
+	*h = append(*h, e)
 	s := *h
 	i := len(s) - 1
 	for i > 0 {
 		p := (i - 1) / 4
-		if !m.before(s[p]) {
+		if !e.before(s[p].mark) {
 			break
 		}
 		s[i] = s[p]
 		i = p
 	}
-	s[i] = m
+	s[i] = e
 }
 
 func (h *heap) pop() {
 	s := *h
 	last := s[len(s)-1]
+	s[len(s)-1] = entry{}
 	s = s[:len(s)-1]
 	*h = s
 	if len(s) > 0 {
@@ -43,8 +48,8 @@ func (h *heap) pop() {
 	}
 }
 
-// sink puts m at i or below.
-func (h heap) sink(i int, m mark) {
+// sink puts e at i or below.
+func (h heap) sink(i int, e entry) {
 	for {
 		c := 4*i + 1
 		if c >= len(h) {
@@ -52,29 +57,22 @@ func (h heap) sink(i int, m mark) {
 		}
 		least := c
 		for j := c + 1; j < min(c+4, len(h)); j++ {
-			if h[j].before(h[least]) {
+			if h[j].before(h[least].mark) {
 				least = j
 			}
 		}
-		if !h[least].before(m) {
+		if !h[least].before(e.mark) {
 			break
 		}
 		h[i] = h[least]
 		i = least
 	}
-	h[i] = m
+	h[i] = e
 }
 
-// sweep keeps the entries live says yes to.
-func (h *heap) sweep(live func(mark) bool) {
-	s := (*h)[:0]
-	for _, m := range *h {
-		if live(m) {
-			s = append(s, m)
-		}
+// order makes a heap of entries in any order.
+func (h heap) order() {
+	for i := (len(h) - 2) / 4; i >= 0 && len(h) > 1; i-- {
+		h.sink(i, h[i])
 	}
-	for i := (len(s) - 2) / 4; i >= 0 && len(s) > 1; i-- {
-		s.sink(i, s[i])
-	}
-	*h = s
 }

@@ -1,17 +1,11 @@
 package lease
 
-// queue is the unresolved records of one key, and the dead ones that hold it, in offset order: a ring of at least two. The only record of a key needs none: it goes like
+// queue is the unresolved records of one key, and the dead ones that hold it: a ring of at least two, in offset order but where keys have a limit. The only record of a key needs none: it goes like
 // one without a key. At most one record of a queue is in reach of Lease, its front.
 type queue struct {
 	key  uint64
-	head uint32 // the one before it is the last one; of a free queue: the next free one
+	head uint32 // the first one; where keys have a limit see wait; of a free queue: the next free one
 	busy uint32 // records of the key in flight
-}
-
-// limited is what more there is of a queue where keys have a limit.
-type limited struct {
-	root    uint32 // of the pairing heap of the available ones
-	waiting uint32 // available ones
 }
 
 const queueBlock = 64 // queues
@@ -19,18 +13,15 @@ const queueBlock = 64 // queues
 // queues owns the queues. Number 0 is none.
 type queues struct {
 	blocks []*[queueBlock]queue
-	limits []*[queueBlock]limited // as long as blocks where keys have a limit, else empty
-	top    uint32                 // numbers ever given, 0 included
+	top    uint32 // numbers ever given, 0 included
 	free   uint32
 	byKey  table // numbers of queues, and with the bit alone slots
 }
 
 func (qs *queues) at(q uint32) *queue { return &qs.blocks[q/queueBlock][q%queueBlock] }
 
-func (qs *queues) limited(q uint32) *limited { return &qs.limits[q/queueBlock][q%queueBlock] }
-
 // take gives the number of a queue that nobody finds yet.
-func (qs *queues) take(key uint64, limit bool) uint32 {
+func (qs *queues) take(key uint64) uint32 {
 	q := qs.free
 	if q != 0 {
 		qs.free = qs.at(q).head
@@ -38,21 +29,11 @@ func (qs *queues) take(key uint64, limit bool) uint32 {
 		q = max(qs.top, 1)
 		qs.top = q + 1
 		if int(q/queueBlock) == len(qs.blocks) {
-			qs.grow(limit)
+			qs.blocks = append(qs.blocks, new([queueBlock]queue))
 		}
 	}
 	*qs.at(q) = queue{key: key}
-	if limit {
-		*qs.limited(q) = limited{}
-	}
 	return q
-}
-
-func (qs *queues) grow(limit bool) {
-	qs.blocks = append(qs.blocks, new([queueBlock]queue))
-	if limit {
-		qs.limits = append(qs.limits, new([queueBlock]limited))
-	}
 }
 
 func (qs *queues) release(q uint32) {
@@ -65,7 +46,7 @@ func (w *Window) holding() bool { return w.cfg.HoldDead && w.gate == gateOrder }
 
 // gates says whether the record counts among those of its key; if not it only remembers the key.
 func (w *Window) gates(r *record) bool {
-	return w.gate != gateNone && (r.state != Settled || w.holding())
+	return w.gate != gateNone && (r.state() != Settled || w.holding())
 }
 
 // join adds a record to those of its key. Its queue is then without a front until enterKey.
@@ -83,24 +64,24 @@ func (w *Window) join(s uint32, key uint64) {
 	case q&alone != 0:
 		q = w.accompany(q&^alone, key)
 	default:
-		w.ungate(w.queues.at(q), q)
+		w.ungate(w.queues.at(q))
 	}
 	w.enqueue(s, r.offset, q)
 }
 
 // accompany makes the queue of a key, without a front, for the record that was its only one, and gives its number.
 func (w *Window) accompany(s uint32, key uint64) uint32 {
-	q := w.queues.take(key, w.gate == gateLimit)
+	q := w.queues.take(key)
 	w.queues.byKey.replace(key, alone|s, q)
 	*w.slab.link(s) = link{q, s, s}
 	x := w.queues.at(q)
 	x.head = s
 	r := w.slab.rec(s)
-	if r.state == Available { // as it was without a queue
+	if r.state() == Available { // as it was without a queue
 		w.counts.Ready--
 		w.unready(r)
 	}
-	w.reckon(s, r, x, q)
+	w.reckon(s, r, x)
 	return q
 }
 
@@ -108,7 +89,7 @@ func (w *Window) accompany(s uint32, key uint64) uint32 {
 func (w *Window) enqueue(s uint32, at Offset, q uint32) {
 	x := w.queues.at(q)
 	next := x.head
-	if last := w.slab.link(next).prev; w.slab.rec(last).offset > at {
+	if last := w.slab.link(next).prev; w.gate == gateOrder && w.slab.rec(last).offset > at {
 		if next = w.following(x, q, at); next == x.head {
 			x.head = s
 		}
@@ -158,7 +139,7 @@ func (w *Window) dequeue(s, q uint32) {
 		w.leaveAlone(l.next, q)
 		return
 	}
-	w.regate(x, q)
+	w.regate(x)
 }
 
 // leaveAlone ends the queue of a record that is the only one left of its key.
@@ -167,7 +148,7 @@ func (w *Window) leaveAlone(s, q uint32) {
 	w.queues.byKey.replace(key, q, alone|s)
 	*w.slab.link(s) = aloneLink(key)
 	w.queues.release(q)
-	if r := w.slab.rec(s); r.state == Available {
+	if r := w.slab.rec(s); r.state() == Available {
 		w.counts.Ready++
 		w.makeReady(r)
 	}
@@ -176,13 +157,11 @@ func (w *Window) leaveAlone(s, q uint32) {
 // leaveKey is the part of leave for a record with a queue, which is without a front until enterKey or part.
 func (w *Window) leaveKey(s uint32, r *record, q uint32) {
 	x := w.queues.at(q)
-	w.ungate(x, q)
-	switch r.state {
+	w.ungate(x)
+	switch r.state() {
 	case Available:
 		if w.gate == gateLimit {
-			l := w.queues.limited(q)
-			l.waiting--
-			l.root = w.pairRemove(l.root, s)
+			w.unwait(x, s)
 		}
 	case Leased:
 		x.busy--
@@ -195,22 +174,22 @@ func (w *Window) leaveKey(s uint32, r *record, q uint32) {
 
 func (w *Window) enterKey(s uint32, r *record, q uint32) {
 	x := w.queues.at(q)
-	w.reckon(s, r, x, q)
-	w.regate(x, q)
+	w.reckon(s, r, x)
+	w.regate(x)
 }
 
 // reckon counts a record in a queue, by its state.
-func (w *Window) reckon(s uint32, r *record, x *queue, q uint32) {
-	switch r.state {
+func (w *Window) reckon(s uint32, r *record, x *queue) {
+	switch r.state() {
 	case Available:
 		if w.gate == gateLimit {
-			l := w.queues.limited(q)
-			l.waiting++
-			w.slab.setNode(s, node{})
-			l.root = w.pairMeld(l.root, s)
+			w.wait(x, s)
 		}
 	case Leased:
 		x.busy++
+		if w.gate == gateLimit {
+			w.depart(x, s)
+		}
 	case Dying:
 		if w.gate == gateOrder {
 			x.busy++
@@ -219,30 +198,30 @@ func (w *Window) reckon(s uint32, r *record, x *queue, q uint32) {
 }
 
 // front gives the record of a queue that may go next: its head and only one (gateOrder), or the best of those that may (gateLimit); and how many may go. 0 = none.
-func (w *Window) front(x *queue, q uint32) (s uint32, share int) {
+func (w *Window) front(x *queue) (s uint32, share int) {
 	if w.gate == gateOrder {
-		if x.busy == 0 && w.slab.rec(x.head).state == Available {
+		if x.busy == 0 && w.slab.rec(x.head).state() == Available {
 			return x.head, 1
 		}
 		return 0, 0
 	}
-	if room := w.cfg.KeyConcurrency - int(x.busy); room > 0 {
-		l := w.queues.limited(q)
-		return l.root, min(room, int(l.waiting))
+	room, waiting := w.cfg.KeyConcurrency-int(x.busy), w.waiting(x)
+	if room <= 0 || waiting == 0 {
+		return 0, 0
 	}
-	return 0, 0
+	return x.head, min(room, waiting)
 }
 
 // ungate takes the front of a queue out of reach, before a change of the queue; regate brings the new one into it.
-func (w *Window) ungate(x *queue, q uint32) {
-	if s, share := w.front(x, q); s != 0 {
+func (w *Window) ungate(x *queue) {
+	if s, share := w.front(x); s != 0 {
 		w.counts.Ready -= share
 		w.unready(w.slab.rec(s))
 	}
 }
 
-func (w *Window) regate(x *queue, q uint32) {
-	if s, share := w.front(x, q); s != 0 {
+func (w *Window) regate(x *queue) {
+	if s, share := w.front(x); s != 0 {
 		w.counts.Ready += share
 		w.makeReady(w.slab.rec(s))
 	}
@@ -251,7 +230,7 @@ func (w *Window) regate(x *queue, q uint32) {
 // FreeKey lets the key go on that the dead record at holds back (see Config.HoldDead). Nothing happens if it holds none.
 func (w *Window) FreeKey(key uint64, at Offset) {
 	s := w.byOffset.get(uint64(at))
-	if s == 0 || w.slab.rec(s).state != Settled || w.keyOf(s) != key {
+	if s == 0 || w.slab.rec(s).state() != Settled || w.keyOf(s) != key {
 		return
 	}
 	w.journal.offset(opFree, at)

@@ -1,165 +1,169 @@
 package lease
 
-import "math"
+import (
+	"cmp"
+	"slices"
+)
 
-// line gives marks in order. Those that come in order, as offers and leases of one length do, wait in a queue that takes eight bytes for each; only the others pay
-// for a heap. Like the heap's, its entries go stale rather than away.
+// line gives marks in order. Those that come in order, as offers and leases of one length do, make a series, which takes a few bytes for each; there may be a few, for
+// leases of several lengths. Those that come in none wait in a heap, until there are enough of them to be sorted into a series, which stands in the heap from then
+// on as one entry. Entries go stale rather than away: whoever looks at the first one throws it out, and whoever adds one has them swept when there are many.
 type line struct {
-	queue []*stretch // none is empty; the last one is written
-	n     int        // marks in queue
-	spare []*stretch // at most two, for what comes next
-	swept []*stretch // empty: room for the next sweep
-	rest  heap
+	open  []series // what comes in order is added to them; some may be empty
+	rest  heap     // the others
+	loose int      // those of rest that are no series
+	n     int      // marks in all
+	spare spares
 }
 
-// stretchMarks is how many marks a stretch holds.
-const stretchMarks = 256
+const (
+	openSeries = 4
+	leastLoose = 64   // marks are not sorted into a series
+	mostLoose  = 1024 // marks are, however many marks there are
+)
 
-// stretch is marks in order, as differences to the first.
-type stretch struct {
-	first mark
-	head  int // of marks
-	marks []nearMark
-}
-
-type nearMark struct {
-	at     uint32
-	offset int32
-}
-
-func (s *stretch) mark(i int) mark {
-	m := s.marks[i]
-	return mark{s.first.at + int64(m.at), s.first.offset + Offset(m.offset)}
-}
-
-// add appends a mark that comes after those that are there; false if there is no room for it.
-func (s *stretch) add(m mark) bool {
-	// Differences may overflow: what is then within the range is not what it seems.
-	at, offset := m.at-s.first.at, m.offset-s.first.offset
-	if len(s.marks) == stretchMarks || at < 0 || at > math.MaxUint32 || offset < math.MinInt32 || offset > math.MaxInt32 {
-		return false
-	}
-	s.marks = append(s.marks, nearMark{uint32(at), int32(offset)})
-	return true
-}
-
-func (l *line) len() int { return l.n + len(l.rest) }
+func (l *line) len() int { return l.n }
 
 // roomy says whether a sweep is due with so many live entries.
-func (l *line) roomy(live int) bool { return l.len() > 2*live+64 }
+func (l *line) roomy(live int) bool { return l.n > live+live/4*3+64 }
 
 func (l *line) push(m mark) {
-	if l.n > 0 {
-		if last := l.queue[len(l.queue)-1]; m.before(last.mark(len(last.marks) - 1)) {
-			l.rest.push(m)
-			return
-		}
-	}
-	l.enqueue(m)
-}
-
-func (l *line) enqueue(m mark) {
 	l.n++
-	if k := len(l.queue); k > 0 && l.queue[k-1].add(m) {
+	if s := l.fitting(m); s != nil {
+		s.add(m, &l.spare)
 		return
 	}
-	s := l.unused()
-	s.first = m
-	s.add(m)
-	l.queue = append(l.queue, s)
-}
-
-// unused gives an empty stretch. The first ones are as small as they can be.
-func (l *line) unused() *stretch {
-	if k := len(l.spare); k > 0 {
-		s := l.spare[k-1]
-		l.spare = l.spare[:k-1]
-		return s
-	}
-	if len(l.queue) == 0 {
-		return new(stretch)
-	}
-	return &stretch{marks: make([]nearMark, 0, stretchMarks)}
-}
-
-// keep has a stretch that was read used again.
-func (l *line) keep(s *stretch) {
-	s.head, s.marks = 0, s.marks[:0]
-	if len(l.spare) < 2 {
-		l.spare = append(l.spare, s)
+	l.rest.push(entry{mark: m})
+	if l.loose++; l.loose >= min(leastLoose+l.n/16, mostLoose) {
+		l.bind()
 	}
 }
 
-// inRest says whether the first mark lies in the heap.
-func (l *line) inRest() bool {
-	return l.n == 0 || len(l.rest) > 0 && l.rest[0].before(l.front())
+// fitting gives the series that a mark may be added to, of several the one that ends last; nil = there is none.
+func (l *line) fitting(m mark) (best *series) {
+	for i := range l.open {
+		s := &l.open[i]
+		if s.n > 0 && m.before(s.last) {
+			continue
+		}
+		if best == nil || s.n > 0 && (best.n == 0 || best.last.before(s.last)) {
+			best = s
+		}
+	}
+	if best == nil && len(l.open) < openSeries {
+		l.open = append(l.open, series{})
+		best = &l.open[len(l.open)-1]
+	}
+	return best
 }
 
-func (l *line) front() mark { return l.queue[0].mark(l.queue[0].head) }
+// bind makes a series of what is loose.
+func (l *line) bind() {
+	slices.SortFunc(l.rest, func(a, b entry) int {
+		if (a.series != nil) != (b.series != nil) {
+			if a.series != nil {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.offset, b.offset))
+	})
+	bound := len(l.rest) - l.loose // series, in order, which is a heap, too
+	s := new(series)
+	for _, e := range l.rest[bound:] {
+		s.add(e.mark, &l.spare)
+	}
+	s.fit()
+	l.rest, l.loose = l.rest[:bound], 0
+	l.rest.push(entry{s.first(), s})
+}
+
+// least gives the open series that begins with the lowest mark of a line that is not empty; nil = that mark is the first of the rest.
+func (l *line) least() (least *series) {
+	if len(l.rest) == 0 && len(l.open) == 1 { // most often
+		return &l.open[0]
+	}
+	var first mark
+	if len(l.rest) > 0 {
+		first = l.rest[0].mark
+	}
+	for i := range l.open {
+		s := &l.open[i]
+		if s.n > 0 && (least == nil && len(l.rest) == 0 || s.first().before(first)) {
+			least, first = s, s.first()
+		}
+	}
+	return least
+}
 
 // first gives the lowest mark of a line that is not empty.
 func (l *line) first() mark {
-	if l.inRest() {
-		return l.rest[0]
+	if s := l.least(); s != nil {
+		return s.first()
 	}
-	return l.front()
+	return l.rest[0].mark
 }
 
+// pop takes the lowest mark out.
 func (l *line) pop() {
-	if l.inRest() {
-		l.rest.pop()
-		return
-	}
 	l.n--
-	s := l.queue[0]
-	if s.head++; s.head < len(s.marks) {
+	if s := l.least(); s != nil {
+		s.pop(&l.spare)
 		return
 	}
-	l.keep(s)
-	l.queue[0] = nil
-	if len(l.queue) == 1 {
-		l.queue = l.queue[:0]
-		return
+	s := l.rest[0].series
+	switch {
+	case s == nil:
+		l.loose--
+		l.rest.pop()
+	case s.n == 1:
+		s.pop(&l.spare)
+		l.rest.pop()
+	default:
+		s.pop(&l.spare)
+		l.rest.sink(0, entry{s.first(), s})
 	}
-	l.queue = l.queue[1:]
 }
 
 // sweep keeps the entries live says yes to.
 func (l *line) sweep(live func(mark) bool) {
-	old := l.queue
-	l.queue, l.n = l.swept[:0], 0
-	for _, s := range old {
-		for i := s.head; i < len(s.marks); i++ {
-			if m := s.mark(i); live(m) {
-				l.enqueue(m)
-			}
+	l.n = 0
+	for i := range l.open {
+		l.n += l.open[i].sweep(live, &l.spare)
+	}
+	l.rest = slices.DeleteFunc(l.rest, func(e entry) bool {
+		if e.series != nil {
+			return e.series.sweep(live, &l.spare) == 0
 		}
-		l.keep(s)
+		return !live(e.mark)
+	})
+	l.loose = 0
+	for i, e := range l.rest {
+		if e.series == nil {
+			l.loose++
+			l.n++
+			continue
+		}
+		e.series.fit()
+		l.rest[i].mark = e.series.first()
+		l.n += e.series.n
 	}
-	clear(old)
-	l.swept = old[:0]
-	l.rest.sweep(live)
-	if n := l.len(); cap(l.rest) > 4*n+1024 { // far more room than it can fill before its next sweep
-		l.rest = append(make(heap, 0, 2*n+64), l.rest...)
-	}
+	l.rest.order()
 }
 
 // each calls fn with every entry, in no order.
 func (l *line) each(fn func(mark)) {
-	for _, s := range l.queue {
-		for i := s.head; i < len(s.marks); i++ {
-			fn(s.mark(i))
-		}
+	for i := range l.open {
+		l.open[i].each(fn)
 	}
-	for _, m := range l.rest {
-		fn(m)
+	for _, e := range l.rest {
+		if e.series != nil {
+			e.series.each(fn)
+		} else {
+			fn(e.mark)
+		}
 	}
 }
 
-// emptied gives the line without entries; a large one gives its memory back.
-func (l *line) emptied() line {
-	if cap(l.rest) > 1024 {
-		return line{}
-	}
-	return line{rest: l.rest[:0], spare: l.spare}
-}
+// emptied gives the line without entries.
+func (l *line) emptied() line { return line{spare: l.spare} }

@@ -380,7 +380,8 @@ func (m *model) drop(at lease.Offset) bool {
 	return true
 }
 
-func (m *model) view(i *item) lease.View {
+// view is what a window shows of a record; behind is what it says that this one is behind of.
+func (m *model) view(i *item, behind lease.Offset) lease.View {
 	v := lease.View{Offset: i.at, State: i.state, Attempt: i.failures + 1, Deliveries: i.deliveries, Member: i.member, Key: i.key, Size: i.size,
 		Redriven: i.redriven}
 	switch i.state {
@@ -392,14 +393,17 @@ func (m *model) view(i *item) lease.View {
 		v.Reason, v.Attempt = i.reason, i.failures
 	case lease.Available:
 		if v.BehindKey = m.held(i); v.BehindKey {
-			v.Behind = m.behind(i)
+			v.Behind = m.behind(i, behind)
 		}
 	}
 	return v
 }
 
-// behind is the record that holds i back: the first of its key, or the first in flight.
-func (m *model) behind(i *item) lease.Offset {
+// behind is the record that holds i back: with an order the first of its key, or the first in flight; with a limit any in flight.
+func (m *model) behind(i *item, said lease.Offset) lease.Offset {
+	if j := m.open[said]; !m.cfg.KeyOrder && j != nil && j.key == i.key && j.state == lease.Leased {
+		return said
+	}
 	first, flying := i.at, lease.Offset(1<<62)
 	for _, j := range m.open {
 		if j.key == i.key {

@@ -380,7 +380,7 @@ func (p *pair) compare(i int) string {
 		return fmt.Sprintf("%d unresolved, want %d", len(p.views), len(items))
 	}
 	for n, it := range items {
-		if v := m.view(it); v != p.views[n] {
+		if v := m.view(it, p.views[n].Behind); v != p.views[n] {
 			return same("View", p.views[n], v)
 		}
 	}

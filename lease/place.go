@@ -16,7 +16,7 @@ func (w *Window) SettleAt(now int64, at Offset, v Verb) Result {
 		return Result{Code: AlreadySettled}
 	}
 	r := w.slab.rec(s)
-	state, overdue := r.state, r.state == Leased && r.at <= now
+	state, overdue := r.state(), r.state() == Leased && r.at <= now
 	if overdue { // judged as if Expire had just run
 		switch why := w.fate(s, r.failures+1, now); {
 		case why == 0:
@@ -29,7 +29,7 @@ func (w *Window) SettleAt(now int64, at Offset, v Verb) Result {
 	}
 	switch {
 	case state == Dying && v == Reject, state == Available && v == Release:
-		return Result{Code: Repeat, Dying: r.state == Dying}
+		return Result{Code: Repeat, Dying: r.state() == Dying}
 	case state == Dying:
 		return Result{Code: AlreadySettled}
 	}
@@ -38,7 +38,7 @@ func (w *Window) SettleAt(now int64, at Offset, v Verb) Result {
 
 // settlePlace does what SettleAt found right; state is the record's, an overdue lease turned over.
 func (w *Window) settlePlace(s uint32, r *record, state State, v Verb) Result {
-	res := Result{Attempt: r.attempt(), Member: w.members.name(r.member), LeasedAt: r.leasedAt}
+	res := Result{Attempt: r.attempt(), Member: w.members.name(r.member), LeasedAt: r.leasedAt.ms()}
 	if v == Ack {
 		w.journal.run(opAck, r.offset)
 		w.settle(s, Acked)
@@ -49,14 +49,14 @@ func (w *Window) settlePlace(s uint32, r *record, state State, v Verb) Result {
 	switch {
 	case v == Reject:
 		why = ReasonRejected
-		if r.state == Leased {
+		if r.state() == Leased {
 			r.failures++
-			r.last = byPlace
+			r.end(byPlace)
 		}
 	case state == Leased:
-		r.state, r.last = Available, byPlace
+		r.phase = phaseOf(Available, byPlace, 0)
 	default:
-		r.state = Available
+		r.turn(Available)
 	}
 	w.enterOrDie(s, r, why, false, &res)
 	return res
@@ -119,7 +119,7 @@ func (w *Window) reset(to Offset) {
 	w.shown = max(w.shown, w.end)
 	w.clear()
 	for _, k := range kept {
-		w.insert(k.record, k.key, 0)
+		w.insert(k.record, k.key)
 		w.members.unref(k.member) // insert counted it again
 	}
 	w.past.cut(to)
@@ -155,8 +155,8 @@ func (w *Window) keptBelow(to Offset) (out []kept) {
 			continue
 		}
 		r.flags, r.next, r.prev = r.flags&isBack, 0, 0
-		if r.state == Leased {
-			r.state, r.last = Available, byPlace
+		if r.state() == Leased {
+			r.phase = phaseOf(Available, byPlace, 0)
 		}
 		out = append(out, kept{r, w.keyOf(s)})
 	}
@@ -241,12 +241,12 @@ func (w *Window) ExtendAt(now int64, at Offset, length int64) Result {
 func (w *Window) extendPlace(now int64, s uint32, length int64) Result {
 	r := w.slab.rec(s)
 	switch {
-	case r.state == Dying:
+	case r.state() == Dying:
 		return Result{Code: AlreadySettled}
-	case r.state != Leased || r.at <= now:
+	case r.state() != Leased || r.at <= now:
 		return Result{Code: Lost}
 	}
-	res := Result{Attempt: r.attempt(), Member: w.members.name(r.member), LeasedAt: r.leasedAt}
+	res := Result{Attempt: r.attempt(), Member: w.members.name(r.member), LeasedAt: r.leasedAt.ms()}
 	w.leave(s, r)
 	r.at, r.length = later(now, length), clampLength(length)
 	res.Deadline = r.at

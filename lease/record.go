@@ -1,5 +1,7 @@
 package lease
 
+import "math"
+
 // blockSlots is how many records one block of the slab holds; the first block starts at firstSlots and doubles up to it,
 // so that a small window is small.
 const (
@@ -32,31 +34,67 @@ const (
 	isBack // it was redriven: it lies in Window.back, not in the list in offset order
 )
 
-// record is one unresolved record: 64 bytes, one cache line. Keys and ttls lie beside it and cost nothing where there are none.
+// record is one unresolved record: 64 bytes, one cache line. Keys lie beside it and cost nothing where there are none.
 type record struct {
 	offset      Offset
-	at          int64 // deadline of a leased one, due time of a deferred one; of an available one see slab.node
-	leasedAt    int64 // of the last hand-out
+	at          int64  // deadline of a leased one, due time of a deferred one; of an available one see slab.node
+	dies        stamp  // when its ttl is over; 0 = never
+	leasedAt    stamp  // of the last hand-out
+	expiries    uint16 // those of the failures that were expiries, as far as that goes
+	phase              // Settled: a dead record that holds its key
+	flags       uint8
 	length      uint32
 	member      uint32 // number of the last member's name; 0 = none
 	next, prev  uint32 // the list in offset order, or a chain; next also links free slots
 	deliveries  uint32
 	failures    uint32 // counted ones, a provisional expiry included; of a dying one: its attempts
-	expiries    uint32 // those of the failures that were expiries
 	incarnation uint32 // of the last hand-out
 	size        uint32
-	state       State // Settled: a dead record that holds its key
-	last        ending
-	reason      Reason
-	flags       uint8
 }
+
+// stamp is a time in milliseconds, in 48 bits: what is more than 4,000 years from 1970 is cut to that.
+type stamp [3]uint16
+
+func stampOf(ms int64) stamp {
+	ms = min(max(ms, -1<<47), 1<<47-1)
+	return stamp{uint16(ms), uint16(ms >> 16), uint16(ms >> 32)}
+}
+
+func (t stamp) ms() int64 { return int64(int16(t[2]))<<32 | int64(t[1])<<16 | int64(t[0]) }
+
+// phase is in one byte the state of a record, how its last hand-out ended, and of a dying one why.
+type phase uint8
+
+func phaseOf(s State, last ending, why Reason) phase {
+	return phase(s) | phase(last)<<3 | phase(why)<<6
+}
+
+func (p phase) state() State { return State(p & 7) }
+
+func (p phase) last() ending { return ending(p >> 3 & 7) }
+
+func (p phase) reason() Reason { return Reason(p >> 6) }
+
+func (p *phase) turn(s State) { *p = phaseOf(s, p.last(), 0) }
+
+func (p *phase) end(last ending) { *p = phaseOf(p.state(), last, p.reason()) }
+
+func (p *phase) die(why Reason) { *p = phaseOf(Dying, p.last(), why) }
 
 // attempt is the one running, or the next one.
 func (r *record) attempt() int {
-	if r.state == Dying {
+	if r.state() == Dying {
 		return int(r.failures)
 	}
 	return int(r.failures) + 1
+}
+
+// expired counts a failure that is an expiry.
+func (r *record) expired() {
+	r.failures++
+	if r.expiries < math.MaxUint16 {
+		r.expiries++
+	}
 }
 
 // redriven says whether the record was settled before, and put back.
@@ -66,7 +104,7 @@ func (r *record) redriven() bool { return r.flags&isBack != 0 }
 func (r *record) again() bool { return r.deliveries > 0 || r.redriven() }
 
 // timed says whether the record waits for its time r.at.
-func (r *record) timed() bool { return r.state == Leased || r.state == Deferred }
+func (r *record) timed() bool { return r.state() == Leased || r.state() == Deferred }
 
 // link places a record in the queue of its key. Of the only record of a key, and of one in nobody's way, for which there is no queue, it holds the key.
 type link struct{ queue, next, prev uint32 }
@@ -81,11 +119,10 @@ func (l *link) aloneKey() uint64 { return uint64(l.prev)<<32 | uint64(l.next) }
 // node places an available record in the pairing heap of its key's, see slab.node.
 type node struct{ child, sibling, prev uint32 }
 
-// block is a piece of the slab; all but recs are made when first needed.
+// block is a piece of the slab; links are made when first needed.
 type block struct {
 	recs  []record
 	links []link
-	dies  []int64
 }
 
 // slab owns the records. A slot number stays valid until freed; a pointer only until the next alloc. Slot 0 is none.
@@ -124,7 +161,6 @@ func (b *slab) alloc() uint32 {
 }
 
 func (b *slab) release(s uint32) {
-	b.setDies(s, 0)
 	if blk := &b.blocks[s>>blockShift]; blk.links != nil {
 		blk.links[s&(blockSlots-1)] = link{}
 	}
@@ -145,7 +181,6 @@ func (b *slab) grow() {
 	f := &b.blocks[0]
 	f.recs = doubled(f.recs)
 	f.links = doubled(f.links)
-	f.dies = doubled(f.dies)
 }
 
 func doubled[T any](s []T) []T {
@@ -188,23 +223,4 @@ func (b *slab) node(s uint32) node {
 func (b *slab) setNode(s uint32, n node) {
 	r := b.rec(s)
 	r.length, r.at = n.child, int64(n.prev)<<32|int64(n.sibling)
-}
-
-// dies gives the time at which the record's ttl is over; 0 = never.
-func (b *slab) dies(s uint32) int64 {
-	if d := b.blocks[s>>blockShift].dies; d != nil {
-		return d[s&(blockSlots-1)]
-	}
-	return 0
-}
-
-func (b *slab) setDies(s uint32, at int64) {
-	blk := &b.blocks[s>>blockShift]
-	if blk.dies == nil {
-		if at == 0 {
-			return
-		}
-		blk.dies = make([]int64, len(blk.recs))
-	}
-	blk.dies[s&(blockSlots-1)] = at
 }

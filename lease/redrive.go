@@ -40,7 +40,7 @@ func (w *Window) Redrive(b Back) Code {
 
 func (w *Window) redrive(b *Back) {
 	if s := w.byOffset.get(uint64(b.Offset)); s != 0 {
-		if w.slab.rec(s).state == Settled {
+		if w.slab.rec(s).state() == Settled {
 			w.free(s)
 		} else {
 			w.settle(s, Skipped)
@@ -48,13 +48,14 @@ func (w *Window) redrive(b *Back) {
 	}
 	w.past.unsettle(b.Offset)
 	r := record{
-		offset: b.Offset, size: b.Size, state: Available, last: byPlace, flags: isBack,
+		offset: b.Offset, size: b.Size, phase: phaseOf(Available, byPlace, 0), flags: isBack,
 		deliveries: b.Deliveries, incarnation: b.Incarnation,
 	}
 	if b.Due > 0 {
-		r.state, r.at = Deferred, b.Due
+		r.turn(Deferred)
+		r.at = b.Due
 	}
-	w.hint = w.insert(r, b.Key, 0)
+	w.hint = w.insert(r, b.Key)
 }
 
 // Redriven counts the records that were put back: those that are not settled since, and how often one was settled, or dropped by a Reset, since the window was made
@@ -73,7 +74,7 @@ func (w *Window) Drop(at Offset) bool {
 	if s == 0 {
 		return false
 	}
-	if r := w.slab.rec(s); !r.redriven() || r.state == Dying {
+	if r := w.slab.rec(s); !r.redriven() || r.state() == Dying {
 		return false
 	}
 	w.journal.run(opDrop, at)

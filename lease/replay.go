@@ -1,5 +1,7 @@
 package lease
 
+import "math"
+
 // Replay applies one delta, as TakeDelta gave it, to a window that stands where the writer's stood. The window asks no configuration for
 // it. Bytes that cannot come from there are an error wrapping ErrCorrupt; the window is then of no use.
 func (w *Window) Replay(delta []byte) error {
@@ -123,7 +125,7 @@ func (w *Window) replayLease(d *decoder) {
 // replayFind gives the slot of an unresolved record that must be in the state; 0 = it is not (any state: state 0).
 func (w *Window) replayFind(d *decoder, at Offset, state State) uint32 {
 	s := w.find(at)
-	if s == 0 || state != 0 && w.slab.rec(s).state != state {
+	if s == 0 || state != 0 && w.slab.rec(s).state() != state {
 		d.fail("a record is not where it should be")
 		return 0
 	}
@@ -162,7 +164,7 @@ func (w *Window) replayDead(d *decoder, op byte) {
 	}
 	if op == opFree {
 		s := w.byOffset.get(uint64(at))
-		if s == 0 || w.slab.rec(s).state != Settled {
+		if s == 0 || w.slab.rec(s).state() != Settled {
 			d.fail("a record holds no key")
 			return
 		}
@@ -196,24 +198,24 @@ func (w *Window) replayPut(d *decoder) {
 	}
 	r := *w.slab.rec(s)
 	head := d.byte()
-	r.state, r.last = State(head&7), ending(head>>3&7)
-	r.failures, r.expiries = d.uint32(), d.uint32()
+	r.phase = phaseOf(State(head&7), ending(head>>3&7), 0)
+	r.failures, r.expiries = d.uint32(), d.expiries()
 	newcomer := head&(1<<6) != 0
 	if newcomer {
 		r.deliveries, r.incarnation = d.uint32(), d.uint32()
 	}
-	switch r.state {
+	switch r.state() {
 	case Leased:
 		r.at, r.length = d.int(), d.uint32()
 	case Deferred:
 		r.at = d.int()
 	case Dying:
-		r.reason = d.reason()
+		r.die(d.reason())
 	case Available:
 	default:
 		d.fail("unknown state")
 	}
-	if r.last >= endings {
+	if r.last() >= endings {
 		d.fail("unknown ending")
 	}
 	if d.why != "" {
@@ -226,10 +228,12 @@ func (w *Window) replayPut(d *decoder) {
 	x.flags = flags
 	if newcomer {
 		w.members.unref(x.member)
-		x.member, x.leasedAt = 0, 0
+		x.member, x.leasedAt = 0, stamp{}
 	}
 	w.enter(s, x)
 }
+
+func (d *decoder) expiries() uint16 { return uint16(min(d.uint32(), math.MaxUint16)) }
 
 func (d *decoder) reason() Reason {
 	v := Reason(d.byte())

@@ -19,7 +19,7 @@ func (w *Window) Ribbon(from, to Offset, cells []Cell, most int) (whole bool) {
 			s = 0
 			break
 		}
-		cells[(r.offset-from)/width].count(r.state)
+		cells[(r.offset-from)/width].count(r.state())
 		s = r.next
 	}
 	for i := range cells {

@@ -26,7 +26,7 @@ func (w *Window) judge(now int64, a Action) verdict {
 		return verdict{code: settledCode(w.past.outcome(a.Offset), a.Verb)}
 	}
 	r := w.slab.rec(s)
-	if r.state == Dying {
+	if r.state() == Dying {
 		return verdict{code: settledCode(Dead, a.Verb)}
 	}
 	switch {
@@ -53,7 +53,7 @@ func (w *Window) keyTaken(s uint32, r *record) bool {
 		return false
 	}
 	busy := w.queues.at(q).busy
-	if r.state == Leased {
+	if r.state() == Leased {
 		busy--
 	}
 	return busy > 0
@@ -99,9 +99,9 @@ func (w *Window) judgeAhead(a Action) Code {
 func (w *Window) judgeLast(now int64, a Action, s uint32, r *record) verdict {
 	late := verdict{code: OK, slot: s, late: true}
 	switch {
-	case r.state == Leased && now < r.at:
+	case r.state() == Leased && now < r.at:
 		return verdict{code: OK, slot: s}
-	case r.state == Leased: // judged as if Expire had just run
+	case r.state() == Leased: // judged as if Expire had just run
 		switch fate := w.fate(s, r.failures+1, now); {
 		case fate == 0:
 		case w.drops(fate):
@@ -109,11 +109,11 @@ func (w *Window) judgeLast(now int64, a Action, s uint32, r *record) verdict {
 		default:
 			return verdict{code: settledCode(Dead, a.Verb)}
 		}
-	case r.last == byExpiry:
+	case r.last() == byExpiry:
 		late.expired = true
-	case r.last == byNack && a.Verb == Nack, r.last == byRelease && a.Verb == Release:
+	case r.last() == byNack && a.Verb == Nack, r.last() == byRelease && a.Verb == Release:
 		return verdict{code: Repeat, slot: s}
-	case r.last == byPlace:
+	case r.last() == byPlace:
 		return verdict{code: Lost}
 	default:
 		return verdict{code: AlreadySettled}
@@ -163,7 +163,7 @@ func (w *Window) Settle(now int64, a Action) Result {
 	if v.code == Repeat {
 		return w.repeated(r, a.Verb)
 	}
-	res := Result{Late: v.late, Member: w.members.name(r.member), LeasedAt: r.leasedAt}
+	res := Result{Late: v.late, Member: w.members.name(r.member), LeasedAt: r.leasedAt.ms()}
 	if v.newcomer {
 		res.Member, res.LeasedAt = "", 0
 	}
@@ -184,12 +184,12 @@ func (w *Window) Settle(now int64, a Action) Result {
 	case Nack:
 		why = w.nack(now, a.Delay, s, r, &res)
 	case Release:
-		r.state, r.last = Available, byRelease
+		r.phase = phaseOf(Available, byRelease, 0)
 	case Reject:
 		r.failures++
 		why = ReasonRejected
 	case Extend:
-		r.state, r.last = Leased, notEnded
+		r.phase = phaseOf(Leased, notEnded, 0)
 		r.at, r.length = later(now, a.For), clampLength(a.For)
 		res.Deadline = r.at
 	}
@@ -205,7 +205,7 @@ func (w *Window) adopt(r *record, v verdict, c Claim) {
 	}
 	if v.newcomer {
 		w.members.unref(r.member)
-		r.member, r.leasedAt = 0, 0
+		r.member, r.leasedAt = 0, stamp{}
 		r.deliveries, r.incarnation = c.Delivery, c.Incarnation
 	}
 }
@@ -213,16 +213,17 @@ func (w *Window) adopt(r *record, v verdict, c Claim) {
 // nack counts the failure. The record then waits, or dies of what is given back.
 func (w *Window) nack(now, delay int64, s uint32, r *record, res *Result) Reason {
 	r.failures++
-	r.last = byNack
+	r.end(byNack)
 	if why := w.fate(s, r.failures, now); why != 0 {
 		return why
 	}
 	if delay < 0 {
 		delay = w.cfg.Backoff.delay(w.cfg.Seed, r.offset, int(r.failures))
 	}
-	r.state, r.at = Deferred, later(now, delay)
+	r.turn(Deferred)
+	r.at = later(now, delay)
 	if delay == 0 {
-		r.state = Available
+		r.turn(Available)
 	}
 	res.Due = r.at
 	return 0
@@ -235,7 +236,7 @@ func (w *Window) enterOrDie(s uint32, r *record, why Reason, newcomer bool, res 
 		w.enter(s, r)
 		return
 	}
-	r.state, r.reason = Dying, why
+	r.die(why)
 	if w.drops(why) {
 		w.journal.run(opDrop, r.offset)
 		w.enter(s, r)
@@ -251,10 +252,10 @@ func (w *Window) enterOrDie(s uint32, r *record, why Reason, newcomer bool, res 
 
 // repeated answers a verb that was carried out before.
 func (w *Window) repeated(r *record, v Verb) Result {
-	res := Result{Code: Repeat, Attempt: r.attempt(), Member: w.members.name(r.member), LeasedAt: r.leasedAt}
+	res := Result{Code: Repeat, Attempt: r.attempt(), Member: w.members.name(r.member), LeasedAt: r.leasedAt.ms()}
 	if v == Nack {
 		res.Attempt--
-		if r.state == Deferred {
+		if r.state() == Deferred {
 			res.Due = r.at
 		}
 	}

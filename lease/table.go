@@ -3,7 +3,7 @@ package lease
 import "math/bits"
 
 // table finds the number of a thing by its 64-bit key: open addressing, linear probing, four bytes a cell, at most three
-// quarters full and, once grown, at least nine sixteenths. It stores numbers only and asks keyOf for the key of one. 0 = none.
+// quarters full and, once grown, at least three fifths. It stores numbers only and asks keyOf for the key of one. 0 = none.
 type table struct {
 	cells []uint32
 	n     int
@@ -45,7 +45,7 @@ func (t *table) get(key uint64) uint32 {
 // put adds number c, whose key is not in the table.
 func (t *table) put(key uint64, c uint32) {
 	if (t.n+1)*4 > len(t.cells)*3 {
-		t.resize(max(tableMin, len(t.cells)*4/3))
+		t.resize(max(tableMin, len(t.cells)*5/4))
 	}
 	t.n++
 	t.place(key, c)

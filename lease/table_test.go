@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -68,6 +69,57 @@ func TestLine(t *testing.T) {
 		if l.len() != len(want) {
 			t.Fatalf("%d entries, want %d", l.len(), len(want))
 		}
+	}
+}
+
+// TestLineOfSeries sorts what comes in no order, at times as far apart as times can be, more than the heap takes, with sweeps between.
+func TestLineOfSeries(t *testing.T) {
+	r := rand.New(rand.NewPCG(10, 10))
+	var l line
+	var want []mark
+	order := func(a, b mark) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.offset, b.offset)) }
+	most := 0
+	for round := range 8 {
+		for i := range 9 * mostLoose {
+			m := mark{int64(r.Uint64()), Offset(r.Uint64() >> 1)}
+			switch round % 4 {
+			case 1: // two lengths of leases
+				m = mark{int64(1000*i + i%2*500_000), Offset(i)}
+			case 2:
+				m = mark{r.Int64N(1000), Offset(r.Int64N(1 << 20))}
+			}
+			l.push(m)
+			want = append(want, m)
+			most = max(most, len(l.rest)-l.loose)
+		}
+		odd := func(m mark) bool { return (m.at^int64(m.offset))&7 != 0 }
+		l.sweep(odd)
+		want = slices.DeleteFunc(want, func(m mark) bool { return !odd(m) })
+		slices.SortFunc(want, order)
+		n := 0
+		l.each(func(mark) { n++ })
+		if n != len(want) || l.len() != n {
+			t.Fatalf("round %d: %d marks, length %d, want %d", round, n, l.len(), len(want))
+		}
+		for range len(want) * round / 8 {
+			if got := l.first(); got != want[0] {
+				t.Fatalf("round %d: first %v, want %v", round, got, want[0])
+			}
+			l.pop()
+			want = want[1:]
+		}
+	}
+	if most < 3 {
+		t.Errorf("there were no more than %d series", most)
+	}
+	for _, m := range want {
+		if l.first() != m {
+			t.Fatalf("first %v, want %v", l.first(), m)
+		}
+		l.pop()
+	}
+	if l.len() != 0 || len(l.rest) != 0 || l.loose != 0 {
+		t.Errorf("empty, the line has %d marks, %d entries, %d loose", l.len(), len(l.rest), l.loose)
 	}
 }
 

@@ -26,23 +26,24 @@ func (w *Window) View(at Offset) View {
 func (w *Window) view(s uint32) View {
 	r := w.slab.rec(s)
 	v := View{
-		Offset: r.offset, State: r.state, Attempt: r.attempt(), Deliveries: int(r.deliveries), Member: w.members.name(r.member),
+		Offset: r.offset, State: r.state(), Attempt: r.attempt(), Deliveries: int(r.deliveries), Member: w.members.name(r.member),
 		Key: w.keyOf(s), Size: r.size, Redriven: r.redriven(),
 	}
-	switch r.state {
+	switch r.state() {
 	case Leased:
-		v.Deadline, v.Length, v.LeasedAt = r.at, int64(r.length), r.leasedAt
+		v.Deadline, v.Length, v.LeasedAt = r.at, int64(r.length), r.leasedAt.ms()
 	case Deferred:
 		v.Due = r.at
 	case Dying:
-		v.Reason = r.reason
+		v.Reason = r.reason()
 	case Available:
 		v.Behind, v.BehindKey = w.behind(s)
 	}
 	return v
 }
 
-// behind finds the record that holds s back: with an order the key's first, or else the one in flight; with a limit the first in flight.
+// behind finds the record that holds s back: with an order the key's first, or else the one in flight; with a limit one of those in flight, the last one handed out
+// if it still is.
 func (w *Window) behind(s uint32) (Offset, bool) {
 	q := w.slab.queueOf(s)
 	if q == 0 {
@@ -57,12 +58,18 @@ func (w *Window) behind(s uint32) (Offset, bool) {
 	case w.gate == gateLimit && int(x.busy) < w.cfg.KeyConcurrency:
 		return 0, false
 	}
-	h := x.head
+	from := x.head
+	if w.gate == gateLimit && w.waiting(x) > 0 {
+		if out := w.slab.node(from).sibling; w.slab.queueOf(out) == q {
+			from = out
+		}
+	}
+	h := from
 	for range behindSteps {
-		if st := w.slab.rec(h).state; st == Leased || st == Dying && w.gate == gateOrder {
+		if st := w.slab.rec(h).state(); st == Leased || st == Dying && w.gate == gateOrder {
 			return w.slab.rec(h).offset, true
 		}
-		if h = w.slab.link(h).next; h == x.head {
+		if h = w.slab.link(h).next; h == from {
 			break
 		}
 	}
@@ -83,7 +90,7 @@ func (w *Window) Views(from Offset, state State, max, most int, dst []View) (vie
 		if max == 0 || most == 0 {
 			return dst, r.offset, true
 		}
-		if state == 0 || r.state == state {
+		if state == 0 || r.state() == state {
 			dst = append(dst, w.view(s))
 			max--
 		}
@@ -94,7 +101,7 @@ func (w *Window) Views(from Offset, state State, max, most int, dst []View) (vie
 func (w *Window) Holders(most int, fn func(member string)) {
 	for _, first := range [...]uint32{w.back.first, w.first} {
 		for s := first; s != 0 && most > 0; s = w.slab.rec(s).next {
-			if r := w.slab.rec(s); r.state == Leased {
+			if r := w.slab.rec(s); r.state() == Leased {
 				fn(w.members.name(r.member))
 				most--
 			}

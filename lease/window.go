@@ -72,7 +72,7 @@ func (w *Window) Wall(ahead int64) { w.wall = ahead }
 
 // outlived tells whether a record is over its ttl.
 func (w *Window) outlived(s uint32, now int64) bool {
-	dies := w.slab.dies(s)
+	dies := w.slab.rec(s).dies.ms()
 	return dies != 0 && dies <= now+w.wall
 }
 
@@ -143,15 +143,15 @@ func (w *Window) offer(recs []Offered, keys bool) {
 			w.past.settle(at, Skipped)
 			continue
 		}
-		r := record{offset: at, size: o.Size, state: Available}
+		r := record{offset: at, size: o.Size, dies: stampOf(o.Dies), phase: phaseOf(Available, notEnded, 0)}
 		if ahead {
-			r.state, r.reason = Dying, ReasonRejected
+			r.die(ReasonRejected)
 		}
 		key := o.Key
 		if !keys {
 			key = 0
 		}
-		w.insert(r, key, o.Dies)
+		w.insert(r, key)
 	}
 	w.trimAhead()
 }
@@ -178,24 +178,23 @@ func (w *Window) trimAhead() {
 // find gives the slot of an unresolved record; 0 = it is settled, or not offered.
 func (w *Window) find(at Offset) uint32 {
 	s := w.byOffset.get(uint64(at))
-	if s != 0 && w.slab.rec(s).state == Settled {
+	if s != 0 && w.slab.rec(s).state() == Settled {
 		return 0
 	}
 	return s
 }
 
 // insert adds an unresolved record behind all others, a dead one that holds its key, or a redriven one.
-func (w *Window) insert(r record, key uint64, dies int64) uint32 {
+func (w *Window) insert(r record, key uint64) uint32 {
 	s := w.slab.alloc()
 	*w.slab.rec(s) = r
 	w.byOffset.put(uint64(r.offset), s)
-	w.slab.setDies(s, dies)
 	if key != 0 {
 		w.join(s, key)
 	}
 	rec := w.slab.rec(s)
 	switch {
-	case rec.state == Settled:
+	case rec.state() == Settled:
 		w.slab.push(&w.held, s)
 		w.regardIn(s, rec)
 		return s
@@ -257,7 +256,7 @@ func (w *Window) forget(s uint32, r *record) {
 // leave takes an unresolved record out of everything derived from its state, before a change; enter puts it back.
 func (w *Window) leave(s uint32, r *record) {
 	w.hist[r.bucket()]--
-	switch r.state {
+	switch r.state() {
 	case Available:
 		w.counts.Available--
 	case Leased:
@@ -269,7 +268,7 @@ func (w *Window) leave(s uint32, r *record) {
 	}
 	if q := w.slab.queueOf(s); q != 0 {
 		w.leaveKey(s, r, q)
-	} else if r.state == Available {
+	} else if r.state() == Available {
 		w.counts.Ready--
 		w.unready(r)
 	}
@@ -278,7 +277,7 @@ func (w *Window) leave(s uint32, r *record) {
 // enter is the other half of leave, with r's new state.
 func (w *Window) enter(s uint32, r *record) {
 	w.hist[r.bucket()]++
-	switch r.state {
+	switch r.state() {
 	case Available:
 		w.counts.Available++
 	case Leased:
@@ -298,7 +297,7 @@ func (w *Window) enter(s uint32, r *record) {
 func (w *Window) reach(s uint32, r *record) {
 	if q := w.slab.queueOf(s); q != 0 {
 		w.enterKey(s, r, q)
-	} else if r.state == Available {
+	} else if r.state() == Available {
 		w.counts.Ready++
 		w.makeReady(r)
 	}
@@ -317,7 +316,7 @@ func (w *Window) rebuild() {
 	for next, more := all.next(); more; next, more = all.next() {
 		r := *old.rec(next)
 		r.flags, r.next, r.prev = r.flags&isBack, 0, 0
-		w.insert(r, old.keyOf(next, &keys), old.dies(next))
+		w.insert(r, old.keyOf(next, &keys))
 		w.members.unref(r.member) // insert counted it again
 	}
 }
