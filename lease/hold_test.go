@@ -98,7 +98,7 @@ func TestTrimLimit(t *testing.T) {
 
 // TestEndedLeasesCountAsTurns: what leases leave behind that ended before their time is put away as slowly as leases that run out.
 func TestEndedLeasesCountAsTurns(t *testing.T) {
-	w, all := many(lease.Config{}, 2*lease.MaxExpire, nil)
+	w, all := many(lease.Config{}, 8*lease.MaxExpire, nil) // most of it is swept on the way
 	for _, h := range all {
 		w.Settle(1, lease.Action{Claim: h.Claim, Verb: lease.Extend, For: 5000})
 	}
