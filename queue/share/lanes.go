@@ -108,8 +108,9 @@ func (l *lanes) first(lane int, topics []string) *window {
 	return nil
 }
 
-// served counts what went out from a window at ms, and puts it at the end of its lane when its turn is over.
-func (l *lanes) served(w *window, records int, ms int64) {
+// served counts what went out from a window at ms, and puts it at the end of its lane when its turn is over. One that is empty keeps no turn: nobody else need wait
+// while it is read ahead.
+func (l *lanes) served(w *window, records int, empty bool, ms int64) {
 	for lane := range l.passed {
 		if lane == w.part.Lane {
 			if records > 0 {
@@ -120,9 +121,10 @@ func (l *lanes) served(w *window, records int, ms int64) {
 		}
 	}
 	lane := l.ready[w.part.Lane]
-	if !w.ready || len(lane) < 2 || len(lane) > fewWindows && l.turn.goesOn(records, ms) {
+	if !w.ready || len(lane) < 2 || len(lane) > fewWindows && l.turn.goesOn(records, ms) && !empty {
 		return
 	}
+	l.turn = turn{ms: ms}
 	if lane[0] == w {
 		l.ready[w.part.Lane] = append(lane[1:], w)
 		return
@@ -143,6 +145,5 @@ func (t *turn) goesOn(records int, ms int64) bool {
 	if t.records += records; records > 0 && t.ms == ms && t.records < turnRecords {
 		return true
 	}
-	*t = turn{ms: ms}
 	return false
 }

@@ -18,7 +18,7 @@ func TestALaneNobodyAsksForHidesNoOther(t *testing.T) {
 	for range 1000 {
 		w, _ := l.next([]string{"a"})
 		got[w.part.Lane]++
-		l.served(w, 1, 0)
+		l.served(w, 1, false, 0)
 	}
 	if got[1] != 0 || got[0] < 100 || got[2] < 800 {
 		t.Errorf("lanes 0 to 2 got %d records", got)
@@ -44,7 +44,7 @@ func TestTurns(t *testing.T) {
 			row++
 			longest = max(longest, row)
 			got[w]++
-			l.served(w, 1, int64(1+i/c.perMilli))
+			l.served(w, 1, false, int64(1+i/c.perMilli))
 		}
 		if longest != c.longest || len(got) != c.windows {
 			t.Errorf("%+v: %d windows had turns, the longest of %d records", c, len(got), longest)
@@ -55,5 +55,28 @@ func TestTurns(t *testing.T) {
 				break
 			}
 		}
+	}
+}
+
+// TestTurnsOfEmptyWindows: one that has to be read ahead makes way for the next, which has a whole turn.
+func TestTurnsOfEmptyWindows(t *testing.T) {
+	var l lanes
+	for range 2 * fewWindows {
+		l.add(&window{part: &partition.Partition{Topic: "a"}})
+	}
+	first, _ := l.next(nil)
+	l.served(first, 3, true, 1)
+	second, _ := l.next(nil)
+	if second == first {
+		t.Fatal("an empty window keeps its turn")
+	}
+	for i := range turnRecords {
+		if w, _ := l.next(nil); w != second {
+			t.Fatalf("the turn of the next window is over after %d records", i)
+		}
+		l.served(second, 1, false, 1)
+	}
+	if w, _ := l.next(nil); w == second {
+		t.Errorf("a turn has more than %d records", turnRecords)
 	}
 }

@@ -203,10 +203,7 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 	if after.Dying > before.Dying {
 		g.buryBehind()
 	}
-	if stop == lease.StopEmpty {
-		g.lanes.turn = turn{} // others need not wait while it is read ahead
-	}
-	g.lanes.served(w, got, now)
+	g.lanes.served(w, got, stop == lease.StopEmpty, now)
 	return got, stop
 }
 
