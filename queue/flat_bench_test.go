@@ -33,17 +33,21 @@ func flat(b *testing.B, br *queue.Broker) {
 		b.StopTimer()
 		settleAll(b, br, held, queue.Release)
 	})
-	b.Run("detail", func(b *testing.B) {
-		held := hold(b, br, 1000)
-		b.ResetTimer()
-		for range b.N {
-			if info, err := br.Group(context.Background(), "g"); err != nil || info.Totals.Leased == 0 {
-				b.Fatal(info, err)
-			}
+	b.Run("detail", func(b *testing.B) { detail(b, br, br.Group) })
+	b.Run("summary", func(b *testing.B) { detail(b, br, br.GroupSummary) })
+}
+
+// detail measures what a description of the group takes while it has leases.
+func detail(b *testing.B, br *queue.Broker, describe func(context.Context, string) (queue.GroupInfo, error)) {
+	held := hold(b, br, 1000)
+	b.ResetTimer()
+	for range b.N {
+		if info, err := describe(context.Background(), "g"); err != nil || info.Totals.Leased == 0 {
+			b.Fatal(info, err)
 		}
-		b.StopTimer()
-		settleAll(b, br, held, queue.Release)
-	})
+	}
+	b.StopTimer()
+	settleAll(b, br, held, queue.Release)
 }
 
 // cycle leases and acks b.N records one after the other, and reports the two apart.
@@ -206,6 +210,26 @@ func BenchmarkFlatGroups(b *testing.B) {
 					leaseAndAck(b, br, 1)
 				}
 			})
+		})
+	}
+}
+
+// BenchmarkFlatLimit publishes to topics with max_backlog, which asks a group how far behind it is.
+func BenchmarkFlatLimit(b *testing.B) {
+	for _, partitions := range []int{1, 10, 100, 1000} {
+		b.Run(fmt.Sprint("partitions=", partitions), func(b *testing.B) {
+			br := openBench(b, flatEngine(), partitions)
+			_, _, err := br.PutTopic(context.Background(), "t", queue.Condition{}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
+				c.MaxBacklogRecords = 1 << 40
+				return c, nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ResetTimer()
+			for range b.N {
+				fill(b, br, 1)
+			}
 		})
 	}
 }

@@ -16,7 +16,17 @@ func (b *Broker) PutGroup(ctx context.Context, name string, cond Condition, edit
 
 // Group describes a group. Errors: ErrGroupNotFound.
 func (b *Broker) Group(ctx context.Context, name string) (GroupInfo, error) {
-	info, err := b.groups.Info(ctx, name)
+	return b.described(ctx, name, b.groups.Info)
+}
+
+// GroupSummary is Group without what is told of each partition: Partitions, and Assignment of members. It costs the same however many partitions there are.
+// Errors: those of Group.
+func (b *Broker) GroupSummary(ctx context.Context, name string) (GroupInfo, error) {
+	return b.described(ctx, name, b.groups.Summary)
+}
+
+func (b *Broker) described(ctx context.Context, name string, describe func(context.Context, string) (GroupInfo, error)) (GroupInfo, error) {
+	info, err := describe(ctx, name)
 	if err != nil {
 		return info, err
 	}
@@ -25,9 +35,18 @@ func (b *Broker) Group(ctx context.Context, name string) (GroupInfo, error) {
 
 // Groups describes up to limit groups with names after the given one, by name.
 func (b *Broker) Groups(ctx context.Context, after string, limit int) ([]GroupInfo, error) {
+	return b.list(ctx, after, limit, b.groups.Info)
+}
+
+// GroupSummaries is Groups with a GroupSummary of each.
+func (b *Broker) GroupSummaries(ctx context.Context, after string, limit int) ([]GroupInfo, error) {
+	return b.list(ctx, after, limit, b.groups.Summary)
+}
+
+func (b *Broker) list(ctx context.Context, after string, limit int, describe func(context.Context, string) (GroupInfo, error)) ([]GroupInfo, error) {
 	var out []GroupInfo
 	for _, def := range b.catalog.Groups(after, limit) {
-		info, err := b.groups.Info(ctx, def.Name)
+		info, err := describe(ctx, def.Name)
 		if errors.Is(err, ErrGroupNotFound) {
 			continue
 		} else if err != nil {

@@ -45,6 +45,12 @@ func (r retention) Retained(name string) (retain.Topic, bool) {
 		}
 		return all
 	}
+	out.Followers = func() (all []retain.Follower) {
+		for _, g := range r.b.groups.OrderedReaders(t.Def.ID) {
+			all = append(all, g)
+		}
+		return all
+	}
 	out.Holders = func() (all []retain.Holder) {
 		for _, g := range r.b.groups.Shares() {
 			all = append(all, g)

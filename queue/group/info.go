@@ -24,13 +24,13 @@ type Info struct {
 	Totals     Totals
 	Counters   share.Counters
 	Measures   share.Measures
-	Waiters    int // parked leases
-	Partitions []Partition
+	Waiters    int         // parked leases
+	Partitions []Partition // nil in a summary
 	Members    []Member
 }
 
-// Totals counts records: Lag = Available + Leased + Deferred.
-type Totals struct{ Lag, Available, Leased, Deferred, DeadLetters int64 }
+// Totals counts records.
+type Totals = share.Totals
 
 // Partition is a group's progress on one partition.
 type Partition struct {
@@ -58,22 +58,48 @@ type Member struct {
 }
 
 // Info describes a group as memory has it. Errors: catalog.ErrGroupNotFound.
-func (s *Set) Info(ctx context.Context, name string) (Info, error) {
+func (s *Set) Info(ctx context.Context, name string) (Info, error) { return s.info(ctx, name, true) }
+
+// Summary is Info without what is told of each partition: Partitions, and Assignment of members. It costs the same however many partitions there are. Errors: those of Info.
+func (s *Set) Summary(ctx context.Context, name string) (Info, error) {
+	return s.info(ctx, name, false)
+}
+
+func (s *Set) info(ctx context.Context, name string, partitions bool) (Info, error) {
 	g, err := s.Share(name)
 	if errors.Is(err, catalog.ErrKindMismatch) {
-		return s.orderedInfo(ctx, name)
+		return s.orderedInfo(ctx, name, partitions)
 	} else if err != nil {
 		return Info{}, err
 	}
-	def := g.Definition()
-	info := Info{
-		Name: def.Name, Kind: def.Kind, Topics: def.Names(), Config: def.Config, CreatedAt: def.CreatedAt,
-		Tag: def.Tag(), Partitions: []Partition{}, Members: []Member{},
+	info := infoOf(g.Definition())
+	if partitions {
+		if err := s.sharePartitions(ctx, g, &info); err != nil {
+			return info, err
+		}
+	} else {
+		info.Totals = g.Totals()
 	}
+	info.Counters, info.Measures, info.Waiters = g.Counters(), g.Measures(), g.Waiters()
+	for _, m := range g.Members() {
+		info.Members = append(info.Members, Member{Member: m.Name, Leases: m.Leases, LastSeen: m.LastSeen})
+	}
+	return info, nil
+}
+
+// infoOf is what a definition tells.
+func infoOf(def *catalog.Group) Info {
+	return Info{Name: def.Name, Kind: def.Kind, Topics: def.Names(), Config: def.Config, CreatedAt: def.CreatedAt, Tag: def.Tag(), Members: []Member{}}
+}
+
+// sharePartitions adds a share group's partitions, and totals that are their sum.
+func (s *Set) sharePartitions(ctx context.Context, g *share.Group, info *Info) error {
+	def := g.Definition()
+	info.Partitions, info.Totals.DeadLetters = []Partition{}, g.OpenLetters("")
 	for _, p := range g.Progress() {
 		oldest, err := s.oldest(ctx, def, p.Partition, p)
 		if err != nil {
-			return info, err
+			return err
 		}
 		next, _ := p.OldestAvailable(ctx) // what cannot be read was told just now
 		info.Partitions = append(info.Partitions, Partition{
@@ -85,12 +111,7 @@ func (s *Set) Info(ctx context.Context, name string) (Info, error) {
 		info.Totals.Leased += p.Leased
 		info.Totals.Deferred += p.Deferred
 	}
-	info.Totals.DeadLetters = g.OpenLetters("")
-	info.Counters, info.Measures, info.Waiters = g.Counters(), g.Measures(), g.Waiters()
-	for _, m := range g.Members() {
-		info.Members = append(info.Members, Member{Member: m.Name, Leases: m.Leases, LastSeen: m.LastSeen})
-	}
-	return info, nil
+	return nil
 }
 
 // oldest returns when the oldest record that a group has not settled on a partition was appended. One that cannot be read is told to the log, and hides nothing
@@ -105,21 +126,38 @@ func (s *Set) oldest(ctx context.Context, def *catalog.Group, p *partition.Parti
 	return at, ctx.Err()
 }
 
-// orderedInfo describes an ordered group.
-func (s *Set) orderedInfo(ctx context.Context, name string) (Info, error) {
+// orderedInfo is info of an ordered group.
+func (s *Set) orderedInfo(ctx context.Context, name string, partitions bool) (Info, error) {
 	g, err := s.Ordered(name)
 	if err != nil {
 		return Info{}, err
 	}
-	def := g.Definition()
-	info := Info{
-		Name: def.Name, Kind: def.Kind, Topics: def.Names(), Config: def.Config, CreatedAt: def.CreatedAt,
-		Tag: def.Tag(), Partitions: []Partition{}, Members: []Member{}, Waiters: g.Waiters(),
+	info := infoOf(g.Definition())
+	info.Waiters = g.Waiters()
+	if partitions {
+		if err := s.orderedPartitions(ctx, g, &info); err != nil {
+			return info, err
+		}
+	} else {
+		info.Totals.Lag = g.Lag(ctx)
 	}
+	info.Totals.Available = info.Totals.Lag
+	for _, m := range g.Members(partitions) {
+		info.Members = append(info.Members, Member{
+			Member: m.Name, LastSeen: m.LastSeen, Epoch: m.Epoch, Topics: m.Topics, Session: m.Session, Assignment: m.Holds,
+		})
+	}
+	return info, nil
+}
+
+// orderedPartitions adds an ordered group's partitions, and a lag that is their sum.
+func (s *Set) orderedPartitions(ctx context.Context, g *ordered.Group, info *Info) error {
+	def := g.Definition()
+	info.Partitions = []Partition{}
 	for _, p := range g.Progress(ctx) {
 		oldest, err := s.oldest(ctx, def, p.Partition, p)
 		if err != nil {
-			return info, err
+			return err
 		}
 		info.Partitions = append(info.Partitions, Partition{
 			Topic: p.Partition.Topic, Partition: p.Partition.Index, Start: p.Next, End: p.End, LogEnd: p.End, Lag: p.Lag, Available: p.Lag, Member: p.Member,
@@ -127,13 +165,7 @@ func (s *Set) orderedInfo(ctx context.Context, name string) (Info, error) {
 		})
 		info.Totals.Lag += p.Lag
 	}
-	info.Totals.Available = info.Totals.Lag
-	for _, m := range g.Members() {
-		info.Members = append(info.Members, Member{
-			Member: m.Name, LastSeen: m.LastSeen, Epoch: m.Epoch, Topics: m.Topics, Session: m.Session, Assignment: m.Holds,
-		})
-	}
-	return info, nil
+	return nil
 }
 
 // orderedOnTopic describes what ordered groups have still to read of a topic. They hold nothing back.

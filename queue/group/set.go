@@ -81,7 +81,7 @@ func (s *Set) Running() (n int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, g := range s.shared {
-		n += g.Running("")
+		n += g.Running()
 	}
 	return n
 }

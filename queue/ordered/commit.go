@@ -45,6 +45,7 @@ func (g *Group) commit(member string, epoch int64, offsets []Committed) (commit.
 		p := g.byPlace[o.Place]
 		p.committed, p.metadata = o.Offset, o.Metadata
 		unit = append(unit, commit.Part{Log: p.part.ID, Entries: p.entries(p.appendCommit(nil))})
+		g.recount(p)
 	}
 	g.enqueue(unit)
 	return g.last, nil
@@ -144,6 +145,7 @@ func (g *Group) reset(fence bool, moves []Move) (commit.Ticket, error) {
 		}
 		p.committed, p.metadata = m.To, ""
 		unit = append(unit, commit.Part{Log: p.part.ID, Entries: p.entries(p.appendCommit(nil))})
+		g.recount(p)
 	}
 	g.enqueue(unit)
 	g.changed()

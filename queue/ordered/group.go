@@ -44,8 +44,11 @@ type Group struct {
 	mu        sync.Mutex
 	def       *catalog.Group
 	roster    *roster.Roster
-	journal   *system.Journal // of the roster
-	positions []*position     // in order of attachment
+	journal   *system.Journal          // of the roster
+	positions []*position              // in order of attachment
+	topics    map[*partition.Ends]bool // that are read
+	floors    int64                    // the sum of all positions'
+	thin      []*position              // of isThin
 	byLog     map[roster.Log]*position
 	byPlace   map[Place]*position
 	calls     map[string]map[*call]struct{} // of each member: the polls under way
@@ -99,7 +102,7 @@ func corrupt(err error) error {
 func NewGroup(env *Env, def *catalog.Group, parts []Part, members *Members) *Group {
 	g := &Group{
 		env: env, id: def.ID, name: def.Name, def: def,
-		byLog: map[roster.Log]*position{}, byPlace: map[Place]*position{}, calls: map[string]map[*call]struct{}{},
+		topics: map[*partition.Ends]bool{}, byLog: map[roster.Log]*position{}, byPlace: map[Place]*position{}, calls: map[string]map[*call]struct{}{},
 	}
 	if members == nil {
 		members = &Members{roster: roster.New()}
@@ -130,6 +133,7 @@ func (g *Group) attach(p Part) {
 	}
 	g.positions = append(g.positions, pos)
 	g.byLog[pos.log()], g.byPlace[pos.place()] = pos, pos
+	g.countIn(pos)
 	if !known {
 		g.last = g.env.Committer.Enqueue(commit.Unit{{Log: p.Partition.ID, Entries: pos.entries(pos.appendStart(nil))}})
 	}
@@ -176,6 +180,7 @@ func (g *Group) Detach(def *catalog.Group, logs []store.LogID, dropped bool) {
 		}
 		delete(g.byLog, p.log())
 		delete(g.byPlace, p.place())
+		g.countOut(p)
 		if !dropped {
 			g.last = g.env.Committer.Enqueue(commit.Unit{Forget(id, g.id)})
 		}

@@ -63,8 +63,8 @@ type Member struct {
 	Holds    []Place
 }
 
-// Members describes the members, in order of joining.
-func (g *Group) Members() []Member {
+// Members describes the members, in order of joining; holds says whether what each of them holds is told, too.
+func (g *Group) Members(holds bool) []Member {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.env.Now()
@@ -72,7 +72,10 @@ func (g *Group) Members() []Member {
 	for _, a := range g.def.Topics {
 		names[a.ID] = a.Topic
 	}
-	all := g.roster.Members()
+	all := g.roster.Roll()
+	if holds {
+		all = g.roster.Members()
+	}
 	out := make([]Member, len(all))
 	for i, m := range all {
 		out[i] = Member{Name: m.Name, Epoch: m.Epoch, Session: time.Duration(m.Session) * time.Millisecond, Holds: g.places(m.Holds)}

@@ -80,6 +80,9 @@ type position struct {
 	part    *partition.Partition
 	topicID uint64
 	journal *journal.Journal
+
+	counted record.Offset // the floor that the group's lag has
+	thin    bool          // it is among the group's
 }
 
 func (p *position) log() roster.Log { return roster.Log(p.part.ID) }
@@ -97,8 +100,8 @@ func (p *position) next() record.Offset {
 
 // lag returns how many records are after next.
 func (p *position) lag() int64 {
-	start, end := p.part.Bounds()
-	return int64(max(0, end-max(p.next(), start)))
+	_, end := p.part.Bounds()
+	return int64(max(0, end-p.floor()))
 }
 
 // entries returns what to journal for a delta, with a checkpoint if one is due.

@@ -22,7 +22,8 @@ type Partition struct {
 	Index int
 	Lane  int
 
-	Backlog *Backlog // of the topic; nil = nobody asks
+	Backlog *Backlog // of the topic, as Ends; nil = nobody asks
+	Ends    *Ends
 
 	log   store.Log
 	cache *Cache
@@ -196,7 +197,7 @@ func (p *Partition) Durable(batches []store.Batch) {
 	for i := range batches {
 		p.sizes.grow(batches[i])
 	}
-	p.end.Store(int64(batches[len(batches)-1].Last) + 1)
+	p.moveEnd(batches[len(batches)-1].Last + 1)
 	p.mu.Unlock()
 	p.wake()
 }

@@ -198,6 +198,7 @@ func (k *Keeper) replaceWith(ctx context.Context, t *Topic, p *partition.Partiti
 		for _, g := range t.Readers() {
 			g.Lost(p, b.Base, b.Last+1, stays)
 		}
+		t.thinned(p)
 		return nil
 	}, r)
 }

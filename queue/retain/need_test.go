@@ -15,6 +15,7 @@ type wants struct {
 	unsettled []lease.Range
 	letters   []record.Offset
 	lost      []record.Offset // what it was told
+	whole     []record.Offset // where its partition was whole from when it was told
 }
 
 func (w *wants) Unsettled(_ *partition.Partition, from, to record.Offset, _ int, dst []lease.Range) []lease.Range {
@@ -41,6 +42,8 @@ func (w *wants) Lost(_ *partition.Partition, from, to record.Offset, stays func(
 	}
 }
 
+func (w *wants) Thinned(p *partition.Partition) { w.whole = append(w.whole, p.WholeFrom()) }
+
 func (w *wants) Trimmed(*partition.Partition)                       {}
 func (w *wants) OpenLettersOn(*partition.Partition) []record.Offset { return w.letters }
 func (w *wants) LettersTrimmed(*partition.Partition)                {}
@@ -49,6 +52,12 @@ func (w *wants) LettersTrimmed(*partition.Partition)                {}
 func topicOf(keep bool, all ...*wants) *Topic {
 	t := &Topic{
 		Readers: func() (out []Reader) {
+			for _, w := range all {
+				out = append(out, w)
+			}
+			return out
+		},
+		Followers: func() (out []Follower) {
 			for _, w := range all {
 				out = append(out, w)
 			}

@@ -34,6 +34,12 @@ type Reader interface {
 	Lost(p *partition.Partition, from, to record.Offset, stays func(record.Offset) bool)
 }
 
+// Follower counts what it has still to read of a topic.
+type Follower interface {
+	// Thinned tells that records of the partition are gone.
+	Thinned(p *partition.Partition)
+}
+
 // Holder has dead letters in partitions.
 type Holder interface {
 	// OpenLettersOn returns the offsets of those that have to stay, in order.
@@ -47,8 +53,16 @@ type Topic struct {
 	Config     catalog.TopicConfig
 	Partitions []*partition.Partition
 	Readers    func() []Reader // as of now: asked for with the turn held
+	Followers  func() []Follower
 	Holders    func() []Holder
 	Index      func(*partition.Partition) *keys.Index // of a compacted topic; nil if it is not there
+}
+
+// thinned tells who counts what there is to read.
+func (t *Topic) thinned(p *partition.Partition) {
+	for _, f := range t.Followers() {
+		f.Thinned(p)
+	}
 }
 
 // Host is the broker.
@@ -207,6 +221,7 @@ func (k *Keeper) advance(ctx context.Context, t *Topic, p *partition.Partition, 
 	for _, g := range t.Readers() {
 		g.Trimmed(p)
 	}
+	t.thinned(p)
 	for _, h := range t.Holders() {
 		h.LettersTrimmed(p)
 	}

@@ -215,5 +215,8 @@ func TestWhatNeedNotStayGoes(t *testing.T) {
 		if start, _ = p.Bounds(); start != 6 {
 			t.Errorf("trimmed to %d, want to the open letter", start)
 		}
+		if got := fmt.Sprint(w.whole); got != "[2 6 8 8 8]" {
+			t.Errorf("followers found it whole from %v at each of three rewrites and two trims", got)
+		}
 	})
 }

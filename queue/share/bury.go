@@ -185,7 +185,6 @@ func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Deat
 	if err != nil {
 		return err
 	}
-	before := w.machine.Counts().Leased
 	kept, buried := letters[:0], dead[:0]
 	for i, d := range deaths {
 		if d.Epoch != w.machine.Epoch() || !w.machine.Bury(d.Offset) {
@@ -197,8 +196,7 @@ func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Deat
 		tx.Abort()
 		return nil
 	}
-	g.inflight += w.machine.Counts().Leased - before
-	edit, _ := w.edit()
+	edit, _ := g.edit(w)
 	dest.Records = kept
 	t := tx.Commit(g.env.Committer, g.env.Clock.Wall(), func() []commit.Part {
 		return append(g.openLetters(to, buried, dest.Base), edit)

@@ -13,11 +13,7 @@ type Counters struct {
 func (g *Group) Counters() Counters {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	c := g.counters
-	for _, w := range g.windows {
-		c.Dropped += w.machine.Dropped()
-	}
-	return c
+	return g.counters
 }
 
 // count counts a verb that was accepted; the lock is held.
@@ -43,15 +39,9 @@ func (g *Group) Waiters() int {
 	return g.waiters.Len()
 }
 
-// Running returns how many leases run, on partitions of a topic or, with "", on all.
-func (g *Group) Running(topic string) int {
+// Running returns how many leases run.
+func (g *Group) Running() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := 0
-	for _, w := range g.windows {
-		if topic == "" || w.part.Topic == topic {
-			n += w.machine.Counts().Leased
-		}
-	}
-	return n
+	return g.inflight
 }

@@ -63,9 +63,7 @@ func (g *Group) unreadable(gr *grant, err error) {
 		if w.closed { // its leases count no more
 			return
 		}
-		before := w.machine.Counts().Leased
 		w.machine.SettleAt(g.env.Clock.Now(), gr.Offset, lease.Ack)
-		g.inflight += w.machine.Counts().Leased - before
 		g.free(w, g.journal(w))
 		return
 	}

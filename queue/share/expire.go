@@ -48,10 +48,8 @@ func (g *Group) expire() (more bool) {
 
 // expireIn is one turn of one window.
 func (g *Group) expireIn(w *window, now int64) (turned int, more bool) {
-	before := w.machine.Counts()
 	expired, freed, more := w.machine.Expire(now, g.expired[:0])
 	g.expired = expired
-	g.inflight += w.machine.Counts().Leased - before.Leased
 	g.counters.Expired += uint64(len(expired))
 	g.measures.expired(expired)
 	for _, e := range expired {

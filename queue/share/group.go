@@ -53,13 +53,15 @@ type Group struct {
 	config   lease.Config // of the windows' machines: what Configure made of def
 	windows  []*window    // in order of attachment
 	byLog    map[store.LogID]*window
-	letters  []*Letters           // dead letters, by log
-	cameBack uint64               // redriven records of windows that are detached
-	ending   bool                 // it is being deleted: nothing is leased, and no letters are written
-	barred   map[store.LogID]bool // logs that take no letters any more: their topic is being deleted
-	news     chan struct{}        // closed when something happens to letters; nil = nobody waits
-	lanes    lanes                // windows that may have something to hand out
-	inflight int                  // leases running
+	letters  []*Letters                   // dead letters, by log
+	cameBack uint64                       // redriven records of windows that are detached
+	ending   bool                         // it is being deleted: nothing is leased, and no letters are written
+	barred   map[store.LogID]bool         // logs that take no letters any more: their topic is being deleted
+	news     chan struct{}                // closed when something happens to letters; nil = nobody waits
+	lanes    lanes                        // windows that may have something to hand out
+	readings map[*partition.Ends]*reading // of each topic
+	thin     []*window                    // of thinned
+	inflight int                          // leases running, records that die among them
 	rate     bucket
 	waiters  wait.Lines[parcel] // a line for each choice of topics
 	parked   map[*wait.Waiter[parcel]]*LeaseRequest
@@ -111,7 +113,7 @@ func JournalName(groupID uint64) store.Journal { return store.Journal(fmt.Sprint
 func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, answers []*Answers) *Group {
 	g := &Group{
 		env: env, id: def.ID, name: def.Name, def: def, config: MachineConfig(def), letters: letters,
-		byLog: map[store.LogID]*window{}, parked: map[*wait.Waiter[parcel]]*LeaseRequest{},
+		byLog: map[store.LogID]*window{}, readings: map[*partition.Ends]*reading{}, parked: map[*wait.Waiter[parcel]]*LeaseRequest{},
 		requests: newRequests(), keyed: newLeaseKeys(), attempts: newAttempts(), members: newMembers(), measures: newMeasures(),
 		filled: make(chan struct{}), burying: make(chan struct{}, 1), reading: make(chan struct{}, 1), texts: letter.Texts{},
 	}
@@ -169,8 +171,9 @@ func (g *Group) attach(p Part) {
 	w.machine.Wall(g.ahead)
 	g.windows = append(g.windows, w)
 	g.byLog[p.Partition.ID] = w
-	g.inflight += w.machine.Counts().Leased
+	g.countIn(w)
 	g.journal(w)
+	g.thinned(w)
 	g.lanes.add(w)
 }
 
@@ -200,7 +203,7 @@ func (g *Group) Detach(def *catalog.Group, logs []store.LogID, dropped bool) {
 		w.closed = true
 		w.part.Unwatch(g)
 		w.part.Backlog.Progressed()
-		g.inflight -= w.machine.Counts().Leased
+		g.countOut(w)
 		waiting, settled := w.machine.Redriven()
 		g.cameBack += uint64(waiting) + settled
 		g.attempts.forget(id)
@@ -284,7 +287,7 @@ func (g *Group) journal(w *window, notes ...store.Note) commit.Ticket {
 		w.cuts = nil
 		return commit.Ticket{}
 	}
-	edit, any := w.edit(notes...)
+	edit, any := g.edit(w, notes...)
 	if !any {
 		return commit.Ticket{}
 	}

@@ -175,14 +175,12 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 		maxBytes = MaxLeaseBytes
 	}
 	maxBytes = req.Room.Allow(maxBytes)
-	before := w.machine.Counts()
+	dying := w.machine.Counts().Dying
 	g.handouts, stop = w.machine.Lease(lease.Request{
 		Now: now, Length: length.Milliseconds(), Max: len(p.grants) + room, MaxBytes: maxBytes,
 		Have: len(p.grants), HaveBytes: p.bytes, Member: req.Member, Incarnation: g.env.Receipts.incarnation,
 	}, g.handouts[:0])
-	after := w.machine.Counts()
 	got = len(g.handouts)
-	g.inflight += after.Leased - before.Leased
 	g.rate.take(got)
 	g.journal(w)
 	for _, h := range g.handouts {
@@ -200,7 +198,7 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 	if got > 0 {
 		g.armAt(g.handouts[0].Deadline)
 	}
-	if after.Dying > before.Dying {
+	if w.machine.Counts().Dying > dying {
 		g.buryBehind()
 	}
 	g.lanes.served(w, got, stop == lease.StopEmpty, now)
@@ -298,9 +296,7 @@ func (g *Group) release(grants []grant) {
 		if w.closed { // its leases count no more
 			continue
 		}
-		before := w.machine.Counts().Leased
 		w.machine.Settle(now, lease.Action{Claim: gr.Claim, Verb: lease.Release})
-		g.inflight += w.machine.Counts().Leased - before
 		g.free(w, g.journal(w))
 	}
 }

@@ -328,14 +328,12 @@ func (g *Group) giveUp(l *Letters) {
 		if w == nil || e.gone {
 			continue
 		}
-		before := w.machine.Counts().Leased
 		if g.live(e) {
 			w.machine.Drop(e.at)
 		} else {
 			w.machine.FreeKey(e.key, e.at)
 		}
 		w.settled()
-		g.inflight += w.machine.Counts().Leased - before
 	}
 	for _, w := range g.windows {
 		g.free(w, g.journal(w))
@@ -347,14 +345,11 @@ func (g *Group) giveUp(l *Letters) {
 func (g *Group) End(force bool) (leases, letters int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, w := range g.windows {
-		leases += w.machine.Counts().Leased
-	}
 	for _, l := range g.letters {
 		letters += l.counts[letter.Open]
 	}
-	g.ending = force || leases+letters == 0
-	return leases, letters
+	g.ending = force || g.inflight+letters == 0
+	return g.inflight, letters
 }
 
 // Stay takes End back.

@@ -45,7 +45,7 @@ func (g *Group) settleAt(at Place, v lease.Verb) (dying bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	now, before := g.now(), w.machine.Counts().Leased
+	now := g.now()
 	view := w.machine.View(lease.Offset(at.Offset))
 	r := w.machine.SettleAt(now, view.Offset, v)
 	if r.Code == lease.OK && v == lease.Reject && view.State == lease.Leased { // the letter tells whose lease it was
@@ -54,7 +54,6 @@ func (g *Group) settleAt(at Place, v lease.Verb) (dying bool, err error) {
 		})
 		g.noteOwed()
 	}
-	g.inflight += w.machine.Counts().Leased - before
 	g.free(w, g.journal(w))
 	g.serve()
 	switch r.Code {

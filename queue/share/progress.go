@@ -39,12 +39,15 @@ func (g *Group) progress() []Progress {
 	return out
 }
 
-// Behind returns how many records of some partitions the group has not settled, and if asked about how many stored bytes it holds of them.
+// Behind returns how many records of a topic's partitions the group has not settled, and if asked about how many stored bytes it holds of them, for which it goes
+// through them all.
 func (g *Group) Behind(parts []*partition.Partition, inBytes bool) (records, bytes int64) {
+	if !inBytes {
+		return g.totals(parts[0].Ends).Lag, 0
+	}
 	for _, at := range g.progressOf(parts) {
-		at = at.counted(context.Background())
-		records += at.Lag
-		if inBytes && at.Lag > 0 {
+		if at = at.counted(context.Background()); at.Lag > 0 {
+			records += at.Lag
 			bytes += at.Partition.BytesFrom(at.Start)
 		}
 	}

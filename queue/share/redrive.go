@@ -182,10 +182,7 @@ func (g *Group) redriveOne(s *stepping, i int, id LetterID) error {
 		b.Due = g.env.Clock.Now() + s.Delay.Milliseconds()
 		g.armAt(b.Due)
 	}
-	before := w.machine.Counts().Leased
-	code := w.machine.Redrive(b)
-	g.inflight += w.machine.Counts().Leased - before
-	if code != lease.OK {
+	if w.machine.Redrive(b) != lease.OK {
 		return fmt.Errorf("group %s, letter %s: its record is not settled yet: %w", g.name, id, ErrNotRedriven)
 	}
 	w.settled()
@@ -223,7 +220,7 @@ func (g *Group) stepParts(s *stepping, op byte, edited record.Offset) (unit comm
 		g.checkpointLetters(l)
 	}
 	for _, w := range s.windows {
-		if edit, any := w.edit(); any {
+		if edit, any := g.edit(w); any {
 			unit = append(unit, edit)
 		}
 	}

@@ -49,10 +49,10 @@ func (g *Group) reset(moves []Move) error {
 
 // resetOne resets a window and closes letters in one unit; the lock is held.
 func (g *Group) resetOne(w *window, to lease.Offset) {
-	g.inflight -= w.machine.Counts().Leased
 	w.machine.Reset(to)
 	g.attempts.forget(w.part.ID)
-	edit, _ := w.edit()
+	edit, _ := g.edit(w)
+	g.thinned(w)
 	unit := append(commit.Unit{edit}, g.closeLetters(place{w.part.ID, to})...)
 	g.free(w, g.env.Committer.Enqueue(unit))
 	g.lanes.add(w)

@@ -41,9 +41,7 @@ func (g *Group) Trimmed(p *partition.Partition) {
 	}
 	start, _ := p.Bounds()
 	for more := true; more && !w.closed; {
-		before := w.machine.Counts().Leased
 		more = w.machine.TrimTo(lease.Offset(start))
-		g.inflight += w.machine.Counts().Leased - before
 		g.free(w, g.journal(w))
 		g.serve()
 		g.letIn()
@@ -69,12 +67,13 @@ func (g *Group) lose(p *partition.Partition, from, to lease.Offset, stays func(r
 	if w == nil {
 		return to
 	}
+	g.thinned(w)
 	// The last range may stand for all that is behind: the ones before it hold as many records as are taken.
 	left := w.machine.Unsettled(from, min(to, w.machine.End()), maxLose+1, nil)
 	if len(left) == 0 {
 		return to
 	}
-	before, now := w.machine.Counts().Leased, g.now()
+	now := g.now()
 	next = to
 	n := 0
 	for _, r := range left {
@@ -88,7 +87,6 @@ func (g *Group) lose(p *partition.Partition, from, to lease.Offset, stays func(r
 			w.settled()
 		}
 	}
-	g.inflight += w.machine.Counts().Leased - before
 	g.free(w, g.journal(w))
 	g.serve()
 	return next

@@ -141,7 +141,7 @@ func (g *Group) fitsUnit(logs int) error {
 // edits returns what one unit does to the windows that a pass touched; most notes go ahead of it. The lock is held.
 func (g *Group) edits(s *settling) (parts []commit.Part) {
 	for _, w := range s.touched {
-		if edit, any := w.edit(g.enqueueNotes(w, w.notes)...); any {
+		if edit, any := g.edit(w, g.enqueueNotes(w, w.notes)...); any {
 			parts = append(parts, edit)
 		}
 	}
@@ -179,10 +179,8 @@ func (g *Group) settleOne(now int64, s *settling, c *claimed) lease.Code {
 	if fails {
 		view = w.machine.View(c.claim.Offset)
 	}
-	before := w.machine.Counts().Leased
 	r := w.machine.Settle(now, g.action(c))
 	w.settled()
-	g.inflight += w.machine.Counts().Leased - before
 	if r.Code != lease.OK {
 		return r.Code
 	}

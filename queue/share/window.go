@@ -30,6 +30,13 @@ type window struct {
 	sinceCut int           // settles since the last one
 	closed   bool          // detached: nothing may be journaled any more
 
+	counted tally    // of what the group's totals have of it
+	reading *reading // of its topic
+	thin    bool     // it is among the group's
+
+	held      map[string]int // leases of each member, as they were counted last
+	uncounted bool           // they may have changed since
+
 	buryAt    int64 // ms: their letters could not be written, and are tried again then
 	unread    error // of the last read ahead
 	restUntil int64 // ms: the partition could not be read, and is left alone until then; 0 = it can

@@ -334,4 +334,7 @@ func (w *world) checkGroup(g *group) {
 	if info.Totals != sum {
 		w.violated("I7 conservation", "%s totals %+v, want %+v", g.name, info.Totals, sum)
 	}
+	if brief, err := w.b.GroupSummary(w.ctx, g.name); err != nil || brief.Totals != sum {
+		w.violated("I7 conservation", "%s summary %+v, %v, want %+v", g.name, brief.Totals, err, sum)
+	}
 }

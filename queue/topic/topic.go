@@ -52,6 +52,7 @@ type Topic struct {
 	Backlog    *partition.Backlog
 	Delayed    *Delayed
 
+	ends *partition.Ends
 	turn *atomic.Uint64 // spreads records without key
 	ids  *dedupe.Table
 }
@@ -64,9 +65,9 @@ const delayedIndex = -1
 
 // Open opens the partitions that old, which may be nil, does not have. replay says that the caller calls Replay. Errors: the store's.
 func Open(ctx context.Context, env *Env, def *catalog.Topic, old *Topic, replay bool) (*Topic, error) {
-	t := &Topic{Def: def, Lanes: make([][]*partition.Partition, def.Config.Priorities), turn: new(atomic.Uint64), Published: new(Counters), ids: new(dedupe.Table), Backlog: partition.NewBacklog()}
+	t := &Topic{Def: def, Lanes: make([][]*partition.Partition, def.Config.Priorities), turn: new(atomic.Uint64), Published: new(Counters), ids: new(dedupe.Table), ends: new(partition.Ends), Backlog: partition.NewBacklog()}
 	if old != nil {
-		t.Partitions, t.turn, t.Published, t.ids, t.Backlog = slices.Clone(old.Partitions), old.turn, old.Published, old.ids, old.Backlog
+		t.Partitions, t.turn, t.Published, t.ids, t.ends, t.Backlog = slices.Clone(old.Partitions), old.turn, old.Published, old.ids, old.ends, old.Backlog
 		t.Delayed = old.Delayed
 	}
 	if t.Delayed == nil {
@@ -81,18 +82,21 @@ func Open(ctx context.Context, env *Env, def *catalog.Topic, old *Topic, replay 
 			}
 		}
 	}
-	for i := len(t.Partitions); i < len(def.Partitions); i++ {
+	opened := len(t.Partitions)
+	for i := opened; i < len(def.Partitions); i++ {
 		p, err := partition.Open(ctx, env.Store, env.Cache, def.Partitions[i].Log, def.Name, i, def.Partitions[i].Lane)
 		if err != nil {
 			return nil, err
 		}
-		p.Backlog = t.Backlog
 		if !replay {
 			if err := p.Recover(ctx, nil); err != nil {
 				return nil, err
 			}
 		}
 		t.Partitions = append(t.Partitions, p)
+	}
+	for _, p := range t.Partitions[opened:] { // now that all could be opened
+		p.Join(t.Backlog, t.ends)
 	}
 	for _, p := range t.Partitions {
 		t.Lanes[p.Lane] = append(t.Lanes[p.Lane], p)

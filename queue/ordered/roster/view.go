@@ -63,13 +63,21 @@ type Member struct {
 	Target  []Log
 }
 
+// Roll is Members without what they hold.
+func (r *Roster) Roll() []Member {
+	out := make([]Member, len(r.members))
+	for i, m := range r.members {
+		out[i] = Member{Name: m.name, Epoch: m.epoch, Topics: slices.Clone(m.topics), Session: m.session, Seen: m.seen, Parked: m.parked > 0}
+	}
+	return out
+}
+
 // Members describes all members, in order of joining.
 func (r *Roster) Members() []Member {
-	out := make([]Member, len(r.members))
+	out := r.Roll()
 	place := make(map[*member]int, len(r.members))
 	for i, m := range r.members {
 		place[m] = i
-		out[i] = Member{Name: m.name, Epoch: m.epoch, Topics: slices.Clone(m.topics), Session: m.session, Seen: m.seen, Parked: m.parked > 0}
 	}
 	for _, p := range r.parts {
 		if p.holder != nil {
