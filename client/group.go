@@ -33,9 +33,30 @@ func (c *Client) Group(ctx context.Context, group string) (Group, error) {
 	return out, err
 }
 
+// GroupSummary returns one group without what there is of each partition: Partitions, and what members of an ordered group hold. However many partitions there are, it
+// costs the same.
+func (c *Client) GroupSummary(ctx context.Context, group string) (Group, error) {
+	var out Group
+	h, err := c.call(ctx, request{method: http.MethodGet, path: path("groups", group), query: noPartitions()}, &out.Group)
+	out.ETag = h.Get("ETag")
+	return out, err
+}
+
+func noPartitions() url.Values { return url.Values{"partitions": {"false"}} }
+
 // Groups iterates over all groups. The last pair holds the error, if there was one.
 func (c *Client) Groups(ctx context.Context) iter.Seq2[api.Group, error] {
 	return list(ctx, func(ctx context.Context, q url.Values) ([]api.Group, string, error) {
+		var out api.GroupList
+		_, err := c.call(ctx, request{method: http.MethodGet, path: path("groups"), query: q}, &out)
+		return out.Items, out.NextCursor, err
+	})
+}
+
+// GroupSummaries is Groups with a GroupSummary of each.
+func (c *Client) GroupSummaries(ctx context.Context) iter.Seq2[api.Group, error] {
+	return list(ctx, func(ctx context.Context, q url.Values) ([]api.Group, string, error) {
+		q.Set("partitions", "false")
 		var out api.GroupList
 		_, err := c.call(ctx, request{method: http.MethodGet, path: path("groups"), query: q}, &out)
 		return out.Items, out.NextCursor, err

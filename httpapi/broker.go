@@ -22,6 +22,7 @@ type Broker interface {
 	Records
 	Schedules
 	Groups
+	GroupSummaries
 	Leases
 	Streams
 	Inspection
@@ -82,6 +83,13 @@ type Groups interface {
 	Groups(ctx context.Context, after string, limit int) ([]queue.GroupInfo, error)
 	DeleteGroup(ctx context.Context, name string, force bool, cond queue.Condition) error
 	Reset(ctx context.Context, group string, req queue.ResetRequest) ([]queue.ResetMove, error)
+}
+
+// GroupSummaries shows groups without what there is of each partition, at a cost that does not depend on how many there are.
+type GroupSummaries interface {
+	GroupSummary(ctx context.Context, name string) (queue.GroupInfo, error)
+	// GroupSummaries returns what Groups does otherwise.
+	GroupSummaries(ctx context.Context, after string, limit int) ([]queue.GroupInfo, error)
 }
 
 // Schedules changes and shows recurring schedules.

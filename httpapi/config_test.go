@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -251,5 +252,38 @@ func FuzzMerge(f *testing.F) {
 		if d := cmp.Diff(got, again); d != "" {
 			t.Errorf("%s, answered as %s:\n%s", body, answer, d)
 		}
+	})
+}
+
+// A summary is the group without what there is of each partition.
+func TestSummaries(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.put("/v1/topics/t", `{"partitions":3}`).is(201)
+		h.put("/v1/groups/empty", `{}`).is(201)
+		h.put("/v1/groups/g", `{"topics":["t"]}`).is(201)
+		h.post("/v1/groups/s/join", `{"topics":["t"],"member":"m"}`).is(200)
+		h.post("/v1/topics/t/records", `{"records":[{"value":1,"partition":0},{"value":2,"partition":2}]}`).is(200)
+		h.post("/v1/groups/g/lease", `{"member":"w"}`).is(200)
+		list := into[api.GroupList](h.get("/v1/groups?partitions=false").is(200)).Items
+		for i, name := range []string{"empty", "g", "s"} {
+			path := "/v1/groups/" + name
+			want, got := into[api.Group](h.get(path+"?partitions=true").is(200)), h.get(path+"?partitions=false").is(200)
+			if want.Partitions == nil || strings.Contains(got.body, `"partitions"`) || strings.Contains(got.body, `"assignment"`) {
+				t.Errorf("%s: of %d partitions, in short %s", name, len(want.Partitions), got.body)
+			}
+			want.Partitions = nil
+			for j := range want.Members {
+				want.Members[j].Assignment = nil
+			}
+			for _, g := range []api.Group{into[api.Group](got), list[i]} {
+				if d := cmp.Diff(string(marshal(t, want)), string(marshal(t, g))); d != "" {
+					t.Errorf("%s: %s", name, d)
+				}
+			}
+			h.put(path, got.body).is(200)
+		}
+		h.get("/v1/groups/g?partitions=no").problem(400, api.InvalidRequest)
+		h.get("/v1/groups?partitions=0").problem(400, api.InvalidRequest)
+		h.get("/v1/groups/none?partitions=false").problem(404, api.GroupNotFound)
 	})
 }

@@ -45,10 +45,18 @@ func (a *API) getGroup(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if err := x.params(); err != nil {
+	if err := x.params("partitions"); err != nil {
 		return err
 	}
-	info, err := a.broker.Group(x.ctx(), name)
+	summary, err := x.summary()
+	if err != nil {
+		return err
+	}
+	describe := a.broker.Group
+	if summary {
+		describe = a.broker.GroupSummary
+	}
+	info, err := describe(x.ctx(), name)
 	if err != nil {
 		return err
 	}
@@ -57,20 +65,37 @@ func (a *API) getGroup(x *exchange) error {
 }
 
 func (a *API) listGroups(x *exchange) error {
-	limit, after, err := x.pageByName("groups")
+	limit, after, err := x.pageByName("groups", "partitions")
 	if err != nil {
 		return err
 	}
-	infos, err := a.broker.Groups(x.ctx(), after, limit+1)
+	summary, err := x.summary()
+	if err != nil {
+		return err
+	}
+	list := a.broker.Groups
+	if summary {
+		list = a.broker.GroupSummaries
+	}
+	infos, err := list(x.ctx(), after, limit+1)
 	if err != nil {
 		return err
 	}
 	infos, next := cutPage("groups", infos, limit, func(g queue.GroupInfo) string { return g.Name })
-	list := api.GroupList{Items: make([]api.Group, len(infos)), NextCursor: next}
+	out := api.GroupList{Items: make([]api.Group, len(infos)), NextCursor: next}
 	for i, info := range infos {
-		list.Items[i] = wireGroup(info)
+		out.Items[i] = wireGroup(info)
 	}
-	return x.json(http.StatusOK, list)
+	return x.json(http.StatusOK, out)
+}
+
+// summary tells whether the query asks to leave out what there is of each partition.
+func (x *exchange) summary() (bool, error) {
+	if !x.query.Has("partitions") {
+		return false, nil
+	}
+	partitions, err := x.queryBool("partitions")
+	return !partitions, err
 }
 
 func (a *API) deleteGroup(x *exchange) error {
@@ -276,8 +301,11 @@ func mergeDeadLetter(m merger, c *queue.GroupConfig, def queue.GroupConfig) {
 func wireGroup(g queue.GroupInfo) api.Group {
 	out := api.Group{
 		Name: g.Name, Kind: string(g.Kind), Topics: g.Topics, Config: wireGroupConfig(g.Config), CreatedAt: api.Time(g.CreatedAt),
-		Totals:     api.GroupTotals{Lag: g.Totals.Lag, Available: g.Totals.Available, Leased: g.Totals.Leased, Deferred: g.Totals.Deferred, DeadLetters: g.Totals.DeadLetters},
-		Partitions: make([]api.GroupPartition, len(g.Partitions)), Members: make([]api.GroupMember, len(g.Members)),
+		Totals:  api.GroupTotals{Lag: g.Totals.Lag, Available: g.Totals.Available, Leased: g.Totals.Leased, Deferred: g.Totals.Deferred, DeadLetters: g.Totals.DeadLetters},
+		Members: make([]api.GroupMember, len(g.Members)),
+	}
+	if g.Partitions != nil {
+		out.Partitions = make([]api.GroupPartition, len(g.Partitions))
 	}
 	if out.Topics == nil {
 		out.Topics = []string{}

@@ -61,7 +61,7 @@ type Group struct {
 	Config     GroupConfig      `json:"config"`
 	CreatedAt  Time             `json:"created_at"`
 	Totals     GroupTotals      `json:"totals"`
-	Partitions []GroupPartition `json:"partitions"`
+	Partitions []GroupPartition `json:"partitions,omitzero"` // nil in a summary
 	Members    []GroupMember    `json:"members"`
 }
 

@@ -104,7 +104,7 @@ func (s *Server) awaitDrained(ctx context.Context, group string, ended chan stru
 			return nil
 		case <-pause.C:
 		}
-		g, err := s.broker.Group(ctx, group)
+		g, err := s.broker.GroupSummary(ctx, group)
 		if errors.Is(err, queue.ErrGroupNotFound) {
 			continue // Work is about to make it
 		}

@@ -50,7 +50,11 @@ func (a *app) newGroupLs() *cobra.Command {
 				return err
 			}
 			p := a.newPrinter("GROUP", "KIND", "TOPICS", "LAG", "AVAILABLE", "LEASED", "DEFERRED", "DEAD", "STATE")
-			for g, err := range c.Groups(cmd.Context()) {
+			list := c.Groups
+			if a.format == formatTable { // which shows nothing of partitions
+				list = c.GroupSummaries
+			}
+			for g, err := range list(cmd.Context()) {
 				if err != nil {
 					return err
 				}
@@ -210,7 +214,7 @@ func (a *app) putGroup(cmd *cobra.Command, name string, topics []string, ch *cha
 	}
 	only := client.IfNew()
 	if !create {
-		old, err := c.Group(cmd.Context(), name)
+		old, err := c.GroupSummary(cmd.Context(), name)
 		if err != nil {
 			return err
 		}

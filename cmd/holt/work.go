@@ -121,7 +121,7 @@ func awaitDrained(ctx context.Context, c *client.Client, group string, drained f
 			return
 		case <-tick.C:
 		}
-		if g, err := c.Group(ctx, group); err == nil && g.Totals.Lag == 0 {
+		if g, err := c.GroupSummary(ctx, group); err == nil && g.Totals.Lag == 0 {
 			drained()
 			return
 		}

@@ -214,7 +214,7 @@ func planTopicDelete(v *visit, f url.Values) (*plan, error) {
 // planGroupDelete deletes a group and its progress.
 func planGroupDelete(v *visit, f url.Values) (*plan, error) {
 	name := f.Get("group")
-	g, err := read[api.Group](v, get(nil, "groups", name))
+	g, err := read[api.Group](v, summary(name))
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +267,7 @@ func planTopicConfig(v *visit, f url.Values) (*plan, error) {
 
 func planGroupConfig(v *visit, f url.Values) (*plan, error) {
 	name := f.Get("group")
-	g, err := read[api.Group](v, get(nil, "groups", name))
+	g, err := read[api.Group](v, summary(name))
 	if err != nil {
 		return nil, err
 	}

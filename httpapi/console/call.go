@@ -25,6 +25,9 @@ func get(query url.Values, parts ...string) call {
 	return call{method: http.MethodGet, path: apiPath(parts...), query: query}
 }
 
+// summary reads a group without its partitions.
+func summary(group string) call { return get(url.Values{"partitions": {"false"}}, "groups", group) }
+
 // apiPath is "/v1/" and the parts, each escaped.
 func apiPath(parts ...string) string {
 	var b strings.Builder

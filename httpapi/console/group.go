@@ -85,7 +85,7 @@ func (v *visit) groupView(name string) (*groupView, error) {
 	if g := s.group(name); g != nil {
 		return g, nil
 	}
-	if _, err := v.do(get(nil, "groups", name)); err != nil {
+	if _, err := v.do(summary(name)); err != nil {
 		return nil, err
 	}
 	v.c.sampler.changed()

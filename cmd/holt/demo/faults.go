@@ -134,7 +134,7 @@ func (w *watch) blame(err error) error {
 func (w *watch) askGroup(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 10*askTime)
 	defer cancel()
-	if g, err := w.client.Group(ctx, hashGroup); err == nil {
+	if g, err := w.client.GroupSummary(ctx, hashGroup); err == nil {
 		w.lag, w.dead = g.Totals.Lag, g.Totals.DeadLetters
 	}
 }
