@@ -256,7 +256,7 @@ func (h *house) serving(cfg Config, fn func(p *pipes)) {
 	srv := NewServer(h.documented(), cfg)
 	srv.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(h.log, nil), slog.LevelInfo)
 	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(p) }()
+	go func() { ended <- srv.Serve(NewListener(p)) }()
 	fn(p)
 	h.broker.Stop()
 	if err := srv.Shutdown(h.t.Context()); err != nil {

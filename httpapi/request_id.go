@@ -20,8 +20,11 @@ func (ids *requestIDs) of(r *http.Request) string {
 	if own := r.Header.Get("X-Request-Id"); saneID(own) {
 		return own
 	}
-	return ids.prefix + strconv.FormatUint(ids.last.Add(1), 36)
+	return ids.next()
 }
+
+// next is a new id.
+func (ids *requestIDs) next() string { return ids.prefix + strconv.FormatUint(ids.last.Add(1), 36) }
 
 func saneID(s string) bool {
 	if s == "" || len(s) > 128 {

@@ -74,13 +74,19 @@ func NewServer(handler http.Handler, cfg Config) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:           handler,
+		Handler:           markServed(handler),
+		ConnContext:       withConn,
 		Protocols:         &protocols,
 		ReadHeaderTimeout: cfg.HeaderTimeout,
 		IdleTimeout:       cfg.IdleTimeout,
 		// The API itself answers headers over the limit with a problem; this is where net/http stops reading.
 		MaxHeaderBytes: 4 * cfg.MaxHeader,
-		ConnState:      limit.changed,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if p, ok := c.(*problemConn); ok && state == http.StateIdle { // the answer is out
+				p.served.Store(false)
+			}
+			limit.changed(c, state)
+		},
 	}
 }
 

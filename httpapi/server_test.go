@@ -2,15 +2,18 @@ package httpapi
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
 )
 
@@ -113,18 +116,28 @@ func TestRawRequests(t *testing.T) {
 			for request, want := range map[string]int{
 				"GET /v1/info HTTP/1.1\r\n\r\n": 400, // no Host
 				"GET /v1/info HTTP/1.0\r\n\r\n": 421,
-				"GET /v1/info HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 20<<10) + "\r\n\r\n":              431,
-				"GET /v1/info HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 900<<10) + "\r\n\r\n":             431,
-				head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx":                                                  400,
-				head + "Content-Length: 101\r\n\r\n":                                                                      413, // before a byte of it came
+				"GET /v1/info HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 20<<10) + "\r\n\r\n":  431,
+				"GET /v1/info HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 900<<10) + "\r\n\r\n": 431,
+				head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx":                                      400,
+				head + "Transfer-Encoding: nonsense\r\n\r\nx":                                                 400,
+				"GET /v1/topics/%zz HTTP/1.1\r\nHost: localhost\r\n\r\n":                                      400,
+				"GET /v1/info HTTP/1.1\r\nHost: local host\r\n\r\n":                                           400,
+				"GET /v1/info HTTP/9.9\r\nHost: localhost\r\n\r\n":                                            400,
+				"\x16\x03\x01\r\n\r\n":               400,
+				head + "Content-Length: 101\r\n\r\n": 413, // before a byte of it came
 				head + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("40\r\n"+strings.Repeat("x", 64)+"\r\n", 10): 413,
 				head + "Transfer-Encoding: chunked\r\n\r\nxx\r\n":                                                         400,
 				head + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n":                                            200,
 				"GET http://localhost/v1/topics/..%2f.. HTTP/1.1\r\nHost: localhost\r\n\r\n":                              400,
 			} {
 				c := p.dial()
-				if status, _, body := ask(t, c, request); status != want {
+				status, header, body := ask(t, c, request)
+				if status != want {
 					t.Errorf("%.100q: %d, want %d: %s", request, status, want, body)
+				}
+				var p api.Problem
+				if err := json.Unmarshal([]byte(body), &p); want >= 400 && (err != nil || p.Status != want || p.Code == "" || p.RequestID == "" || p.RequestID != header.Get("X-Request-Id") || header.Get("Content-Type") != "application/problem+json") {
+					t.Errorf("%.100q: %v: %s", request, header, body)
 				}
 				c.Close()
 			}
@@ -141,6 +154,34 @@ func TestRawRequests(t *testing.T) {
 		if strings.Contains(h.log.String(), "panic") {
 			t.Errorf("log: %s", h.log)
 		}
+	})
+}
+
+// An answer that looks as if net/http refused a request is sent as it is.
+func TestAnswersAreNotTakenForRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := "HTTP/1.1 400 Bad Request" + string(refusalHead) + strings.Repeat("x", 64<<10)
+		srv := NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+			_ = http.NewResponseController(w).Flush() // so that what follows is a write of its own
+			_, _ = io.WriteString(w, body)
+		}), Config{})
+		p := newPipes()
+		ended := make(chan error, 1)
+		go func() { ended <- srv.Serve(NewListener(p)) }()
+		c := p.dial()
+		for range 2 {
+			if status, _, got := ask(t, c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); status != 200 || got != body {
+				t.Errorf("%d: %.200s", status, got)
+			}
+			synctest.Wait()
+		}
+		if status, header, _ := ask(t, c, "GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n"); status != 400 || header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("a refusal behind them: %d, %v", status, header)
+		}
+		c.Close()
+		_ = srv.Close()
+		<-ended
 	})
 }
 

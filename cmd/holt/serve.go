@@ -164,7 +164,7 @@ func (s *server) serve() error {
 	if s.http.TLSConfig != nil {
 		return s.http.ServeTLS(s.listener, "", "")
 	}
-	return s.http.Serve(s.listener)
+	return s.http.Serve(httpapi.NewListener(s.listener))
 }
 
 // run serves until ctx is done (nil), or the store fails (why).

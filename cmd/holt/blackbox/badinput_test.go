@@ -290,6 +290,9 @@ func TestRawHTTP(t *testing.T) {
 		if ok && !slices.Contains(tt.status, a.status) {
 			t.Errorf("%s: %d, want one of %v: %s", name, a.status, tt.status, clip(a.body))
 		}
+		if ok {
+			a.anyProblem()
+		}
 		if !ok && !tt.half && !strings.Contains(name, "headers") {
 			t.Errorf("%s: the server hung up without an answer", name)
 		}
