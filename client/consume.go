@@ -64,7 +64,8 @@ func OnAssigned(f func(ctx context.Context, partitions []api.AssignedPartition))
 }
 
 // OnRevoked has f called with partitions that the member is to give up: their handlers have returned, and what they did is committed. The partitions go to others once f
-// returned; heartbeats keep the session meanwhile. It is also called, with the member's context ended, when they are lost: then others may have them already.
+// returned; heartbeats keep the session meanwhile. It is also called, with its context ended, when they are lost: then others may have them already, and what was done
+// last may not be committed.
 func OnRevoked(f func(ctx context.Context, partitions []api.Place)) ConsumeOption {
 	return func(o *consumeOptions) { o.revoked = f }
 }
@@ -109,6 +110,7 @@ type consumer struct {
 
 	mu    sync.Mutex
 	parts map[api.Place]*part
+	gone  []api.Place // lost, and OnRevoked has not been told yet
 }
 
 // run joins again and again, until the end.
@@ -164,16 +166,16 @@ func (s *consumer) enter() error {
 // exit ends a membership: it gives everything back, or says that it is lost.
 func (s *consumer) exit(err error) {
 	defer s.lose(err)
-	if lost(err) && !errors.As(err, new(*readerError)) {
+	if !lost(err) || errors.As(err, new(*readerError)) {
+		err = s.commitAll()
+	}
+	if lost(err) {
 		s.lose(err)
 	} else {
-		ctx, cancel := context.WithTimeout(s.life, commitGrace)
-		defer cancel()
-		s.commitAll(ctx)
+		s.giveUp((*part).isCommitted)
 	}
-	if held := s.places(func(*part) bool { return true }); len(held) > 0 {
-		s.tellRevoked(held)
-	}
+	s.abandon(func(api.Place, *part) bool { return true })
+	s.tellGone()
 	if s.static || s.life.Err() != nil {
 		return
 	}
@@ -207,12 +209,16 @@ func (s *consumer) readOn(pause *pause) error {
 		if err := s.handle(p); err != nil {
 			return err
 		}
-		if err := s.commit(s.life); err != nil && !Temporary(err) {
-			return err
-		} else if err != nil {
+		switch err := s.commit(s.life); {
+		case err == nil:
+		case Temporary(err):
 			s.onError(fmt.Errorf("commit %s: %w", s.group, err))
+			pause.wait(s.ctx, err)
+		default:
+			return err
 		}
-		s.giveUp()
+		s.giveUp(func(p *part) bool { return p.revoked && p.isCommitted() })
+		s.tellGone()
 		if s.untilEnd && len(p.Records)+len(p.Moved)+len(p.Revoke) == 0 {
 			return errEnd
 		}

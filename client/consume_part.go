@@ -18,6 +18,8 @@ type part struct {
 	revoked   bool // to be given up
 }
 
+func (p *part) isCommitted() bool { return p.done == p.committed }
+
 // owned says what the member works on.
 func (s *consumer) owned() []api.OwnedPartition {
 	s.mu.Lock()
@@ -47,9 +49,26 @@ func (s *consumer) take(assignment []api.AssignedPartition) {
 	}
 }
 
-func (s *consumer) tellRevoked(places []api.Place) {
+// tell calls OnRevoked.
+func (s *consumer) tell(ctx context.Context, places []api.Place) {
 	defer s.keepAlive()()
-	s.revoked(s.life, places)
+	s.revoked(ctx, places)
+}
+
+// tellGone tells of what was lost since it was called last. The commits of heartbeats may find more out meanwhile.
+func (s *consumer) tellGone() {
+	ended, end := context.WithCancelCause(s.life)
+	end(ErrFenced)
+	for {
+		s.mu.Lock()
+		gone := s.gone
+		s.gone = nil
+		s.mu.Unlock()
+		if len(gone) == 0 {
+			return
+		}
+		s.tell(ended, gone)
+	}
 }
 
 // adopt takes over what an answer says of partitions: new ones, moved ones, those to be given up, and those that are gone without a word (their topics).
@@ -62,27 +81,16 @@ func (s *consumer) adopt(p Polled) {
 			held.want, held.done = m.To, m.To
 		}
 	}
-	gone := map[api.Place]bool{}
-	for place := range s.parts {
-		gone[place] = true
-	}
+	s.mu.Unlock()
+	named := map[api.Place]bool{}
 	for _, a := range p.Assignment {
-		delete(gone, a.Place)
+		named[a.Place] = true
 	}
 	for _, r := range p.Revoke {
-		delete(gone, r)
+		named[r] = true
 	}
-	for place := range gone {
-		delete(s.parts, place)
-	}
-	s.mu.Unlock()
-	if len(gone) > 0 {
-		list := make([]api.Place, 0, len(gone))
-		for place := range gone {
-			list = append(list, place)
-		}
-		s.tellRevoked(list)
-	}
+	s.abandon(func(at api.Place, _ *part) bool { return !named[at] })
+	s.tellGone()
 }
 
 // revoke notes what is to be given up.
@@ -96,30 +104,34 @@ func (s *consumer) revoke(places []api.Place) {
 	}
 }
 
-// places returns the partitions that something holds of.
-func (s *consumer) places(of func(*part) bool) (out []api.Place) {
+// remove forgets the partitions that something holds of, and returns them.
+func (s *consumer) remove(of func(api.Place, *part) bool) (out []api.Place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for place, p := range s.parts {
-		if of(p) {
-			out = append(out, place)
+	for at, p := range s.parts {
+		if of(at, p) {
+			out = append(out, at)
+			delete(s.parts, at)
 		}
 	}
+	slices.SortFunc(out, comparePlaces)
 	return out
 }
 
-// giveUp drops what is to be given up: the next poll does not name it.
-func (s *consumer) giveUp() {
-	gone := s.places(func(p *part) bool { return p.revoked })
-	if len(gone) == 0 {
-		return
+// giveUp gives partitions up: the next poll does not name them.
+func (s *consumer) giveUp(which func(*part) bool) {
+	if places := s.remove(func(_ api.Place, p *part) bool { return which(p) }); len(places) > 0 {
+		s.tell(s.life, places)
 	}
-	s.tellRevoked(gone)
+}
+
+// abandon notes that partitions are lost, for tellGone. It returns how many.
+func (s *consumer) abandon(which func(api.Place, *part) bool) int {
+	places := s.remove(which)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, place := range gone {
-		delete(s.parts, place)
-	}
+	s.gone = append(s.gone, places...)
+	return len(places)
 }
 
 func (s *consumer) isRevoked(place api.Place) bool {
@@ -154,8 +166,7 @@ func (s *consumer) commit(ctx context.Context) error {
 		}
 		err := s.client.CommitOffsets(ctx, s.group, s.join.Member, s.epoch, offsets)
 		var e *Error
-		if errors.As(err, &e) && e.Code == api.Fenced && len(e.Failed) > 0 {
-			s.drop(e.Failed)
+		if errors.As(err, &e) && e.Code == api.Fenced && s.drop(e.Failed) > 0 {
 			continue
 		}
 		if err != nil {
@@ -180,32 +191,37 @@ func (s *consumer) uncommitted() (offsets []api.CommittedOffset) {
 			offsets = append(offsets, api.CommittedOffset{Place: place, Offset: p.done})
 		}
 	}
-	slices.SortFunc(offsets, func(a, b api.CommittedOffset) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
-	})
+	slices.SortFunc(offsets, func(a, b api.CommittedOffset) int { return comparePlaces(a.Place, b.Place) })
 	return offsets
 }
 
-// drop forgets partitions that a commit was refused for.
-func (s *consumer) drop(failed []api.SettleFailure) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range failed {
-		if f.Partition != nil {
-			delete(s.parts, api.Place{Topic: f.Topic, Partition: *f.Partition})
-		}
-	}
+func comparePlaces(a, b api.Place) int {
+	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 }
 
-// commitAll commits what is done, again and again until it is or ctx ends.
-func (s *consumer) commitAll(ctx context.Context) {
+// drop forgets partitions that a commit was refused for. It returns how many.
+func (s *consumer) drop(failed []api.SettleFailure) int {
+	refused := map[api.Place]bool{}
+	for _, f := range failed {
+		if f.Partition != nil {
+			refused[api.Place{Topic: f.Topic, Partition: *f.Partition}] = true
+		}
+	}
+	return s.abandon(func(at api.Place, _ *part) bool { return refused[at] })
+}
+
+// commitAll commits what is done, again and again until it is, or is refused, or commitGrace is over.
+func (s *consumer) commitAll() error {
+	ctx, cancel := context.WithTimeout(s.life, commitGrace)
+	defer cancel()
 	for pause := newPause(); ; {
 		err := s.commit(ctx)
-		if err == nil || ctx.Err() != nil || !Temporary(err) {
-			if err != nil {
-				s.onError(fmt.Errorf("commit %s: %w", s.group, err))
-			}
-			return
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil || !Temporary(err) {
+			s.onError(fmt.Errorf("commit %s: %w", s.group, err))
+			return err
 		}
 		pause.wait(ctx, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -26,9 +27,15 @@ type stream struct {
 
 	mu   sync.Mutex
 	read []string // member:topic/partition:value
+	told []string
 }
 
 func inStream(t *testing.T, fn func(s *stream)) {
+	inStreamBehind(t, func(h http.Handler) http.Handler { return h }, fn)
+}
+
+// inStreamBehind has a handler in front of the server's.
+func inStreamBehind(t *testing.T, front func(http.Handler) http.Handler, fn func(s *stream)) {
 	synctest.Test(t, func(t *testing.T) {
 		b, err := queue.Open(t.Context(), memory.New(memory.Config{}), queue.Config{})
 		if err != nil {
@@ -40,7 +47,7 @@ func inStream(t *testing.T, fn func(s *stream)) {
 			t.Fatal(err)
 		}
 		s := &stream{t: t, broker: b}
-		s.net, s.c = newNetwork(t, h)
+		s.net, s.c = newNetwork(t, front(h))
 		fn(s)
 	})
 }
@@ -74,6 +81,22 @@ func (s *stream) seen() string {
 	s.read = nil
 	slices.Sort(out)
 	return strings.Join(out, " ")
+}
+
+// say notes what a member is told.
+func (s *stream) say(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = append(s.told, fmt.Sprintf(format, args...))
+}
+
+// said returns what say noted since it was asked last.
+func (s *stream) said() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.told
+	s.told = nil
+	return strings.Join(out, " · ")
 }
 
 // consume starts a member; the function that comes back ends it and returns Consume's error.
@@ -141,18 +164,11 @@ func TestConsumeReadsCommitsAndLeaves(t *testing.T) {
 func TestConsumeHandsPartitionsOver(t *testing.T) {
 	inStream(t, func(s *stream) {
 		s.topic("t", 2)
-		var mu sync.Mutex
-		var told []string
-		say := func(format string, args ...any) {
-			mu.Lock()
-			defer mu.Unlock()
-			told = append(told, fmt.Sprintf(format, args...))
-		}
 		a := s.consume("a", nil,
-			OnAssigned(func(_ context.Context, ps []api.AssignedPartition) { say("a gets %d", len(ps)) }),
-			OnRevoked(func(_ context.Context, ps []api.Place) { say("a gives %d up", len(ps)) }))
+			OnAssigned(func(_ context.Context, ps []api.AssignedPartition) { s.say("a gets %d", len(ps)) }),
+			OnRevoked(func(_ context.Context, ps []api.Place) { s.say("a gives %d up", len(ps)) }))
 		time.Sleep(time.Second)
-		b := s.consume("b", nil, OnAssigned(func(_ context.Context, ps []api.AssignedPartition) { say("b gets %d", len(ps)) }))
+		b := s.consume("b", nil, OnAssigned(func(_ context.Context, ps []api.AssignedPartition) { s.say("b gets %d", len(ps)) }))
 		time.Sleep(time.Second)
 		s.publish("t", 0, "x")
 		s.publish("t", 1, "y")
@@ -168,7 +184,7 @@ func TestConsumeHandsPartitionsOver(t *testing.T) {
 		if err := b(); err != nil {
 			t.Error(err)
 		}
-		s.want("told", fmt.Sprint(told), "[a gets 2 a gives 1 up b gets 1 a gives 1 up b gets 1]")
+		s.want("told", s.said(), "a gets 2 · a gives 1 up · b gets 1 · a gives 1 up · b gets 1")
 	})
 }
 
@@ -237,23 +253,16 @@ func TestConsumeKeepsItsSessionWhileItTellsOfPartitions(t *testing.T) {
 	inStream(t, func(s *stream) {
 		s.topic("t", 2)
 		s.publish("t", 0, "x")
-		var mu sync.Mutex
-		var told []string
-		say := func(format string, args ...any) {
-			mu.Lock()
-			defer mu.Unlock()
-			told = append(told, fmt.Sprintf(format, args...))
-		}
 		m := s.consume("m", nil, Session(5*time.Second),
 			OnAssigned(func(ctx context.Context, ps []api.AssignedPartition) {
 				time.Sleep(time.Minute)
-				say("gets %d, %v", len(ps), ctx.Err())
+				s.say("gets %d, %v", len(ps), ctx.Err())
 			}),
 			OnRevoked(func(ctx context.Context, ps []api.Place) {
 				time.Sleep(time.Minute)
-				say("gives %d up, %v", len(ps), ctx.Err())
+				s.say("gives %d up, %v", len(ps), ctx.Err())
 			}),
-			OnConsumeError(func(err error) { say("error: %v", err) }))
+			OnConsumeError(func(err error) { s.say("error: %v", err) }))
 		time.Sleep(90 * time.Second)
 		s.want("read by the first", s.seen(), "m:t/0:x")
 		b := s.consume("b", nil)
@@ -265,7 +274,7 @@ func TestConsumeKeepsItsSessionWhileItTellsOfPartitions(t *testing.T) {
 		if err := m(); err != nil {
 			t.Error(err)
 		}
-		s.want("told", strings.Join(told, " · "), "gets 2, <nil> · gives 1 up, <nil> · gives 1 up, <nil>")
+		s.want("told", s.said(), "gets 2, <nil> · gives 1 up, <nil> · gives 1 up, <nil>")
 		if err := b(); err != nil {
 			t.Error(err)
 		}
