@@ -8,7 +8,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/catalog"
 )
 
 // maxSeries is how many topics, and how many groups, one scrape shows, by name; holt_scrape_left_out says that there are more.
@@ -94,7 +96,7 @@ func groupGauges() []groupMetric {
 		total("deferred", "Records that wait for a backoff.", func(t queue.GroupTotals) int64 { return t.Deferred }),
 		total("dead_letters", "Open dead letters.", func(t queue.GroupTotals) int64 { return t.DeadLetters }),
 		gauge("waiters", "Leases that are parked.", func(g *queue.GroupInfo, _ time.Time) float64 { return float64(g.Waiters) }),
-		gauge("members", "Members of an ordered group, and workers of a share group that were seen lately or hold leases.", func(g *queue.GroupInfo, _ time.Time) float64 { return float64(len(g.Members)) }),
+		gauge("members", "Members of an ordered group, and workers of a share group that hold leases or were seen in the last 30 s, by the names they gave.", presentMembers),
 		gauge("paused", "1 while the group is paused.", func(g *queue.GroupInfo, _ time.Time) float64 { return truth(g.Config.Paused) }),
 		gauge("oldest_unsettled_age_seconds", "Age of the oldest record the group has not settled; 0 when there is none.", func(g *queue.GroupInfo, now time.Time) float64 {
 			return oldestAge(g, now, func(p *queue.GroupPartition) time.Time { return p.OldestUnsettled })
@@ -103,6 +105,16 @@ func groupGauges() []groupMetric {
 			return oldestAge(g, now, func(p *queue.GroupPartition) time.Time { return p.OldestAvailable })
 		}),
 	}
+}
+
+func presentMembers(g *queue.GroupInfo, now time.Time) float64 {
+	n := 0
+	for _, m := range g.Members {
+		if g.Kind == catalog.KindOrdered || api.Present(m.Leases, m.LastSeen, now) {
+			n++
+		}
+	}
+	return float64(n)
 }
 
 func groupCounters() []groupMetric {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -86,6 +87,41 @@ func TestMetrics(t *testing.T) {
 		}
 		if strings.Contains(a.body, "absent") {
 			t.Error("a path became a label")
+		}
+	})
+}
+
+// Workers of a share group are there while they hold something or wait, and half a minute longer; members of an ordered group until their session is over.
+func TestMembersMetric(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.group(1)
+		h.post("/v1/groups/o/join", `{"topics":["t"],"session":"2m"}`).is(200)
+		for _, step := range []struct {
+			does     func()
+			after    time.Duration
+			in, of   int // of the share group, and of the ordered one
+			lastSeen time.Duration
+		}{
+			{func() { h.post("/v1/groups/g/lease", `{"member":"w","lease":"1m"}`).is(200) }, 59 * time.Second, 1, 1, 59 * time.Second},
+			{func() {}, 2 * time.Second, 0, 1, 61 * time.Second},
+			{func() { h.post("/v1/groups/g/pause", "").is(200) }, 0, 0, 1, 61 * time.Second},
+			{func() { go h.post("/v1/groups/g/lease", `{"member":"w","wait":"50s"}`) }, 49 * time.Second, 1, 1, 0},
+			{func() {}, 30 * time.Second, 1, 0, 29 * time.Second},
+			{func() {}, time.Second, 0, 0, 30 * time.Second},
+		} {
+			step.does()
+			time.Sleep(step.after)
+			synctest.Wait()
+			body := h.get("/metrics").is(200).body
+			for group, n := range map[string]int{"g": step.in, "o": step.of} {
+				if want := fmt.Sprintf("\nholt_group_members{group=%q} %d\n", group, n); !strings.Contains(body, want) {
+					t.Errorf("no line %s", want)
+				}
+			}
+			g := into[api.Group](h.get("/v1/groups/g").is(200))
+			if ago := time.Since(time.Time(*g.Members[0].LastSeenAt)).Round(time.Second); ago != step.lastSeen {
+				t.Errorf("last seen %v ago, want %v", ago, step.lastSeen)
+			}
 		}
 	})
 }

@@ -1,6 +1,9 @@
 package api
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Backoff is the wait before the next attempt: exponential, or the Steps, whose last one repeats.
 type Backoff struct {
@@ -108,7 +111,13 @@ type GroupPartition struct {
 	Member            string `json:"member,omitempty"` // of an ordered group: who reads it
 }
 
-// GroupMember is a worker seen lately, with what it holds.
+// PresentSpan is how long a worker of a share group counts as there after it was seen last: between two leases it neither holds nor waits for anything.
+const PresentSpan = 30 * time.Second
+
+// Present tells whether a worker of a share group is there, of how many leases it holds and when it was seen. A member of an ordered group is as long as it is listed.
+func Present(leases int, seen, now time.Time) bool { return leases > 0 || now.Sub(seen) < PresentSpan }
+
+// GroupMember is a worker, with what it holds. Share groups remember the 1,000 that they saw last.
 type GroupMember struct {
 	Member     string `json:"member"`
 	Leases     int    `json:"leases"`

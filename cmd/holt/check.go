@@ -108,7 +108,7 @@ func (a *app) newCheckGroup() *cobra.Command {
 	addDuration(c.Flags(), &l.age, "max-age", "critical over such an age of the oldest record")
 	addDuration(c.Flags(), &l.warnAge, "warn-age", "warning over such an age of the oldest record")
 	c.Flags().Int64Var(&l.dead, "max-dead-letters", -1, "critical over so many open dead `letters`")
-	c.Flags().BoolVar(&l.workers, "workers", false, "critical when records are available and nobody was there lately")
+	c.Flags().BoolVar(&l.workers, "workers", false, "critical when records are available, none is leased, and no named worker was there in the last "+api.Duration(api.PresentSpan).String())
 	return c
 }
 
@@ -126,8 +126,25 @@ func (a *app) checkGroup(ctx context.Context, c *client.Client, name string, l *
 	v.over(checkCritical, l.age >= 0 && age > l.age, "the oldest record is %s old, over %s", ageText(age), api.Duration(l.age))
 	v.over(checkWarning, l.warnAge >= 0 && age > l.warnAge, "the oldest record is %s old, over %s", ageText(age), api.Duration(l.warnAge))
 	v.over(checkCritical, l.dead >= 0 && t.DeadLetters > l.dead, "%d dead letters are open, over %d", t.DeadLetters, l.dead)
-	v.over(checkCritical, l.workers && t.Available > 0 && len(g.Members) == 0, "%d records are available and nobody takes them", t.Available)
+	v.over(checkCritical, l.workers && unattended(&g.Group, time.Now()), "%d records are available and nobody takes them", t.Available)
 	return a.checked(&v, fmt.Sprintf("lag %d, oldest %s", t.Lag, ageText(age)))
+}
+
+// unattended tells whether records could be handed out and no worker is there.
+func unattended(g *api.Group, now time.Time) bool {
+	if g.Config.Paused || g.Totals.Available == 0 || g.Totals.Leased > 0 {
+		return false
+	}
+	for _, m := range g.Members {
+		var seen time.Time
+		if m.LastSeenAt != nil {
+			seen = time.Time(*m.LastSeenAt)
+		}
+		if g.Kind == "ordered" || api.Present(m.Leases, seen, now) {
+			return false
+		}
+	}
+	return true
 }
 
 // oldestOf is the age of the oldest record that a group has not settled.

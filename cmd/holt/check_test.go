@@ -2,12 +2,52 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/holtmq/holt/client/api"
 )
+
+// A worker that went away is in the list of a group's members for long: it counts while it was seen lately.
+func TestCheckWorkers(t *testing.T) {
+	type group = map[string]any
+	seen := func(ago time.Duration, leases int) []any {
+		return []any{group{"member": "w", "leases": leases, "last_seen_at": api.Time(time.Now().Add(-ago))}}
+	}
+	for name, tt := range map[string]struct {
+		group group
+		code  int
+	}{
+		"nobody":             {group{}, checkCritical},
+		"seen just now":      {group{"members": seen(0, 0)}, checkOK},
+		"seen an hour ago":   {group{"members": seen(time.Hour, 0)}, checkCritical},
+		"not seen, and held": {group{"members": []any{group{"member": "w", "leases": 1}}}, checkOK},
+		"held by no name":    {group{"totals": group{"lag": 7, "available": 4, "leased": 3}}, checkOK},
+		"paused":             {group{"config": group{"paused": true}}, checkOK},
+		"nothing to do":      {group{"totals": group{"lag": 3, "deferred": 3}}, checkOK},
+		"a stream":           {group{"kind": "ordered", "members": seen(time.Hour, 0)}, checkOK},
+		"a stream of nobody": {group{"kind": "ordered"}, checkCritical},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			answer := group{"name": "g", "kind": "share", "totals": group{"lag": 4, "available": 4}}
+			maps.Copy(answer, tt.group)
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).Encode(answer)
+		}))
+		var out, errs bytes.Buffer
+		code := run(t.Context(), strings.Fields("check group g --workers -o table --server "+s.URL), nil, &out, &errs)
+		s.Close()
+		if code != tt.code || errs.Len() > 0 {
+			t.Errorf("%s: %d %q %q", name, code, out.String(), errs.String())
+		}
+	}
+}
 
 // A server without space is ready, as every probe that restarts it must hear, and says what it lacks; who asks for the storage is told by the exit code.
 func TestCheckStorage(t *testing.T) {

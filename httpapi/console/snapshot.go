@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/history"
@@ -274,17 +275,14 @@ func viewGroup(g queue.GroupInfo, before *counts, now counts) groupView {
 	return v
 }
 
-// attendedSpan is how long ago a worker of a share group may have been seen: between two leases it neither holds nor waits for anything.
-const attendedSpan = 30 * time.Second
-
 // unattended tells whether records could be handed out and no worker is there. One look is not enough for a quick worker, whose leases are over before the
-// next one: it counts, too, when something was handed out or when a member was seen.
+// next one: it counts, too, when something was handed out or when a member was seen lately.
 func (g *groupView) unattended(now time.Time) bool {
 	if g.Config.Paused || g.Totals.Available == 0 || g.Totals.Leased > 0 || g.Waiters > 0 || known(g.Leasing) > 0 {
 		return false
 	}
 	for _, m := range g.Members {
-		if g.Kind == catalog.KindOrdered || now.Sub(m.LastSeen) < attendedSpan {
+		if g.Kind == catalog.KindOrdered || api.Present(m.Leases, m.LastSeen, now) {
 			return false // an ordered group's members are those whose session runs
 		}
 	}

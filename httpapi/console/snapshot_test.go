@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/group"
@@ -24,7 +25,7 @@ func TestUnattended(t *testing.T) {
 		"a worker waits":         {func(g *groupView) { g.Waiters = 1 }, false},
 		"handed out":             {func(g *groupView) { g.Leasing = 170 }, false},
 		"seen just now":          {func(g *groupView) { g.Members = seen(time.Second) }, false},
-		"seen long ago":          {func(g *groupView) { g.Members = seen(attendedSpan) }, true},
+		"seen long ago":          {func(g *groupView) { g.Members = seen(api.PresentSpan) }, true},
 		"a member of a stream":   {func(g *groupView) { g.Kind, g.Members = catalog.KindOrdered, seen(time.Hour) }, false},
 		"a stream of no members": {func(g *groupView) { g.Kind = catalog.KindOrdered }, true},
 	} {

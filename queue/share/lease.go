@@ -131,6 +131,7 @@ func (g *Group) unpark(w *wait.Waiter[parcel]) {
 	g.env.Waiting.Add(-1)
 	g.mu.Lock()
 	g.waiters.Remove(w)
+	g.members.seen(g.parked[w].Member, g.now())
 	delete(g.parked, w)
 	g.mu.Unlock()
 }

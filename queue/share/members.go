@@ -9,7 +9,7 @@ import (
 // maxMembers is how many workers a group remembers; the one seen longest ago goes first.
 const maxMembers = 1000
 
-// members are the workers seen lately: when, on the lease clock.
+// members are the workers seen last: when, on the lease clock.
 type members struct {
 	last map[string]int64
 
@@ -39,20 +39,27 @@ func (m *members) forgetOldest() {
 	delete(m.last, oldest)
 }
 
-// Member is a worker seen lately, with the leases it holds.
+// Member is a worker, with the leases it holds.
 type Member struct {
 	Name     string
 	Leases   int
-	LastSeen time.Time
+	LastSeen time.Time // now while it waits for records
 }
 
-// Members returns the workers seen lately, by name.
+// Members returns the workers seen last, by name.
 func (g *Group) Members() []Member {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.members.recount()
-	out := make([]Member, 0, len(g.members.last)+len(g.members.held))
+	waiting := map[string]bool{}
+	for _, req := range g.parked {
+		waiting[req.Member] = true
+	}
+	out, now := make([]Member, 0, len(g.members.last)+len(g.members.held)), g.now()
 	for name, at := range g.members.last {
+		if waiting[name] {
+			at = now
+		}
 		out = append(out, Member{Name: name, Leases: g.members.held[name], LastSeen: g.env.Clock.Time(at)})
 	}
 	for name, n := range g.members.held {
