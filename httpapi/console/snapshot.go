@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,11 +66,12 @@ type groupView struct {
 	Queueing, Handling                                               latency // from append to first hand-out, and from there to ack, nack or reject
 }
 
-// counts are the counters of a moment, from which rates are made.
+// counts are the counters of a moment, from which rates are made, by incarnation.
 type counts struct {
-	at     time.Time
-	topics map[string]queue.TopicCounters
-	groups map[string]groupCounts
+	at                   time.Time
+	topics               map[string]queue.TopicCounters
+	groups               map[string]groupCounts
+	allTopics, allGroups bool // none was left out: what is not there was made later, and had counted nothing
 }
 
 type groupCounts struct {
@@ -147,6 +149,7 @@ func (s *sampler) take(ctx context.Context) (*snapshot, error) {
 	}
 	snap.leftOut = more || moreGroups
 	now := countsOf(snap.at, topics, groups)
+	now.allTopics, now.allGroups = !more, !moreGroups
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.before(snap.at)
@@ -204,14 +207,20 @@ func (s *sampler) before(at time.Time) *counts {
 }
 
 func countsOf(at time.Time, topics []queue.TopicInfo, groups []queue.GroupInfo) counts {
-	c := counts{at, make(map[string]queue.TopicCounters, len(topics)), make(map[string]groupCounts, len(groups))}
+	c := counts{at: at, topics: make(map[string]queue.TopicCounters, len(topics)), groups: make(map[string]groupCounts, len(groups))}
 	for _, t := range topics {
-		c.topics[t.Name+"\x00"+t.Tag] = t.Published
+		c.topics[incarnation(t.Name, t.Tag)] = t.Published
 	}
 	for _, g := range groups {
-		c.groups[g.Name] = groupCounts{g.Counters, g.Totals.Lag, g.Measures.Queue, g.Measures.Handle}
+		c.groups[incarnation(g.Name, g.Tag)] = groupCounts{g.Counters, g.Totals.Lag, g.Measures.Queue, g.Measures.Handle}
 	}
 	return c
+}
+
+// incarnation names a topic or group so that one made anew under its name is another: its tag says "id-revision".
+func incarnation(name, tag string) string {
+	id, _, _ := strings.Cut(tag, "-")
+	return name + "\x00" + id
 }
 
 // perSecond is the rate of a counter, NaN if there is nothing to compare with.
@@ -219,16 +228,13 @@ func perSecond(now, before uint64, span time.Duration) float64 {
 	if span <= 0 {
 		return math.NaN()
 	}
-	if now < before { // made anew meanwhile
-		before = 0
-	}
 	return float64(now-before) / span.Seconds()
 }
 
 func viewTopic(t queue.TopicInfo, before *counts, now counts) topicView {
 	v := topicView{TopicInfo: t, In: math.NaN(), Bytes: math.NaN()}
 	if before != nil {
-		if was, ok := before.topics[t.Name+"\x00"+t.Tag]; ok {
+		if was, ok := before.topics[incarnation(t.Name, t.Tag)]; ok || before.allTopics {
 			span := now.at.Sub(before.at)
 			v.In, v.Bytes = perSecond(t.Published.Records, was.Records, span), perSecond(t.Published.Bytes, was.Bytes, span)
 		}
@@ -257,7 +263,7 @@ func viewGroup(g queue.GroupInfo, before *counts, now counts) groupView {
 	var was groupCounts
 	if before != nil {
 		var ok bool
-		if was, ok = before.groups[g.Name]; ok {
+		if was, ok = before.groups[incarnation(g.Name, g.Tag)]; ok || before.allGroups {
 			c, span := g.Counters, now.at.Sub(before.at)
 			v.Leasing = perSecond(c.Leased, was.Leased, span)
 			v.Acking = perSecond(c.Acked, was.Acked, span)
@@ -265,7 +271,7 @@ func viewGroup(g queue.GroupInfo, before *counts, now counts) groupView {
 			v.Expiring = perSecond(c.Expired, was.Expired, span)
 			v.Dying = perSecond(c.DeadLettered+c.Dropped, was.DeadLettered+was.Dropped, span)
 			v.Redelivering = perSecond(c.Redelivered, was.Redelivered, span)
-			if span > 0 {
+			if ok && span > 0 { // what a new group finds has not grown
 				v.Growing = float64(g.Totals.Lag-was.lag) / span.Seconds()
 			}
 		}
