@@ -117,6 +117,9 @@ func (a *app) showGroup(g api.Group) error {
 	if g.Kind == "share" {
 		pairs = append(pairs, shareFields(g.Config)...)
 	}
+	if g.Config.Start != "earliest" {
+		pairs = append(pairs, "start", g.Config.Start)
+	}
 	if err := a.fields(pairs...); err != nil {
 		return err
 	}
@@ -141,28 +144,45 @@ func (a *app) showGroup(g api.Group) error {
 	return a.section([]string{"MEMBER", "LEASES", "LAST SEEN"}, rows)
 }
 
+// shareFields are the settings that say how records are handed out, and of the others those that are not the default.
 func shareFields(c api.GroupConfig) []string {
 	backoff := fmt.Sprintf("%v × %g up to %v, jitter %g", c.Backoff.Initial, c.Backoff.Multiplier, c.Backoff.Max, c.Backoff.Jitter)
 	if len(c.Backoff.Steps) > 0 {
 		backoff = strings.Trim(fmt.Sprint(c.Backoff.Steps), "[]")
 	}
-	letters := "dropped"
+	letters := "none: dead records are dropped"
 	if c.DeadLetter.Enabled {
 		letters = c.DeadLetter.Topic
+		if c.DeadLetter.OnTTL {
+			letters += ", also for records past their ttl"
+		}
 	}
 	rate := "no limit"
 	if c.Rate.PerSecond > 0 {
 		rate = fmt.Sprintf("%g a second, burst %d", c.Rate.PerSecond, c.Rate.Burst)
 	}
-	return []string{
+	pairs := []string{
 		"lease", c.Lease.String(),
 		"max attempts", showLimit(int64(c.MaxAttempts), showNumber[int64]),
 		"backoff", backoff,
 		"ordering", c.Ordering,
 		"max in flight", showNumber(c.MaxInflight),
 		"rate", rate,
-		"given up", letters,
+		"dead-letter topic", letters,
 	}
+	if c.Ordering == "key" || c.OnDead != "skip" {
+		pairs = append(pairs, "on dead", map[string]string{"skip": "skip: the key goes on", "hold": "hold: the key waits for its dead letter"}[c.OnDead])
+	}
+	if c.KeyConcurrency > 0 {
+		pairs = append(pairs, "key concurrency", fmt.Sprintf("%d leases of a key and partition", c.KeyConcurrency))
+	}
+	if c.StrictLeases {
+		pairs = append(pairs, "strict leases", "nothing is settled after its deadline")
+	}
+	if !c.Pin {
+		pairs = append(pairs, "pin", "no: retention does not wait for this group")
+	}
+	return pairs
 }
 
 func (a *app) newGroupCreate() *cobra.Command {

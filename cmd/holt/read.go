@@ -35,8 +35,7 @@ func (a *app) newReadCommand() *cobra.Command {
 		Use:   "read TOPIC",
 		Short: "Read a topic's records; nothing is leased or counted",
 		Long: "Read a topic's records, all partitions merged by time, up to where they end now. With -f it goes on with what is\n" +
-			"published later. With --key it is the\n" +
-			"newest record of a key, of a compacted topic.",
+			"published later. With --key it is the newest record of a key, of a compacted topic.",
 		Example: "  holt read emails --from 2026-01-02T15:04:05Z\n" +
 			"  holt read emails -f --from latest\n" +
 			"  holt read emails --partition 0 --from 17 -n 1\n" +
