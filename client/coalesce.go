@@ -11,7 +11,7 @@ import (
 // lanes gathers concurrent calls for one name (a topic, a group) into requests: one is in flight per name, and what
 // comes meanwhile waits for the next. An idle name sends at once. Names without calls take no memory.
 //
-// A lane's goroutine lives while it has calls. Calls that wait are bounded by the goroutines that make them.
+// A lane's goroutine lives while calls wait. They are bounded by the goroutines that make them.
 type lanes[Q, A any] struct {
 	limit limit
 	send  func(ctx context.Context, name string, batch []*call[Q, A]) // sets answer or err of each
@@ -59,10 +59,9 @@ func (l *lanes[Q, A]) do(ctx context.Context, name string, c *call[Q, A]) (A, er
 	if ctx.Err() != nil {
 		return c.answer, context.Cause(ctx)
 	}
-	c.done = make(chan struct{})
 	ln, idle := l.join(name, c)
 	if idle {
-		go l.drain(name, ln)
+		return l.first(ctx, name, ln, c)
 	}
 	select {
 	case <-c.done:
@@ -72,16 +71,36 @@ func (l *lanes[Q, A]) do(ctx context.Context, name string, c *call[Q, A]) (A, er
 	}
 }
 
+// first sends the call that found its lane idle, alone and on its caller's goroutine: a caller that has nobody beside it waits for no other goroutine.
+func (l *lanes[Q, A]) first(ctx context.Context, name string, ln *lane[Q, A], c *call[Q, A]) (A, error) {
+	defer l.next(name, ln)
+	l.send(ctx, name, []*call[Q, A]{c})
+	return c.answer, c.err
+}
+
+// next sees to the calls that came while a lane's first was under way.
+func (l *lanes[Q, A]) next(name string, ln *lane[Q, A]) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(ln.waiting) == 0 {
+		delete(l.busy, name)
+		return
+	}
+	go l.drain(name, ln)
+}
+
+// join makes an idle lane busy, or lines a call up in a busy one.
 func (l *lanes[Q, A]) join(name string, c *call[Q, A]) (ln *lane[Q, A], idle bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ln = l.busy[name]
-	if idle = ln == nil; idle {
+	if ln = l.busy[name]; ln == nil {
 		ln = &lane[Q, A]{}
 		l.busy[name] = ln
+		return ln, true
 	}
+	c.done = make(chan struct{})
 	ln.waiting = append(ln.waiting, c)
-	return ln, idle
+	return ln, false
 }
 
 func (l *lanes[Q, A]) leave(ctx context.Context, ln *lane[Q, A], c *call[Q, A]) (A, error) {
