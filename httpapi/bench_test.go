@@ -38,6 +38,12 @@ func BenchmarkDecodePublish(b *testing.B) {
 }
 
 func BenchmarkEncodeLease(b *testing.B) {
+	const object = `{"order":4711,"items":[{"sku":"a-1","n":2},{"sku":"b-7","n":1}],"total":129.95,"note":"leave it at the door"}`
+	b.Run("values=json", func(b *testing.B) { benchEncodeLease(b, object) })
+	b.Run("values=text", func(b *testing.B) { benchEncodeLease(b, "order 4711: two of a-1, one of b-7; leave them at the door") })
+}
+
+func benchEncodeLease(b *testing.B, value string) {
 	now := time.Now().UTC()
 	for _, n := range []int{1, 100} {
 		ds := make([]queue.Delivery, n)
@@ -46,7 +52,7 @@ func BenchmarkEncodeLease(b *testing.B) {
 				Receipt: strings.Repeat("r", 72), Topic: "orders", Partition: 3, Attempt: 1, Deliveries: 1, ExpiresAt: now.Add(time.Minute), ExpiresIn: time.Minute,
 				Record: queue.Record{
 					Offset: queue.Offset(i), Timestamp: now, Key: []byte("customer-4711"), Headers: []record.Header{{Name: "trace-id", Value: []byte("4bf92f3577b34da6a3ce929d0e0e4736")}},
-					Value: []byte(`{"order":4711,"items":[{"sku":"a-1","n":2},{"sku":"b-7","n":1}],"total":129.95,"note":"leave it at the door"}`),
+					Value: []byte(value),
 				},
 			}
 		}

@@ -21,6 +21,7 @@ type scanner struct {
 	path  string // of err: the field it is about
 	here  int    // of err: the byte it is about; −1 when the path says enough
 	alien bool   // err is about a field that should not be there, not about the value of one
+	terse bool   // an error of the text itself need not say what is wrong
 }
 
 // newScanner starts at the beginning of a body. A body of nothing but white space reads as {} (see object).
@@ -32,9 +33,16 @@ func newScanner(b []byte) *scanner {
 	return s
 }
 
+// notJSON is what a terse scanner says of every error.
+var notJSON = invalid("not valid JSON")
+
 // syntax records an error of the text itself.
 func (s *scanner) syntax(format string, args ...any) {
-	if s.err == nil {
+	switch {
+	case s.err != nil:
+	case s.terse:
+		s.err = notJSON
+	default:
 		s.err, s.here = invalid(format, args...), s.i
 	}
 }

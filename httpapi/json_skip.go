@@ -142,7 +142,7 @@ const valueDepth = 3
 
 // validJSON tells whether b is one JSON text in UTF-8 that can be published as a value: not nested too deeply for that.
 func validJSON(b []byte) bool {
-	s := scanner{b: b, depth: valueDepth}
+	s := scanner{b: b, depth: valueDepth, terse: true}
 	s.skip()
 	s.space()
 	return s.err == nil && s.i == len(b)
