@@ -161,6 +161,10 @@ func TestOtherErrors(t *testing.T) {
 	if f.status != 409 || f.code != api.LeaseLost || len(f.failed) != 2 || f.failed[1].Code != api.InvalidReceipt {
 		t.Errorf("a settle error is answered as %+v", f)
 	}
+	// With records to publish one receipt refuses all: how many there were besides is not known here.
+	if f = faultOf(&queue.SettleError{Failed: []queue.Failure{{Receipt: "a", Err: queue.ErrLeaseLost}}}); !strings.HasPrefix(f.detail, "nothing was settled: ") {
+		t.Errorf("one receipt that failed is answered as %q", f.detail)
+	}
 }
 
 func TestRetryAfterIsAtLeastASecond(t *testing.T) {

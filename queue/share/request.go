@@ -105,7 +105,10 @@ type SettleResult struct {
 type SettleError struct{ Failed []Failure }
 
 func (e *SettleError) Error() string {
-	return fmt.Sprintf("none of %d receipts was settled: %v", len(e.Failed), e.Failed[0].Err)
+	if len(e.Failed) == 1 { // of several receipts, perhaps, when records were to be published with them
+		return fmt.Sprintf("nothing was settled: %v", e.Failed[0].Err)
+	}
+	return fmt.Sprintf("nothing was settled: %d receipts failed, the first one because %v", len(e.Failed), e.Failed[0].Err)
 }
 
 // Unwrap returns the first failure's error.
