@@ -9,20 +9,23 @@ import (
 	"github.com/holtmq/holt/client/api"
 )
 
-// PutOption is a condition of a PUT.
-type PutOption func(http.Header)
+// PutOption is a condition of a PUT, or Force.
+type PutOption func(*request)
 
 // IfNew makes a PUT create only: what exists is ErrPreconditionFailed.
-func IfNew() PutOption { return func(h http.Header) { h.Set("If-None-Match", "*") } }
+func IfNew() PutOption { return func(r *request) { r.header.Set("If-None-Match", "*") } }
 
 // IfMatch makes a PUT change only the version that a GET gave this ETag; "" is no condition.
 func IfMatch(etag string) PutOption {
-	return func(h http.Header) {
+	return func(r *request) {
 		if etag != "" {
-			h.Set("If-Match", etag)
+			r.header.Set("If-Match", etag)
 		}
 	}
 }
+
+// Force makes PutTopic grow a topic that a group reads in key order, which moves keys; without it that is ErrTopicInUse.
+func Force() PutOption { return func(r *request) { r.query = url.Values{"force": {"true"}} } }
 
 // Topic is a topic and the version of it.
 type Topic struct {
@@ -70,7 +73,7 @@ func (c *Client) put(ctx context.Context, path string, change, out any, opts []P
 		}
 	}
 	for _, o := range opts {
-		o(r.header)
+		o(&r)
 	}
 	return c.call(ctx, r, out)
 }

@@ -11,7 +11,7 @@ import (
 
 // Sentinels of dead letters. Every other error of a Service wraps one of queue's, or is the context's.
 var (
-	ErrLetterNotFound  = errors.New("no such dead letter")
+	ErrLetterNotFound  = share.ErrNoLetter
 	ErrRedriveNotFound = redrive.ErrNotFound
 )
 
@@ -20,8 +20,8 @@ func (s *Service) wrap(group string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, share.ErrNoLetter):
-		return fmt.Errorf("%w: %w", ErrLetterNotFound, err)
+	case errors.Is(err, ErrLetterNotFound):
+		return err
 	case errors.Is(err, share.ErrNotRedriven), errors.Is(err, share.ErrNoSpace):
 		return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/base64"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -153,9 +154,18 @@ func parseDuration(text string, lo, hi time.Duration) (time.Duration, *fault) {
 		return 0, invalid("%q: %v", cut(text), api.ErrDuration)
 	}
 	if d < lo || d > hi {
-		return 0, invalid("%q: must be %s to %s", cut(text), api.Duration(lo), api.Duration(hi))
+		return 0, invalid("%q: must be %s to %s", cut(text), spanText(lo), spanText(hi))
 	}
 	return d, nil
+}
+
+// spanText writes a limit as people write it: "365d", not "8760h".
+func spanText(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return api.Duration(d).String()
 }
 
 func parseTime(text string) (time.Time, *fault) {

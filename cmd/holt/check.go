@@ -193,7 +193,7 @@ func (v *verdict) failed(err error) {
 	if errors.As(err, &e) && e.Status >= 500 {
 		v.code = checkCritical
 	}
-	v.Faults = append(v.Faults, err.Error())
+	v.Faults = append(v.Faults, advice.Replace(err.Error()))
 }
 
 // checked prints a verdict in one line and exits with its code.

@@ -159,25 +159,27 @@ func (a *app) newTopicCreate() *cobra.Command {
 	}
 	ch := newChange(cmd, topicSettings)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.putTopic(cmd, args[0], ch, true)
+		return a.putTopic(cmd, args[0], ch, true, false)
 	}
 	return cmd
 }
 
 func (a *app) newTopicEdit() *cobra.Command {
+	var force bool
 	cmd := &cobra.Command{
 		Use: "edit TOPIC", Short: "Change a topic's configuration", Args: takes(1, 1),
 		ValidArgsFunction: a.completeTopics(false),
 		Example:           "  holt topic edit emails --retention 30d --set max_backlog.records=100000",
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "also grow a topic that a group reads in key order: keys go to other partitions then")
 	ch := newChange(cmd, topicSettings)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.putTopic(cmd, args[0], ch, false)
+		return a.putTopic(cmd, args[0], ch, false, force)
 	}
 	return cmd
 }
 
-func (a *app) putTopic(cmd *cobra.Command, name string, ch *change, create bool) error {
+func (a *app) putTopic(cmd *cobra.Command, name string, ch *change, create, force bool) error {
 	body, empty, err := ch.body(a.stdin)
 	if err != nil {
 		return err
@@ -190,15 +192,18 @@ func (a *app) putTopic(cmd *cobra.Command, name string, ch *change, create bool)
 	if err != nil {
 		return err
 	}
-	only := client.IfNew()
+	opts := []client.PutOption{client.IfNew()}
 	if !create {
 		old, err := c.Topic(cmd.Context(), name)
 		if err != nil {
 			return err
 		}
-		only = client.IfMatch(old.ETag)
+		opts[0] = client.IfMatch(old.ETag)
 	}
-	t, err := c.PutTopic(cmd.Context(), name, body, only)
+	if force {
+		opts = append(opts, client.Force())
+	}
+	t, err := c.PutTopic(cmd.Context(), name, body, opts...)
 	if err != nil {
 		return conflict(err, "topic", name, create)
 	}

@@ -127,8 +127,26 @@ func newNoun(name, short string, verbs ...*cobra.Command) *cobra.Command {
 	return c
 }
 
-// explain adds what to do to errors that do not say it themselves.
-func explain(err error) string {
+// advice has the words of this command line for those in which the server says what to do.
+var advice = strings.NewReplacer(
+	`create it with PUT /v1/topics/{topic}, or publish to it`, `create it with 'holt topic create', or publish to it`,
+	`create it with PUT /v1/groups/{group}, or lease with "topics"`, `create it with 'holt group create', or name what it is to read with --topic`,
+	`create it with PUT /v1/schedules/{schedule}`, `create it with 'holt schedule put'`,
+	`GET /v1/topics/{topic} lists the partitions`, `'holt topic show' lists the partitions`,
+	`GET /v1/groups/{group}/dead-letters lists those that are open; ?state=redriven or purged, the others`, `'holt dead-letters ls' lists those that are open; with --state redriven or purged, the others`,
+	`GET /v1/redrives lists those there are`, `'holt redrive ls' lists those there are`,
+	`GET /v1/topics/{topic}/schema/versions lists those there are`, `'holt schema versions' lists those there are`,
+	`GET /v1/topics/{topic}/schema has the schema`, `'holt schema show' has the schema`,
+	`add ?force=true`, `use --force`,
+	`add "force":true`, `use --force`,
+	`publish with ?wait=`, `publish with --wait`,
+	`send it as in "Authorization: Bearer TOKEN"`, `give it in HOLT_TOKEN`,
+)
+
+// explain says what an error is, with what to do about it.
+func explain(err error) string { return advice.Replace(explained(err)) }
+
+func explained(err error) string {
 	var e *client.Error
 	var certificate *tls.CertificateVerificationError
 	switch {

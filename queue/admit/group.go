@@ -20,7 +20,7 @@ func Group(def *catalog.Group, c GroupChange, exists bool) error {
 	case c.Kind != catalog.KindShare && c.Kind != catalog.KindOrdered:
 		return fmt.Errorf("%w: kind is %q: it must be \"share\" or \"ordered\"", catalog.ErrInvalidConfig, c.Kind)
 	case exists && c.Kind != def.Kind:
-		return fmt.Errorf("it is a group of kind %s: %w", def.Kind, catalog.ErrKindMismatch)
+		return fmt.Errorf("it is of kind %s: %w", def.Kind, catalog.ErrKindMismatch)
 	case len(c.Topics) > catalog.MaxGroupTopics:
 		return fmt.Errorf("%w: %d topics, at most %d", catalog.ErrInvalidConfig, len(c.Topics), catalog.MaxGroupTopics)
 	case c.Kind == catalog.KindShare && c.Config.DeadLetters && slices.Contains(c.Topics, c.Config.DeadLetterTopic):

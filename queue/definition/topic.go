@@ -58,7 +58,7 @@ func (e *Editor) putTopic(ctx context.Context, name string, cond catalog.Conditi
 	}
 	if was != nil && !cond.Force && growsKeys(was.Config, def.Config) {
 		if g := e.keyOrdered(def.ID); g != "" {
-			return nil, false, fmt.Errorf("topic %s: group %s reads it in key order, and growing it moves keys; use force to do so: %w", name, g, catalog.ErrTopicInUse)
+			return nil, false, fmt.Errorf("topic %s: group %s reads it in key order, and growing it moves keys: %w", name, g, catalog.ErrTopicInUse)
 		}
 	}
 	stored, err := e.catalog.PutTopic(ctx, def)
@@ -114,11 +114,11 @@ func (e *Editor) DeleteTopic(ctx context.Context, name string, force bool, cond 
 	}
 	readers := e.groups.Readers(t.Def.ID)
 	if len(readers) > 0 && !force {
-		return fmt.Errorf("topic %s: group %s reads it; detach it or use force: %w", name, readers[0].Definition().Name, catalog.ErrTopicInUse)
+		return fmt.Errorf("topic %s: group %s reads it: %w", name, readers[0].Definition().Name, catalog.ErrTopicInUse)
 	}
 	streams := e.groups.OrderedReaders(t.Def.ID)
 	if len(streams) > 0 && !force {
-		return fmt.Errorf("topic %s: group %s reads it; detach it or use force: %w", name, streams[0].Definition().Name, catalog.ErrTopicInUse)
+		return fmt.Errorf("topic %s: group %s reads it: %w", name, streams[0].Definition().Name, catalog.ErrTopicInUse)
 	}
 	unbar, err := e.groups.BarLetters(t, force)
 	if err != nil {

@@ -85,9 +85,9 @@ func (s *Set) Delete(ctx context.Context, def *catalog.Group, force bool) error 
 	switch leases, letters := g.End(force); {
 	case force:
 	case leases > 0:
-		return fmt.Errorf("group %s: %d leases run; wait for them or use force: %w", def.Name, leases, catalog.ErrGroupInUse)
+		return fmt.Errorf("group %s: %d leases run: %w", def.Name, leases, catalog.ErrGroupInUse)
 	case letters > 0:
-		return fmt.Errorf("group %s: %d dead letters are open; purge them or use force: %w", def.Name, letters, catalog.ErrGroupInUse)
+		return fmt.Errorf("group %s: %d dead letters are open: %w", def.Name, letters, catalog.ErrGroupInUse)
 	}
 	if err := s.catalog.DeleteGroup(ctx, def); err != nil {
 		g.Stay()
@@ -109,7 +109,7 @@ func (s *Set) deleteOrdered(ctx context.Context, def *catalog.Group, force bool)
 		return err
 	}
 	if n := g.Len(); n > 0 && !force {
-		return fmt.Errorf("group %s: it has %d members; have them leave or use force: %w", def.Name, n, catalog.ErrGroupInUse)
+		return fmt.Errorf("group %s: it has %d members: %w", def.Name, n, catalog.ErrGroupInUse)
 	}
 	if err := s.catalog.DeleteGroup(ctx, def); err != nil {
 		return err

@@ -55,7 +55,7 @@ func (s *Set) full(t *topic.Topic) error {
 	for _, g := range s.Readers(t.Def.ID) {
 		records, bytes := g.Behind(t.Partitions, c.MaxBacklogBytes > 0)
 		if c.MaxBacklogRecords > 0 && records >= c.MaxBacklogRecords || c.MaxBacklogBytes > 0 && bytes >= c.MaxBacklogBytes {
-			return fmt.Errorf("topic %s: group %s has %d records before it, and max_backlog is reached; wait for its workers, or ask with ?wait: %w",
+			return fmt.Errorf("topic %s: group %s has %d records before it: %w",
 				t.Def.Name, g.Definition().Name, records, ErrBacklogFull)
 		}
 	}

@@ -24,7 +24,7 @@ func (s *Set) BarLetters(t *topic.Topic, force bool) (unbar func(), err error) {
 		}
 		if !g.BarLetters(t.Logs(), force) {
 			unbar()
-			return nil, fmt.Errorf("topic %s: it holds dead letters of group %s that are open, or redriven and not settled yet; purge them or use force: %w", t.Def.Name, def.Name, catalog.ErrTopicInUse)
+			return nil, fmt.Errorf("topic %s: it holds dead letters of group %s that are open, or redriven and not settled yet: %w", t.Def.Name, def.Name, catalog.ErrTopicInUse)
 		}
 		barred = append(barred, g)
 	}

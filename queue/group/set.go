@@ -51,7 +51,7 @@ func (s *Set) Share(name string) (*share.Group, error) {
 		return g, nil
 	}
 	if s.ordered[name] != nil {
-		return nil, fmt.Errorf("group %s is of kind ordered, and this is a call for share groups: %w", name, catalog.ErrKindMismatch)
+		return nil, fmt.Errorf("group %s is of kind ordered: %w", name, catalog.ErrKindMismatch)
 	}
 	return nil, fmt.Errorf("group %s: %w", name, catalog.ErrGroupNotFound)
 }
@@ -64,7 +64,7 @@ func (s *Set) Ordered(name string) (*ordered.Group, error) {
 		return g, nil
 	}
 	if s.shared[name] != nil {
-		return nil, fmt.Errorf("group %s is of kind share, and this is a call for ordered groups: %w", name, catalog.ErrKindMismatch)
+		return nil, fmt.Errorf("group %s is of kind share: %w", name, catalog.ErrKindMismatch)
 	}
 	return nil, fmt.Errorf("group %s: %w", name, catalog.ErrGroupNotFound)
 }

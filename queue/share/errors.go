@@ -4,7 +4,7 @@ import "errors"
 
 // Sentinels of share groups.
 var (
-	ErrLeaseLost      = errors.New("the lease is lost: the record may be with somebody else")
+	ErrLeaseLost      = errors.New("the lease is lost")
 	ErrAlreadySettled = errors.New("the lease was settled already")
 	ErrInvalidReceipt = errors.New("not a receipt of this group")
 	ErrNotAttached    = errors.New("the group does not read this topic")
