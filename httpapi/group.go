@@ -219,7 +219,7 @@ func mergeGroupConfig(m merger, c *queue.GroupConfig, def queue.GroupConfig, nam
 }
 
 // mergeBackoff merges a backoff. The two forms exclude each other: a body that names a field of the exponential form, and no
-// steps, leaves the steps that were there.
+// steps, drops the steps that were there.
 func mergeBackoff(m merger, b *catalog.Backoff, def catalog.Backoff) {
 	exponential, steps := false, false
 	within(m, b, def, func(name string) bool {

@@ -21,7 +21,10 @@ const (
 	checkUnknown  = 3
 )
 
-const checkWait = 10 * time.Second // for the server's answers
+const (
+	checkWait  = 10 * time.Second       // for the server's answers
+	checkPause = 100 * time.Millisecond // between tries of --wait
+)
 
 // exitError ends a command of which everything is said with an exit code of its own.
 type exitError struct{ code int }
@@ -48,19 +51,20 @@ func (a *app) newCheckCommand() *cobra.Command {
 
 func (a *app) newCheckServer() *cobra.Command {
 	var storage bool
+	var wait time.Duration
 	cmd := &cobra.Command{
 		Use: "server", Short: "Whether the server is ready", Args: takes(0, 0),
 		Long: "Say whether the server is ready: 0 it is, 2 it answers that it is not, 3 it does not answer. It needs no token.\n" +
-			"A server whose storage is full is ready, as leases and settles go on; with --storage that is 2, too.",
+			"A server whose storage is full is ready, as leases and settles go on; with --storage that is 2, too.\n" +
+			"With --wait it asks again for so long until the server is ready: for scripts that have just started it.",
+		Example: "  holt serve &\n  holt check server --wait 10s && holt publish emails hello",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), checkWait)
-			defer cancel()
 			v := verdict{what: "server"}
-			ready, err := c.Readiness(ctx)
+			ready, err := readiness(cmd.Context(), c, wait)
 			if err != nil {
 				v.failed(err)
 			}
@@ -72,8 +76,29 @@ func (a *app) newCheckServer() *cobra.Command {
 			return a.checked(&v, well)
 		},
 	}
+	addDuration(cmd.Flags(), &wait, "wait", "how long to wait for the server to be ready")
 	cmd.Flags().BoolVar(&storage, "storage", false, "critical while publishes are refused because the storage is full")
 	return cmd
+}
+
+// readiness asks whether the server is ready, and again for so long while it is not, or is not there.
+func readiness(ctx context.Context, c *client.Client, wait time.Duration) (api.Readiness, error) {
+	over := time.After(wait)
+	for {
+		once, cancel := context.WithTimeout(ctx, checkWait)
+		ready, err := c.Readiness(once)
+		cancel()
+		if err == nil {
+			return ready, nil
+		}
+		select {
+		case <-over:
+			return ready, err
+		case <-ctx.Done():
+			return ready, err
+		case <-time.After(checkPause):
+		}
+	}
 }
 
 // groupLimits are what "holt check group" compares with; < 0 = not at all.

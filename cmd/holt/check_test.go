@@ -8,11 +8,35 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/holtmq/holt/client/api"
 )
+
+// With --wait a check goes on until the server is ready, or the time is over.
+func TestCheckWaits(t *testing.T) {
+	var asked atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprint(w, `{"status":"ready"}`)
+	}))
+	defer s.Close()
+	var out, errs bytes.Buffer
+	code := run(t.Context(), strings.Fields("check server --wait 1h -o table --server "+s.URL), nil, &out, &errs)
+	if code != checkOK || out.String() != "server: OK: ready\n" || asked.Load() != 3 {
+		t.Errorf("%d %q %q, asked %d times", code, out.String(), errs.String(), asked.Load())
+	}
+	for flag, want := range map[string]int{"": checkUnknown, "--wait 250ms": checkUnknown} {
+		if code := run(t.Context(), strings.Fields("check server -o table --server http://127.0.0.1:1 "+flag), nil, &out, &errs); code != want {
+			t.Errorf("%s: exit code %d, want %d", flag, code, want)
+		}
+	}
+}
 
 // A worker that went away is in the list of a group's members for long: it counts while it was seen lately.
 func TestCheckWorkers(t *testing.T) {
