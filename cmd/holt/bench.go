@@ -2,114 +2,20 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/holtmq/holt/client"
+	"github.com/holtmq/holt/cmd/holt/bench"
 	"github.com/holtmq/holt/cmd/holt/process"
 )
 
-// Limits of a bench.
-const (
-	maxBenchClients = 1000
-	maxBenchBatch   = 1000
-	maxBenchSize    = 1 << 20
-	maxBenchTopics  = 100
-	maxBenchParts   = 1000
-	maxBenchKeys    = 10_000_000
-	maxBenchSeconds = 3600
-	maxBenchRounds  = 100
-	benchCleanup    = 30 * time.Second
-)
-
-// benchSetting is what the load is made of.
-type benchSetting struct {
-	Producers  int    `json:"producers"`
-	Workers    int    `json:"workers"`
-	Batch      int    `json:"batch"` // records of a publish, and of a lease at most
-	Size       int    `json:"size"`  // bytes of a value
-	Topics     int    `json:"topics"`
-	Partitions int    `json:"partitions"` // of each topic
-	Keys       int    `json:"keys"`       // 0 = none
-	Ordering   string `json:"ordering"`
-	Ride       bool   `json:"ride"` // settles go with the next lease
-}
-
-// set changes one field by its name.
-func (s *benchSetting) set(name, value string) error {
-	if name == "ordering" {
-		s.Ordering = value
-		return nil
-	}
-	if name == "ride" {
-		b, err := strconv.ParseBool(value)
-		if err != nil {
-			return usagef("ride=%s: true or false", value)
-		}
-		s.Ride = b
-		return nil
-	}
-	fields := map[string]*int{
-		"producers": &s.Producers, "workers": &s.Workers, "batch": &s.Batch, "size": &s.Size,
-		"topics": &s.Topics, "partitions": &s.Partitions, "keys": &s.Keys,
-	}
-	field := fields[name]
-	if field == nil {
-		return usagef("%q: a setting is one of producers, workers, batch, size, topics, partitions, keys, ordering and ride", name)
-	}
-	n, err := strconv.Atoi(value)
-	if err != nil {
-		return usagef("%s=%s: not a whole number", name, value)
-	}
-	*field = n
-	return nil
-}
-
-func (s *benchSetting) check() error {
-	for _, f := range []struct {
-		name              string
-		value, least, top int
-	}{
-		{"producers", s.Producers, 1, maxBenchClients}, {"workers", s.Workers, 1, maxBenchClients}, {"batch", s.Batch, 1, maxBenchBatch},
-		{"size", s.Size, 1, maxBenchSize}, {"topics", s.Topics, 1, maxBenchTopics}, {"partitions", s.Partitions, 1, maxBenchParts},
-		{"keys", s.Keys, 0, maxBenchKeys},
-	} {
-		if f.value < f.least || f.value > f.top {
-			return usagef("%s %d: %d to %d", f.name, f.value, f.least, f.top)
-		}
-	}
-	switch {
-	case s.Ordering != "none" && s.Ordering != "key":
-		return usagef("ordering %q: none or key", s.Ordering)
-	case s.Ordering == "key" && s.Keys == 0:
-		return usagef("ordering key orders nothing without keys: say how many")
-	case s.Batch*s.Size > maxBenchRequest:
-		return usagef("%d records of %d bytes: a request holds %d bytes", s.Batch, s.Size, maxBenchRequest)
-	}
-	return nil
-}
-
-// benchFlags are the flags of holt bench.
-type benchFlags struct {
-	setting benchSetting
-	seconds float64
-	rounds  int
-	compare string
-}
-
 func (a *app) newBenchCommand() *cobra.Command {
-	b := benchFlags{setting: benchSetting{
-		Producers: 4, Workers: 4, Batch: 100, Size: 100, Topics: 1, Partitions: 4, Ordering: "none",
-	}}
+	s := bench.Setting{Producers: 4, Workers: 4, Batch: 100, Size: 100, Topics: 1, Partitions: 4, Ordering: "none"}
+	var cfg bench.Config
+	var compare string
 	cmd := &cobra.Command{
 		Use: "bench", Short: "Measure a server under load: publish, lease and ack, and both at once", Args: takes(0, 0),
 		Long: `Measure a server under load, in three scenarios: publish; lease and ack of what was published; both at once.
@@ -127,7 +33,6 @@ A scenario ends after --seconds, after 1 GiB of values, or when everything is ac
 			"  holt bench --compare ride=false:ride=true --batch 1 --json",
 	}
 	f := cmd.Flags()
-	s := &b.setting
 	f.IntVar(&s.Producers, "producers", s.Producers, "clients that publish")
 	f.IntVar(&s.Workers, "workers", s.Workers, "clients that lease and ack")
 	f.IntVar(&s.Batch, "batch", s.Batch, "records of a publish, and of a lease at most")
@@ -137,63 +42,25 @@ A scenario ends after --seconds, after 1 GiB of values, or when everything is ac
 	f.IntVar(&s.Keys, "keys", s.Keys, "different keys, 0 = records have none")
 	f.StringVar(&s.Ordering, "ordering", s.Ordering, "of the group: none or key")
 	f.BoolVar(&s.Ride, "ride", s.Ride, "settle with the next lease, in one call")
-	f.Float64Var(&b.seconds, "seconds", 5, "how long each scenario takes at most")
-	f.IntVar(&b.rounds, "rounds", 0, "how often all of it is done (default 1, with --compare 3)")
-	f.StringVar(&b.compare, "compare", "", "two `settings` to measure in turns, as in batch=1:batch=100")
+	f.Float64Var(&cfg.Seconds, "seconds", 5, "how long each scenario takes at most")
+	f.IntVar(&cfg.Rounds, "rounds", 0, "how often all of it is done (default 1, with --compare 3)")
+	f.StringVar(&compare, "compare", "", "two `settings` to measure in turns, as in batch=1:batch=100")
 	_ = cmd.RegisterFlagCompletionFunc("ordering", fixedCompletion("none", "key"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		settings, err := b.settings()
-		if err != nil {
-			return err
+		var err error
+		if cfg.Settings, err = bench.Sides(s, compare); err == nil {
+			err = cfg.Validate()
 		}
-		return a.bench(cmd.Context(), settings, &b, cmd.Flags().Changed("server"))
+		if err != nil {
+			return &usageError{err.Error()}
+		}
+		return a.bench(cmd.Context(), cfg, cmd.Flags().Changed("server"))
 	}
 	return cmd
 }
 
-// settings are what is to be measured, one or two.
-func (b *benchFlags) settings() (out []benchSetting, err error) {
-	switch {
-	case !(b.seconds > 0 && b.seconds <= maxBenchSeconds):
-		return nil, usagef("--seconds %g: more than 0, at most %d", b.seconds, maxBenchSeconds)
-	case b.rounds < 0 || b.rounds > maxBenchRounds:
-		return nil, usagef("--rounds %d: 1 to %d", b.rounds, maxBenchRounds)
-	}
-	sides := []string{""}
-	if b.compare != "" {
-		first, second, ok := strings.Cut(b.compare, ":")
-		if !ok || strings.Contains(second, ":") || first == second {
-			return nil, usagef("--compare %q: two settings, as in batch=1:batch=100", b.compare)
-		}
-		sides = []string{first, second}
-	}
-	if b.rounds == 0 {
-		b.rounds = 2*len(sides) - 1
-	}
-	for _, side := range sides {
-		s := b.setting
-		for assignment := range strings.SplitSeq(side, ",") {
-			name, value, ok := strings.Cut(strings.TrimSpace(assignment), "=")
-			if side == "" {
-				break
-			}
-			if !ok {
-				return nil, usagef("%q: a setting is written as in batch=100", assignment)
-			}
-			if err := s.set(name, value); err != nil {
-				return nil, err
-			}
-		}
-		if err := s.check(); err != nil {
-			return nil, err
-		}
-		out = append(out, s)
-	}
-	return out, nil
-}
-
-// bench measures the settings in turns and prints what came out.
-func (a *app) bench(ctx context.Context, settings []benchSetting, b *benchFlags, given bool) (err error) {
+// bench measures, and prints what came out. Without a server that was given it starts one.
+func (a *app) bench(ctx context.Context, cfg bench.Config, given bool) error {
 	if !given {
 		stop, err := a.benchServer(ctx)
 		if err != nil {
@@ -201,53 +68,12 @@ func (a *app) bench(ctx context.Context, settings []benchSetting, b *benchFlags,
 		}
 		defer stop()
 	}
-	c, err := a.client()
+	cfg.Own, cfg.Connect, cfg.Say = !given, a.client, a.say
+	r, err := bench.Run(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	info, err := c.Info(ctx)
-	if err != nil {
-		return err
-	}
-	r := newBenchReport(settings, b)
-	r.Server = benchServerInfo{Version: info.Version, Engine: info.Engine, Own: !given}
-	limit := time.Duration(b.seconds * float64(time.Second))
-	for i, s := range settings {
-		a.say("warming up%s", r.label(i))
-		if _, err := a.benchTurn(ctx, c, s, []benchScenario{scenarioBoth}, min(limit, time.Second)); err != nil {
-			return err
-		}
-	}
-	for round := 1; round <= b.rounds; round++ {
-		for _, i := range benchOrder(len(settings), round) {
-			for _, scenarios := range [][]benchScenario{{scenarioPublish, scenarioDrain}, {scenarioBoth}} {
-				results, err := a.benchTurn(ctx, c, settings[i], scenarios, limit)
-				for _, res := range results {
-					r.add(i, round, res)
-					a.say("round %d of %d%s, %s", round, b.rounds, r.label(i), res.summary())
-				}
-				if err != nil {
-					return err
-				}
-			}
-		}
-	}
-	r.finish()
 	return a.one(row{"bench", r, nil}, func() error { return a.showBench(r) })
-}
-
-// benchOrder is the order of the settings in a round: it turns round by round, so that a machine that becomes slower
-// or faster favours none.
-func benchOrder(n, round int) []int {
-	order := make([]int, n)
-	for i := range order {
-		order[i] = i
-	}
-	if round%2 == 0 {
-		slices.Reverse(order)
-	}
-	return order
 }
 
 // benchServer starts a server that the other calls of a go to; stop ends it and removes its data.
@@ -279,24 +105,4 @@ func (a *app) benchServer(ctx context.Context) (stop func(), err error) {
 	}
 	a.server = s.Address
 	return stop, nil
-}
-
-// benchTurn measures scenarios of one setting, one after the other, on topics and a group made for them.
-func (a *app) benchTurn(ctx context.Context, c *client.Client, s benchSetting, scenarios []benchScenario, limit time.Duration) (results []benchResult, err error) {
-	l := &benchLoad{app: a, setting: s, group: "bench-" + rand.Text()[:10], tick: benchTick}
-	for i := range s.Topics {
-		l.topics = append(l.topics, fmt.Sprintf("%s-%d", l.group, i))
-	}
-	defer func() { err = errors.Join(err, l.remove(c)) }()
-	if err := l.prepare(ctx, c); err != nil {
-		return nil, err
-	}
-	for _, scenario := range scenarios {
-		res, err := l.run(ctx, scenario, limit)
-		if err != nil {
-			return results, fmt.Errorf("%s: %w", scenario, err)
-		}
-		results = append(results, res)
-	}
-	return results, nil
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
@@ -15,10 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holtmq/holt/client"
+	"github.com/holtmq/holt/cmd/holt/bench"
 )
 
 // benched runs holt bench against a server in memory and returns its report.
-func benched(t *testing.T, args ...string) (r benchReport, server, stderr string) {
+func benched(t *testing.T, args ...string) (r bench.Report, server, stderr string) {
 	t.Helper()
 	server = serveInMemory(t)
 	var out, progress bytes.Buffer
@@ -77,11 +76,11 @@ func TestBenchCompares(t *testing.T) {
 	r, _, _ := benched(t, "--seconds", "0.05", "--rounds", "2", "--compare", ":batch=3,ride=true,keys=5,ordering=key")
 	var got []string
 	for _, res := range r.Results {
-		if res.Scenario == scenarioPublish {
+		if res.Scenario == "publish" {
 			got = append(got, res.Setting)
 		}
 		for _, c := range res.Calls {
-			if res.Scenario == scenarioDrain && c.Call == "settle" && c.Records == 0 {
+			if res.Scenario == "lease+ack" && c.Call == "settle" && c.Records == 0 {
 				t.Errorf("round %d, %s: nothing was settled", res.Round, res.Setting)
 			}
 		}
@@ -90,8 +89,8 @@ func TestBenchCompares(t *testing.T) {
 	if diff := cmp.Diff([]string{"default", second, second, "default"}, got); diff != "" {
 		t.Error(diff)
 	}
-	want := benchSetting{Producers: 2, Workers: 2, Batch: 3, Size: 100, Topics: 1, Partitions: 4, Keys: 5, Ordering: "key", Ride: true}
-	if diff := cmp.Diff(want, r.Settings[1].benchSetting); diff != "" {
+	want := bench.Setting{Producers: 2, Workers: 2, Batch: 3, Size: 100, Topics: 1, Partitions: 4, Keys: 5, Ordering: "key", Ride: true}
+	if diff := cmp.Diff(want, r.Settings[1].Setting); diff != "" {
 		t.Error(diff)
 	}
 	if len(r.Ratios) != 4 || r.Ratios[0].What != "publish: "+second+" ÷ default" {
@@ -99,43 +98,17 @@ func TestBenchCompares(t *testing.T) {
 	}
 }
 
-// TestBenchTells: a long scenario says how far it is, and one that is interrupted ends.
-func TestBenchTells(t *testing.T) {
-	var stderr watchedBuffer
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	stderr.until, stderr.found = "publish: 0 of 3600 s, ", cancel
-	a := &app{stderr: &stderr, server: serveInMemory(t)}
-	l := &benchLoad{
-		app: a, group: "g", topics: []string{"t"}, tick: time.Millisecond,
-		setting: benchSetting{Producers: 1, Workers: 1, Batch: 1, Size: 1, Topics: 1, Partitions: 1, Ordering: "none"},
-	}
-	c, err := a.client()
+// TestBenchOwnServer: without --server, bench starts one and leaves nothing behind.
+func TestBenchOwnServer(t *testing.T) {
+	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.prepare(ctx, c); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.run(ctx, scenarioPublish, time.Hour); !errors.Is(err, context.Canceled) {
-		t.Errorf("interrupted: %v", err)
-	}
-	if err := l.remove(c); err != nil {
-		t.Error(err)
-	}
-	if err := l.remove(c); err != nil {
-		t.Errorf("removing what is gone: %v", err)
-	}
-}
-
-// TestBenchOwnServer: without --server, bench starts one and leaves nothing behind.
-func TestBenchOwnServer(t *testing.T) {
-	self := buildHolt(t)
 	temp := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self, "bench", "--seconds", "0.1", "-o", "table")
-	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "HOLT_SERVER=http://127.0.0.1:1")
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "HOLT_SERVER=http://127.0.0.1:1", commandVariable+"=1")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -149,52 +122,5 @@ func TestBenchOwnServer(t *testing.T) {
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
-	}
-}
-
-func TestBenchRatios(t *testing.T) {
-	r := &benchReport{Rounds: 3, Settings: []benchNamed{{Name: "a"}, {Name: "b"}}}
-	for round, rates := range [][2]float64{{100, 200}, {100, 50}, {10, 40}} {
-		for i, rate := range rates {
-			r.add(i, round+1, benchResult{Scenario: scenarioPublish, Calls: []benchCallsJSON{{Call: "publish", RecordsPerSec: rate}}})
-		}
-	}
-	r.finish()
-	want := []benchRatio{{What: "publish: b ÷ a", Median: 2, Least: 0.5, Most: 4}}
-	if diff := cmp.Diff(want, r.Ratios); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestHistogram(t *testing.T) {
-	var h histogram
-	if h.quantile(0.5) != 0 {
-		t.Error("an empty one has a median")
-	}
-	for i := range lastBuckets - 1 {
-		if top := bucketTop(i); bucketOf(top) != i || bucketOf(top+1) != i+1 {
-			t.Fatalf("bucket %d ends at %d, which is in %d; the next one in %d", i, top, bucketOf(top), bucketOf(top+1))
-		}
-	}
-	if i := bucketOf(1<<63 - 1); i != lastBuckets-1 {
-		t.Errorf("the longest duration is in bucket %d of %d", i, lastBuckets)
-	}
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 10_000 {
-		d := time.Duration(random.Int64N(1 << random.IntN(63)))
-		if top := bucketTop(bucketOf(d)); top < d || top > d+d/32+1 {
-			t.Fatalf("%d is shown as %d", d, top)
-		}
-	}
-	for i := range 1000 {
-		h.add(time.Duration(i+1) * time.Millisecond)
-	}
-	var both histogram
-	both.merge(&h)
-	both.merge(&h)
-	for q, want := range map[float64]time.Duration{0.5: 500 * time.Millisecond, 0.99: 990 * time.Millisecond, 0.999: 999 * time.Millisecond, 1: time.Second} {
-		if got := both.quantile(q); got < want || got > want+want/32 {
-			t.Errorf("quantile %g: %v, want about %v", q, got, want)
-		}
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,16 +10,6 @@ import (
 	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/cmd/holt/demo"
 )
-
-// buildHolt makes the program, for what starts it as a server.
-func buildHolt(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "holt.exe")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return path
-}
 
 func TestDemoRefuses(t *testing.T) {
 	empty := t.TempDir()

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// commandVariable set: this test binary is the program, as documents call it.
-const commandVariable = "HOLT_TEST_COMMAND"
+// commandVariable set: this test binary is the program, as documents call it. What is HOLT_… in the environment does not go to child processes.
+const commandVariable = "TEST_HOLT_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(commandVariable) != "" {

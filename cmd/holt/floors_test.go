@@ -21,7 +21,7 @@ var floors = []struct {
 	why      string
 }{
 	{"cmd/holt cmd/holt/blackbox", "wires everything by hand; and what tests the binary from outside"},
-	{"cmd/holt/demo", "drives the program itself, as its users do"},
+	{"cmd/holt/demo cmd/holt/bench", "drive the program itself, as its users do; and make load as a client"},
 	{"cmd/holt/process", "child processes know nothing of what runs in them"},
 	{"httpapi/console/browser", "drives the console from outside"},
 	{"client/clienttest", "a whole server for the tests of those who use the client, who are its only importers"},

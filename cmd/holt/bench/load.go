@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -15,28 +15,29 @@ import (
 )
 
 const (
-	maxBenchBytes   = 1 << 30 // of values a scenario publishes
-	maxBenchRequest = 8 << 20 // bytes of the values of a request
-	benchWait       = 200 * time.Millisecond
-	benchPause      = 50 * time.Millisecond // after an error that may be gone at the next try
-	benchCallLimit  = 30 * time.Second
-	benchTick       = 5 * time.Second // between lines of progress within a scenario
-	minInflight     = 10_000          // what a group allows without being asked
+	maxBytes    = 1 << 30 // of values a scenario publishes
+	maxRequest  = 8 << 20 // bytes of the values of a request
+	leaseWait   = 200 * time.Millisecond
+	errorPause  = 50 * time.Millisecond // after an error that may be gone at the next try
+	callLimit   = 30 * time.Second
+	tellEvery   = 5 * time.Second // between lines of progress within a scenario
+	minInflight = 10_000          // what a group allows without being asked
 )
 
-// benchScenario is one kind of load.
-type benchScenario string
+// Scenario is one kind of load.
+type Scenario string
 
 const (
-	scenarioPublish benchScenario = "publish"
-	scenarioDrain   benchScenario = "lease+ack"
-	scenarioBoth    benchScenario = "both"
+	scenarioPublish Scenario = "publish"
+	scenarioDrain   Scenario = "lease+ack"
+	scenarioBoth    Scenario = "both"
 )
 
-// benchLoad makes load on topics and a group of its own.
-type benchLoad struct {
-	app     *app
-	setting benchSetting
+// load makes load on topics and a group of its own.
+type load struct {
+	connect func() (*client.Client, error)
+	say     func(format string, args ...any)
+	setting Setting
 	group   string
 	topics  []string
 
@@ -46,7 +47,7 @@ type benchLoad struct {
 	acked     atomic.Int64
 }
 
-func (l *benchLoad) prepare(ctx context.Context, c *client.Client) error {
+func (l *load) prepare(ctx context.Context, c *client.Client) error {
 	for _, t := range l.topics {
 		if _, err := c.PutTopic(ctx, t, api.TopicChange{Partitions: &l.setting.Partitions}, client.IfNew()); err != nil {
 			return err
@@ -61,8 +62,8 @@ func (l *benchLoad) prepare(ctx context.Context, c *client.Client) error {
 }
 
 // remove deletes what prepare made, or a part of it.
-func (l *benchLoad) remove(c *client.Client) error {
-	ctx, cancel := context.WithTimeout(context.Background(), benchCleanup)
+func (l *load) remove(c *client.Client) error {
+	ctx, cancel := context.WithTimeout(context.Background(), cleanupLimit)
 	defer cancel()
 	err := c.DeleteGroup(ctx, l.group, true)
 	if errors.Is(err, client.ErrGroupNotFound) {
@@ -77,15 +78,15 @@ func (l *benchLoad) remove(c *client.Client) error {
 }
 
 // run makes the load of a scenario for at most limit.
-func (l *benchLoad) run(ctx context.Context, scenario benchScenario, limit time.Duration) (benchResult, error) {
+func (l *load) run(ctx context.Context, scenario Scenario, limit time.Duration) (Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var mu sync.Mutex
 	var failure error
-	var clients []*benchClient
+	var clients []*worker
 	var wg sync.WaitGroup
 	deadline := time.Now().Add(limit)
-	add := func(n int, work func(context.Context, *benchClient) error) error {
+	add := func(n int, work func(context.Context, *worker) error) error {
 		for range n {
 			c, err := l.newClient(deadline)
 			if err != nil {
@@ -110,7 +111,7 @@ func (l *benchLoad) run(ctx context.Context, scenario benchScenario, limit time.
 		err = add(l.setting.Producers, l.produce)
 	}
 	if scenario != scenarioPublish && err == nil {
-		err = add(l.setting.Workers, func(ctx context.Context, c *benchClient) error { return l.work(ctx, c, scenario == scenarioDrain) })
+		err = add(l.setting.Workers, func(ctx context.Context, c *worker) error { return l.work(ctx, c, scenario == scenarioDrain) })
 	}
 	told := make(chan struct{})
 	go func() {
@@ -123,68 +124,68 @@ func (l *benchLoad) run(ctx context.Context, scenario benchScenario, limit time.
 	cancel()
 	<-told
 	if err = errors.Join(err, failure); err != nil {
-		return benchResult{}, err
+		return Result{}, err
 	}
 	if interrupted != nil {
-		return benchResult{}, interrupted
+		return Result{}, interrupted
 	}
 	return l.result(scenario, took, clients), nil
 }
 
 // tell says now and then how far a scenario is, until ctx ends.
-func (l *benchLoad) tell(ctx context.Context, scenario benchScenario, limit time.Duration) {
+func (l *load) tell(ctx context.Context, scenario Scenario, limit time.Duration) {
 	tick := time.NewTicker(l.tick)
 	defer tick.Stop()
 	for start := time.Now(); ; {
 		select {
 		case <-tick.C:
-			l.app.say("%s: %.0f of %.0f s, %d records published, %d acked", scenario, time.Since(start).Seconds(), limit.Seconds(), l.published.Load(), l.acked.Load())
+			l.say("%s: %.0f of %.0f s, %d records published, %d acked", scenario, time.Since(start).Seconds(), limit.Seconds(), l.published.Load(), l.acked.Load())
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// benchClient is one producer or worker, with connections of its own, as if it were a process of its own.
-type benchClient struct {
+// worker is one producer or worker, with connections of its own, as if it were a process of its own.
+type worker struct {
 	client   *client.Client
 	deadline time.Time
 	begun    bool
-	publish  benchCalls
-	lease    benchCalls
-	settle   benchCalls
+	publish  calls
+	lease    calls
+	settle   calls
 }
 
-func (l *benchLoad) newClient(deadline time.Time) (*benchClient, error) {
-	c, err := l.app.client()
-	return &benchClient{client: c, deadline: deadline}, err
+func (l *load) newClient(deadline time.Time) (*worker, error) {
+	c, err := l.connect()
+	return &worker{client: c, deadline: deadline}, err
 }
 
 // again reports whether there is time for another call; there is for the first.
-func (c *benchClient) again(ctx context.Context) bool {
+func (c *worker) again(ctx context.Context) bool {
 	first := !c.begun
 	c.begun = true
 	return ctx.Err() == nil && (first || time.Now().Before(c.deadline))
 }
 
 // try measures one call of records. An error that another try cannot cure is returned.
-func (c *benchClient) try(ctx context.Context, calls *benchCalls, call func(context.Context) (records int, err error)) error {
-	ctx, cancel := context.WithTimeout(ctx, benchCallLimit)
+func (c *worker) try(ctx context.Context, made *calls, call func(context.Context) (records int, err error)) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	start := time.Now()
 	n, err := call(ctx)
 	switch took := time.Since(start); {
 	case err == nil && n == 0: // it waited for records, and none came
 	case err == nil:
-		calls.add(took, n)
+		made.add(took, n)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case !client.Temporary(err):
 		return err
 	default:
-		calls.fail(err)
+		made.fail(err)
 		select {
-		case <-time.After(benchPause):
+		case <-time.After(errorPause):
 		case <-ctx.Done():
 		}
 	}
@@ -192,14 +193,14 @@ func (c *benchClient) try(ctx context.Context, calls *benchCalls, call func(cont
 }
 
 // produce publishes batches until the time is over.
-func (l *benchLoad) produce(ctx context.Context, c *benchClient) error {
+func (l *load) produce(ctx context.Context, c *worker) error {
 	value := randomText(l.setting.Size)
 	records := make([]api.NewRecord, l.setting.Batch)
 	for i := range records {
 		records[i].Text = &value
 	}
 	turn := mathrand.IntN(len(l.topics))
-	for c.again(ctx) && l.published.Load()*int64(l.setting.Size) < maxBenchBytes {
+	for c.again(ctx) && l.published.Load()*int64(l.setting.Size) < maxBytes {
 		if l.setting.Keys > 0 {
 			for i := range records {
 				records[i].Key = new(fmt.Sprintf("k%d", mathrand.IntN(l.setting.Keys)))
@@ -228,7 +229,7 @@ func randomText(n int) string {
 }
 
 // work leases and acks until the time is over or, when it drains, everything is acked.
-func (l *benchLoad) work(ctx context.Context, c *benchClient, drain bool) error {
+func (l *load) work(ctx context.Context, c *worker, drain bool) error {
 	var held []string
 	for c.again(ctx) && !(drain && l.acked.Load() >= l.published.Load()) {
 		var err error
@@ -248,9 +249,9 @@ func (l *benchLoad) work(ctx context.Context, c *benchClient, drain bool) error 
 	return err
 }
 
-func (l *benchLoad) leaseSome(ctx context.Context, c *benchClient) (held []string, err error) {
+func (l *load) leaseSome(ctx context.Context, c *worker) (held []string, err error) {
 	err = c.try(ctx, &c.lease, func(ctx context.Context) (int, error) {
-		records, err := c.client.Lease(ctx, l.group, client.LeaseOptions{Max: l.setting.Batch, Wait: benchWait})
+		records, err := c.client.Lease(ctx, l.group, client.LeaseOptions{Max: l.setting.Batch, Wait: leaseWait})
 		held = receipts(records)
 		return len(records), err
 	})
@@ -258,7 +259,7 @@ func (l *benchLoad) leaseSome(ctx context.Context, c *benchClient) (held []strin
 }
 
 // settleAll acks what is held, and returns what still is.
-func (l *benchLoad) settleAll(ctx context.Context, c *benchClient, held []string) ([]string, error) {
+func (l *load) settleAll(ctx context.Context, c *worker, held []string) ([]string, error) {
 	if len(held) == 0 {
 		return nil, nil
 	}
@@ -271,9 +272,9 @@ func (l *benchLoad) settleAll(ctx context.Context, c *benchClient, held []string
 }
 
 // settleAndLease acks what is held and leases the next, in one call.
-func (l *benchLoad) settleAndLease(ctx context.Context, c *benchClient, held []string) (next []string, err error) {
+func (l *load) settleAndLease(ctx context.Context, c *worker, held []string) (next []string, err error) {
 	err = c.try(ctx, &c.lease, func(ctx context.Context) (int, error) {
-		o := client.LeaseOptions{Max: l.setting.Batch, Wait: benchWait}
+		o := client.LeaseOptions{Max: l.setting.Batch, Wait: leaseWait}
 		out, records, err := c.client.SettleAndLease(ctx, l.group, api.SettleRequest{Ack: held}, o)
 		l.settled(c, out)
 		c.settle.records += int64(out.Settled)
@@ -283,7 +284,7 @@ func (l *benchLoad) settleAndLease(ctx context.Context, c *benchClient, held []s
 	return next, err
 }
 
-func (l *benchLoad) settled(c *benchClient, out api.SettleResponse) {
+func (l *load) settled(c *worker, out api.SettleResponse) {
 	l.acked.Add(int64(out.Settled))
 	if err := client.FailedError(out); err != nil {
 		c.settle.fail(err)

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"math"
@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// benchCalls is what became of the calls of one kind.
-type benchCalls struct {
+// calls is what became of the calls of one kind.
+type calls struct {
 	took    histogram
 	records int64
 	errors  int64
 	first   error // of the errors
 }
 
-func (c *benchCalls) add(took time.Duration, records int) {
+func (c *calls) add(took time.Duration, records int) {
 	c.took.add(took)
 	c.records += int64(records)
 }
 
-func (c *benchCalls) fail(err error) {
+func (c *calls) fail(err error) {
 	if c.errors++; c.first == nil {
 		c.first = err
 	}
 }
 
 // merge adds what other counted.
-func (c *benchCalls) merge(other *benchCalls) {
+func (c *calls) merge(other *calls) {
 	c.took.merge(&other.took)
 	c.records += other.records
 	c.errors += other.errors
