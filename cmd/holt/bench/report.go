@@ -36,7 +36,7 @@ type Machine struct {
 	Go    string `json:"go"`
 }
 
-// Server is what was measured.
+// Server is the one that was measured.
 type Server struct {
 	Version string `json:"version"`
 	Engine  string `json:"engine"`
