@@ -31,6 +31,7 @@ func (s *Service) run(j *redrive.Job) {
 		pace.spend(1)
 	}
 	for rests := 0; ; {
+		s.broker.Turn("redrive of " + j.Group)
 		err := s.advance(j, &pace)
 		if errors.Is(err, share.ErrNotRedriven) && rests == maxRests {
 			err = s.skip(j)

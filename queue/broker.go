@@ -36,6 +36,7 @@ type Config struct {
 	Version       string
 	RetainEvery   time.Duration                                // how often retention looks at the topics; 0 = 10 s
 	ObserveCommit func(took time.Duration, units, records int) // told of every commit; may be nil
+	Turns         func(who string)                             // returns when a commit, or a piece of background work, may begin; nil = at once. For simulations, which decide what comes first
 	Wall          func() time.Time                             // the wall clock, which may jump: of appends, due times, ttls, retention; nil = time.Now
 }
 
@@ -96,6 +97,7 @@ func Open(ctx context.Context, st store.Store, cfg Config) (*Broker, error) {
 		committer: commit.New(st, cfg.ObserveCommit), topics: topic.NewSet(),
 		stop: make(chan struct{}), dead: make(chan struct{}),
 	}
+	b.committer.Turns(cfg.Turns)
 	b.indexes = keys.NewSet(b.committer, b.log)
 	b.system = system.New(b.committer) // what it keeps is said before restore
 	seen := traffic.Keep(b.system, b.committer)

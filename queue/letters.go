@@ -17,6 +17,9 @@ func (b *Broker) ShareGroups() []*share.Group { return b.groups.Shares() }
 // Durable waits for everything that was enqueued so far: memory runs ahead of the disk, answers never do. Errors: ErrUnknown.
 func (b *Broker) Durable(ctx context.Context) error { return b.committer.Durable(ctx) }
 
+// Turn returns when a piece of background work, which who names, may begin; see Config.Turns.
+func (b *Broker) Turn(who string) { b.committer.Turn(who) }
+
 // OfGroup turns errors of a share group into the broker's.
 func (b *Broker) OfGroup(name string, err error) error { return b.ofGroup(name, err) }
 

@@ -83,6 +83,7 @@ type Stats struct {
 type Committer struct {
 	store   store.Store
 	observe func(took time.Duration, units, records int)
+	turns   func(who string) // may be nil
 
 	mu     sync.Mutex
 	groups []*group // the last one is open
@@ -107,6 +108,18 @@ func New(st store.Store, observe func(took time.Duration, units, records int)) *
 		observe = func(time.Duration, int, int) {}
 	}
 	return &Committer{store: st, observe: observe, room: make(chan struct{}), wake: make(chan struct{}, 1)}
+}
+
+// Turns has commits, and the background work of others, begin when turn returns for them: what is enqueued until then is in the commit. nil: at once, as without it. Call it before
+// Run and the first Turn.
+func (c *Committer) Turns(turn func(who string)) { c.turns = turn }
+
+// Turn returns when a piece of background work may begin, which is at once unless Turns said otherwise. who names the piece: no two that wait have one name. Call it with no
+// lock held.
+func (c *Committer) Turn(who string) {
+	if c.turns != nil {
+		c.turns(who)
+	}
 }
 
 // Enqueue takes a unit. It never blocks and may be called under the lock that orders the unit's logs. After a failure or Close the
@@ -247,6 +260,12 @@ const (
 // gather lets those run who were told that the last commit is done, as long as they bring more: what they enqueue now would else wait for two commits instead of one,
 // and every second commit would carry half of what it could. It returns at once when nobody else can run.
 func (c *Committer) gather() {
+	if c.turns != nil {
+		if c.any() {
+			c.turns("commit")
+		}
+		return
+	}
 	began, before := time.Now(), 0
 	for range gatherTurns {
 		c.mu.Lock()
@@ -261,6 +280,13 @@ func (c *Committer) gather() {
 		before = units
 		runtime.Gosched()
 	}
+}
+
+// any tells whether there is something to commit.
+func (c *Committer) any() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.groups) > 0
 }
 
 // next waits for a group to commit; nil when the committer is closed and empty.

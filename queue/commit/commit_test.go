@@ -95,6 +95,28 @@ func TestCloseCommitsWhatWasEnqueuedAndRefusesTheRest(t *testing.T) {
 	})
 }
 
+func TestCommitsWaitForTheirTurn(t *testing.T) {
+	inBubble(t, 2, memory.Faults{}, func(t *testing.T, b *bench) {
+		begin, who := make(chan struct{}), make(chan string, 9)
+		b.Turns(func(name string) { who <- name; <-begin })
+		b.run()
+		first := b.Enqueue(Unit{delta(1, 1, 1)})
+		synctest.Wait()
+		second := b.Enqueue(Unit{delta(2, 1, 1)})
+		if got := <-who; got != "commit" || first.Done() {
+			t.Fatalf("it is the turn of %q; durable before its turn: %v", got, first.Done())
+		}
+		begin <- struct{}{}
+		synctest.Wait()
+		if !first.Done() || !second.Done() || b.Stats().Commits != 1 {
+			t.Errorf("durable: %v, %v, in %d commits; what came before the turn is one", first.Done(), second.Done(), b.Stats().Commits)
+		}
+		if b.Close(); len(who) != 0 {
+			t.Errorf("%q asks for a turn, and there is nothing to commit", <-who)
+		}
+	})
+}
+
 func TestMergedUnitsKeepTheStoresLimits(t *testing.T) {
 	const mib = 1 << 20
 	tests := []struct {

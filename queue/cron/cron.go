@@ -139,7 +139,10 @@ func (s *recurring) tick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
-		s.env.Background.Go(s.run)
+		s.env.Background.Go(func() {
+			s.env.Committer.Turn("schedule " + s.def.Name)
+			s.run()
+		})
 	}
 }
 

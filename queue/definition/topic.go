@@ -145,6 +145,7 @@ func (e *Editor) deleteTopic(ctx context.Context, t *topic.Topic) error {
 
 // drop gives the space of a deleted topic back and then forgets it.
 func (e *Editor) drop(t *topic.Topic) {
+	e.openings.Committer.Turn("drop of " + t.Def.Name)
 	ctx := context.Background()
 	if err := t.Drop(ctx, e.openings.Committer); err != nil {
 		return // the next start goes on

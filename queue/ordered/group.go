@@ -268,6 +268,7 @@ func (g *Group) wakeAll() {
 
 // tick ends the sessions that are over.
 func (g *Group) tick() {
+	g.env.Committer.Turn(g.name + " sessions")
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.armed = 0

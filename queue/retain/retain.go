@@ -185,6 +185,7 @@ func (k *Keeper) over(ctx context.Context, t *Topic, p *partition.Partition, age
 
 // trim moves a partition's start up to the first record that has to stay.
 func (k *Keeper) trim(ctx context.Context, t *Topic, p *partition.Partition, age bool) error {
+	k.Committer.Turn("trim")
 	to, err := k.over(ctx, t, p, age)
 	if err != nil {
 		return err
@@ -231,6 +232,7 @@ func (k *Keeper) advance(ctx context.Context, t *Topic, p *partition.Partition, 
 
 // thin rewrites a partition if there is something to gain, and rests ten times as long as that took.
 func (k *Keeper) thin(ctx context.Context, t *Topic, p *partition.Partition) error {
+	k.Committer.Turn("thin")
 	pc := k.paces[p.ID]
 	if pc == nil {
 		pc = &pace{}

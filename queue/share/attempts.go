@@ -135,7 +135,7 @@ func (g *Group) noteOwed() {
 		return
 	}
 	g.attempts.noting = true
-	g.background(func() {
+	g.background("history", func() {
 		for g.noteNext() {
 		}
 	})

@@ -55,7 +55,7 @@ func (g *Group) buryBehind() {
 		return
 	}
 	g.buries = true
-	g.background(func() {
+	g.background("bury", func() {
 		g.mu.Lock()
 		g.buries = false // what dies from here on is for the next one
 		g.mu.Unlock()
@@ -69,7 +69,7 @@ func (g *Group) retryBurial() {
 		return
 	}
 	g.retrying = true
-	g.background(func() {
+	g.background("bury again", func() {
 		t := time.NewTimer(restMillis * time.Millisecond)
 		defer t.Stop()
 		select {

@@ -312,7 +312,7 @@ func (g *Group) writeCheckpoint(log store.LogID, j *journal.Journal, state []byt
 // encodeCheckpoint is writeCheckpoint of what encode gives in the background: the state as it is now.
 func (g *Group) encodeCheckpoint(log store.LogID, j *journal.Journal, encode func() []byte, gone *bool) {
 	seq := j.Begin()
-	g.background(func() {
+	g.background("checkpoint", func() {
 		state := encode()
 		g.mu.Lock()
 		entries := j.CheckpointAt(seq, state)
@@ -335,11 +335,15 @@ func (g *Group) encodeCheckpoint(log store.LogID, j *journal.Journal, encode fun
 	})
 }
 
-// background runs fn unless the group is closing; the lock is held.
-func (g *Group) background(fn func()) {
-	if !g.closed {
-		g.work.Go(fn)
+// background runs fn, whose name is what, unless the group is closing; the lock is held.
+func (g *Group) background(what string, fn func()) {
+	if g.closed {
+		return
 	}
+	g.work.Go(func() {
+		g.env.Committer.Turn(g.name + " " + what)
+		fn()
+	})
 }
 
 // arm sets the timer to the next deadline or token; the lock is held.
@@ -368,7 +372,7 @@ func (g *Group) armAt(ms int64) {
 func (g *Group) tick() {
 	g.mu.Lock()
 	g.armed = 0
-	g.background(g.turnover)
+	g.background("turnover", g.turnover)
 	g.mu.Unlock()
 }
 

@@ -212,7 +212,7 @@ func (g *Group) serve() {
 		return
 	}
 	g.serving = true
-	g.background(g.dispatch)
+	g.background("dispatch", g.dispatch)
 }
 
 // wanted says whether a window is ready whose topic one of the waiters asks for.

@@ -9,7 +9,7 @@ import (
 // adopt compares the definitions that a restart found with those that must be there, and learns what became of unknown changes.
 func (w *world) adopt() {
 	for _, name := range topicNames {
-		info, err := w.b.Topic(w.ctx, name)
+		info, err := w.broker().Topic(w.ctx, name)
 		t := w.topics[name]
 		switch {
 		case errors.Is(err, queue.ErrTopicNotFound):
@@ -42,7 +42,7 @@ func (w *world) adopt() {
 }
 
 func (w *world) adoptGroup(name string) {
-	info, err := w.b.Group(w.ctx, name)
+	info, err := w.broker().Group(w.ctx, name)
 	g := w.groups[name]
 	switch {
 	case errors.Is(err, queue.ErrGroupNotFound):
@@ -62,7 +62,7 @@ func (w *world) adoptGroup(name string) {
 
 // adoptStream compares the definition of an ordered group with the one that must be there, and learns what became of an unknown change.
 func (w *world) adoptStream(name string) {
-	info, err := w.b.Group(w.ctx, name)
+	info, err := w.broker().Group(w.ctx, name)
 	s := w.streams[name]
 	switch {
 	case errors.Is(err, queue.ErrGroupNotFound):

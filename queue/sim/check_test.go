@@ -38,7 +38,7 @@ func (w *world) readLetters() []event {
 func (w *world) lettersOf(g *group) (out []queue.Record) {
 	box := w.letters[g.name]
 	if box == nil {
-		info, err := w.b.Topic(w.ctx, g.name+".dlq")
+		info, err := w.broker().Topic(w.ctx, g.name+".dlq")
 		if errors.Is(err, queue.ErrTopicNotFound) {
 			return nil
 		}
@@ -193,7 +193,7 @@ func (w *world) deleteLetters(name string, rng *rand.Rand) {
 	}
 	w.tally.calls++
 	force := rng.IntN(2) == 0
-	err := w.b.DeleteTopic(w.ctx, name+".dlq", force, queue.Condition{})
+	err := w.broker().DeleteTopic(w.ctx, name+".dlq", force, queue.Condition{})
 	needed := 0
 	for _, l := range g.letters {
 		if r := l.rec(g); l.state == letter.Open || l.state == letter.Redriven && r != nil && r.may(func(s *state) bool { return s.back > 0 && s.phase != settled }) {
@@ -208,7 +208,7 @@ func (w *world) deleteLetters(name string, rng *rand.Rand) {
 		return
 	}
 	delete(w.letters, name)
-	for _, l := range g.letters {
+	for _, l := range g.inOrder() {
 		was, r := l.state, l.rec(g)
 		l.state = letter.Purged // for whoever still knows it
 		if r == nil {
@@ -300,7 +300,7 @@ func (w *world) check() {
 
 func (w *world) checkGroup(g *group) {
 	w.tally.calls++
-	info, err := w.b.Group(w.ctx, g.name)
+	info, err := w.broker().Group(w.ctx, g.name)
 	if err != nil {
 		w.violated("I7 conservation", "describe %s: %v", g.name, err)
 		return

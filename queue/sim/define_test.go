@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"testing/synctest"
 	"time"
 
 	"github.com/holtmq/holt/queue"
@@ -20,7 +19,7 @@ func incarnation(tag string) string {
 func (w *world) putTopic(name string, rng *rand.Rand) {
 	partitions, lanes := 1+rng.IntN(3), 1+rng.IntN(2)
 	w.tally.calls++
-	info, created, err := w.b.PutTopic(w.ctx, name, queue.Condition{Absent: true}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
+	info, created, err := w.broker().PutTopic(w.ctx, name, queue.Condition{Absent: true}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
 		c.Partitions, c.Priorities = partitions, lanes
 		c.DedupeWindow = []time.Duration{10 * time.Minute, 15 * time.Second, time.Second, 0}[rng.IntN(4)]
 		c.MaxBacklogRecords = []int64{0, 0, 60}[rng.IntN(3)]
@@ -142,7 +141,7 @@ func (w *world) someTopics(rng *rand.Rand) (out []string) {
 func (w *world) putGroup(name string, rng *rand.Rand) {
 	topics := w.someTopics(rng)
 	w.tally.calls++
-	info, created, err := w.b.PutGroup(w.ctx, name, queue.Condition{Absent: true}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
+	info, created, err := w.broker().PutGroup(w.ctx, name, queue.Condition{Absent: true}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
 		c.Topics = topics
 		if rng.IntN(3) == 0 {
 			c.Config.Ordering = catalog.OrderingKey
@@ -242,7 +241,7 @@ func (w *world) changeGroup(g *group, edit func(*queue.GroupChange)) {
 // redefine puts a group's definition; is takes note of it.
 func (w *world) redefine(name string, edit func(*queue.GroupChange), is func(queue.GroupInfo)) {
 	w.tally.calls++
-	info, _, err := w.b.PutGroup(w.ctx, name, queue.Condition{Exists: true}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
+	info, _, err := w.broker().PutGroup(w.ctx, name, queue.Condition{Exists: true}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
 		edit(&c)
 		return c, nil
 	})
@@ -250,7 +249,7 @@ func (w *world) redefine(name string, edit func(*queue.GroupChange), is func(que
 		w.failed("put group "+name, err)
 		if !refused(err) {
 			w.unsure[name] = true
-			synctest.Wait()
+			w.turns.rest()
 			w.heal()
 		}
 		return
@@ -299,7 +298,7 @@ func (w *world) grow(rng *rand.Rand) {
 		return
 	}
 	w.tally.calls++
-	info, _, err := w.b.PutTopic(w.ctx, t.name, queue.Condition{Exists: true, Force: rng.IntN(2) == 0}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
+	info, _, err := w.broker().PutTopic(w.ctx, t.name, queue.Condition{Exists: true, Force: rng.IntN(2) == 0}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
 		c.Partitions += rng.IntN(2)
 		c.Priorities = min(3, c.Priorities+rng.IntN(2))
 		return c, nil
@@ -323,7 +322,7 @@ func (w *world) deleteGroup(rng *rand.Rand) {
 		return
 	}
 	w.tally.calls++
-	if err := w.b.DeleteGroup(w.ctx, name, rng.IntN(3) > 0, queue.Condition{}); err != nil {
+	if err := w.broker().DeleteGroup(w.ctx, name, rng.IntN(3) > 0, queue.Condition{}); err != nil {
 		w.failed("delete group "+name, err)
 		w.unsure[name] = w.unsure[name] || !refused(err)
 		return
@@ -346,7 +345,7 @@ func (w *world) deleteTopic(rng *rand.Rand) {
 		return
 	}
 	w.tally.calls++
-	if err := w.b.DeleteTopic(w.ctx, name, rng.IntN(3) > 0, queue.Condition{}); err != nil {
+	if err := w.broker().DeleteTopic(w.ctx, name, rng.IntN(3) > 0, queue.Condition{}); err != nil {
 		w.failed("delete topic "+name, err)
 		if !refused(err) { // its groups may have lost it already
 			w.unsure[name] = true

@@ -102,7 +102,7 @@ func (w *world) fired(p *part, r *queue.Record) bool {
 func (w *world) readScheduled(t *topic) {
 	listed := map[string]bool{}
 	for from := ""; ; {
-		all, next, err := w.b.Scheduled(w.ctx, t.name, from, 7)
+		all, next, err := w.broker().Scheduled(w.ctx, t.name, from, 7)
 		if err != nil {
 			w.violated("I15 delay", "the delayed records of %s: %v", t.name, err)
 			return
@@ -164,7 +164,7 @@ func (w *world) cancel(rng *rand.Rand) {
 		w.runNow(t, m)
 		return
 	}
-	err := w.b.CancelScheduled(w.ctx, t.name, m.place.Scheduled)
+	err := w.broker().CancelScheduled(w.ctx, t.name, m.place.Scheduled)
 	if err != nil {
 		w.failed("cancel "+m.place.Scheduled+" of "+t.name, err)
 		if errors.Is(err, queue.ErrRecordNotFound) && m.due > w.wall() {
@@ -183,7 +183,7 @@ func (w *world) cancel(rng *rand.Rand) {
 func (w *world) runNow(t *topic, m *msg) {
 	early := m.early
 	m.early = true
-	at, err := w.b.RunScheduled(w.ctx, t.name, m.place.Scheduled)
+	at, err := w.broker().RunScheduled(w.ctx, t.name, m.place.Scheduled)
 	if err != nil {
 		w.failed("run "+m.place.Scheduled+" of "+t.name, err)
 		if errors.Is(err, queue.ErrRecordNotFound) && m.due > w.wall() {
@@ -235,7 +235,7 @@ func (w *world) schedule(rng *rand.Rand) {
 	}
 	w.tally.calls++
 	if t.cron != nil {
-		if err := w.b.DeleteSchedule(w.ctx, t.name, queue.Condition{}); err != nil {
+		if err := w.broker().DeleteSchedule(w.ctx, t.name, queue.Condition{}); err != nil {
 			w.failed("delete schedule "+t.name, err)
 			return
 		}
@@ -244,7 +244,7 @@ func (w *world) schedule(rng *rand.Rand) {
 		w.note("no schedule of %s", t.name)
 		return
 	}
-	_, created, err := w.b.PutSchedule(w.ctx, t.name, queue.Condition{}, func(c queue.ScheduleConfig, _ bool) (queue.ScheduleConfig, error) {
+	_, created, err := w.broker().PutSchedule(w.ctx, t.name, queue.Condition{}, func(c queue.ScheduleConfig, _ bool) (queue.ScheduleConfig, error) {
 		c.Cron, c.Topic, c.Record = "* * * * *", t.name, queue.ScheduleRecord{Value: []byte(cronBody)}
 		return c, nil
 	})
@@ -287,7 +287,7 @@ func (w *world) cronsFired() {
 		if t == nil || t.cron == nil || w.unsure[name] {
 			continue
 		}
-		info, err := w.b.Schedule(w.ctx, name)
+		info, err := w.broker().Schedule(w.ctx, name)
 		if err != nil || info.LastAt.IsZero() {
 			continue
 		}
@@ -303,7 +303,7 @@ func (w *world) cronsFired() {
 func (w *world) adoptSchedules() {
 	for _, name := range topicNames {
 		t := w.topics[name]
-		_, err := w.b.Schedule(w.ctx, name)
+		_, err := w.broker().Schedule(w.ctx, name)
 		if w.unsure[name] && t != nil && err != nil { // its topic was about to be deleted
 			t.cron = nil
 		}
@@ -349,7 +349,7 @@ func (w *world) trimmed(t *topic) {
 	if t.age == 0 || w.broken() {
 		return
 	}
-	info, err := w.b.Topic(w.ctx, t.name)
+	info, err := w.broker().Topic(w.ctx, t.name)
 	if err != nil {
 		return
 	}
@@ -419,7 +419,7 @@ func (w *world) endDelays() {
 			continue
 		}
 		if t.cron != nil {
-			if err := w.b.DeleteSchedule(w.ctx, name, queue.Condition{}); err != nil && !errors.Is(err, queue.ErrScheduleNotFound) {
+			if err := w.broker().DeleteSchedule(w.ctx, name, queue.Condition{}); err != nil && !errors.Is(err, queue.ErrScheduleNotFound) {
 				w.violated("definitions", "delete schedule %s: %v", name, err)
 			}
 			w.happen(w.readFired())

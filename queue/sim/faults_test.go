@@ -3,8 +3,8 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
-	"testing/synctest"
 	"time"
 
 	"github.com/holtmq/holt/queue/store"
@@ -22,7 +22,7 @@ func (w *world) setFaults(edit func(*memory.Faults)) {
 // or after it is durable.
 func (w *world) failCommit(rng *rand.Rand) {
 	left := 1 + rng.IntN(4)
-	fate := memory.Fate{Outcome: memory.Fence + memory.Outcome(rng.IntN(4)), Done: rng.IntN(4), Kill: rng.IntN(2) == 0}
+	fate := memory.Fate{Outcome: memory.Fence + memory.Outcome(rng.IntN(4)), Kill: rng.IntN(2) == 0}
 	cut := rng.IntN(4)
 	w.armed = true
 	w.note("commit fault: in %d, cut %d, %+v", left, cut, fate)
@@ -72,13 +72,19 @@ func (w *world) failMeta(rng *rand.Rand) {
 
 // failReads lets many reads fail while one call is made.
 func (w *world) failReads(rng *rand.Rand) {
-	chance := 1 + rng.Int64N(4)
+	chance := 1 + rng.Uint64N(4)
 	w.reading = true
 	w.postponed()
-	var n atomic.Int64 // reads come from the groups' background work, too
+	seed := rng.Uint64()
+	var mu sync.Mutex // reads come from the groups' background work, too
+	reads := map[string]uint64{}
 	w.setFaults(func(f *memory.Faults) {
 		f.Read = func(op string, id store.LogID, at store.Offset) error {
-			if n.Add(1)%chance != 0 {
+			mu.Lock()
+			defer mu.Unlock()
+			what := fmt.Sprint(op, id, at)
+			reads[what]++
+			if mix(seed, reads[what], what)%chance != 0 {
 				return nil
 			}
 			return fmt.Errorf("%s of log %d at %d: %w: injected", op, id, at, store.ErrCorrupt)
@@ -129,7 +135,7 @@ func (w *world) reopen(crash bool, down time.Duration, set *rand.Rand) {
 	w.died = w.now()
 	w.down = crash // nothing more is to be read of it
 	w.b.Stop()
-	synctest.Wait()
+	w.turns.rest()
 	if !crash { // settles are taken to the end, then all is durable
 		w.collect()
 	}
@@ -138,7 +144,7 @@ func (w *world) reopen(crash bool, down time.Duration, set *rand.Rand) {
 	if !crash && err != nil {
 		w.violated("shutdown", "close: %v", err)
 	}
-	synctest.Wait()
+	w.turns.rest()
 	w.collect()
 	for _, name := range groupNames {
 		if g := w.groups[name]; g != nil && len(g.parks) > 0 {
@@ -166,7 +172,7 @@ func (w *world) reopen(crash bool, down time.Duration, set *rand.Rand) {
 	w.set = w.opened - opened
 	w.down = false
 	w.resume()
-	synctest.Wait()
+	w.turns.rest()
 	w.happen(append(w.readNew(w.discover), w.readLetters()...))
 	w.adopt()
 	w.readLogs()

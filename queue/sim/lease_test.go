@@ -49,7 +49,7 @@ func (w *world) lease(rng *rand.Rand) {
 // leaseNow takes what is there.
 func (w *world) leaseNow(g *group, req queue.LeaseRequest) []queue.Delivery {
 	w.tally.calls++
-	ds, _, err := w.b.Lease(w.ctx, g.name, req)
+	ds, _, err := w.broker().Lease(w.ctx, g.name, req)
 	w.leaseDone(g, &req, ds, err)
 	return ds
 }

@@ -86,7 +86,7 @@ func (w *world) join(rng *rand.Rand) {
 		kept = w.keeps(s, &req)
 	}
 	w.tally.calls++
-	j, _, err := w.b.Join(w.ctx, name, req)
+	j, _, err := w.broker().Join(w.ctx, name, req)
 	w.note("join %s as %s, topics %v, session %v: %+v, %v", name, req.Member, req.Topics, req.Session, j, err)
 	if err != nil {
 		w.failed("join "+name, err)
@@ -97,7 +97,7 @@ func (w *world) join(rng *rand.Rand) {
 		return
 	}
 	if changes {
-		if info, err := w.b.Group(w.ctx, name); err == nil {
+		if info, err := w.broker().Group(w.ctx, name); err == nil {
 			w.streamIs(info)
 		}
 		s = w.streams[name]
@@ -118,7 +118,7 @@ func (w *world) keeps(s *stream, req *queue.JoinRequest) []queue.AssignedPartiti
 	if old == nil || !slices.Equal(old.topics, w.named(req.Topics)) {
 		return nil
 	}
-	a, err := w.b.Heartbeat(w.ctx, s.name, old.name, old.epoch, nil)
+	a, err := w.broker().Heartbeat(w.ctx, s.name, old.name, old.epoch, nil)
 	w.beaten(old, nil, a, err)
 	return a.Assignment
 }
@@ -212,8 +212,9 @@ func (w *world) told(m *member, named map[*cursor]int, moved map[*cursor]int, a 
 	if a.Epoch != m.epoch {
 		w.violated("epoch", "%v is told that it is %d", m, a.Epoch)
 	}
-	for c := range named {
-		if _, still := m.owned[c]; still && !mine[c] && !w.unsure[s.name] {
+	for _, c := range s.cursors {
+		_, is := named[c]
+		if _, still := m.owned[c]; is && still && !mine[c] && !w.unsure[s.name] {
 			w.violated("one owner", "%v works on %v, and is told of %+v", m, c, *a)
 		}
 	}
@@ -296,7 +297,7 @@ func (w *world) beat(rng *rand.Rand) {
 
 func (w *world) beatNow(m *member, list []queue.OwnedPartition, named map[*cursor]int) {
 	w.tally.calls++
-	a, err := w.b.Heartbeat(w.ctx, m.stream.name, m.name, m.epoch, list)
+	a, err := w.broker().Heartbeat(w.ctx, m.stream.name, m.name, m.epoch, list)
 	w.note("heartbeat of %v, owned %v: %+v, %v", m, list, a, err)
 	w.beaten(m, named, a, err)
 }
@@ -355,7 +356,7 @@ func (w *world) leave(rng *rand.Rand) {
 
 func (w *world) leaveNow(m *member, epoch int64) {
 	w.tally.calls++
-	err := w.b.Leave(w.ctx, m.stream.name, m.name, epoch)
+	err := w.broker().Leave(w.ctx, m.stream.name, m.name, epoch)
 	w.note("%v leaves with epoch %d: %v", m, epoch, err)
 	if w.stands(m, "a leave", err) {
 		m.ends(w.now())

@@ -145,11 +145,10 @@ type group struct {
 	keyed  []*request // settles with a request key, and what they were answered
 	events int        // attachments and detachments
 
-	ordered  bool                   // key order since the beginning
-	holding  bool                   // on_dead hold since the beginning
-	limited  bool                   // key_concurrency since the beginning
-	letters  map[origin]*deadLetter // in the dead-letter topic that is there
-	busyKeys map[*win]map[string]int
+	ordered bool                   // key order since the beginning
+	holding bool                   // on_dead hold since the beginning
+	limited bool                   // key_concurrency since the beginning
+	letters map[origin]*deadLetter // in the dead-letter topic that is there
 }
 
 func (g *group) window(topic string, index int) *win {

@@ -66,7 +66,7 @@ func (w *world) commitNow(m *member, offsets []queue.Committed) {
 	s := m.stream
 	roll := w.roll(s)
 	w.tally.calls++
-	err := w.b.CommitOffsets(w.ctx, s.name, m.name, m.epoch, offsets)
+	err := w.broker().CommitOffsets(w.ctx, s.name, m.name, m.epoch, offsets)
 	w.note("%v commits %v: %v", m, spelt(offsets), err)
 	more, beyond := progress{}, false
 	var foreign []queue.TopicPartition
@@ -139,7 +139,7 @@ func (w *world) committed(s *stream) {
 		return
 	}
 	w.tally.calls++
-	list, err := w.b.Offsets(w.ctx, s.name)
+	list, err := w.broker().Offsets(w.ctx, s.name)
 	if err != nil {
 		w.failed("offsets of "+s.name, err)
 		return
@@ -186,7 +186,7 @@ func (w *world) rewind(rng *rand.Rand) {
 	}
 	there := slices.ContainsFunc(s.members, func(m *member) bool { return m.standing == present })
 	w.tally.calls++
-	moves, err := w.b.Reset(w.ctx, s.name, req)
+	moves, err := w.broker().Reset(w.ctx, s.name, req)
 	w.note("reset %s to %+v: %v, %v", s.name, req, moves, err)
 	if refuses := there && !req.Force && !req.DryRun; errors.Is(err, queue.ErrRebalancing) != refuses {
 		w.violated("reset", "%s, with members %v, is reset with %+v: %v", s.name, there, req, err)

@@ -49,7 +49,7 @@ func (w *world) place(r *rec, v verb) {
 	g := r.win.group
 	w.tally.calls++
 	w.tally.verbs++
-	err := w.b.SettleAt(w.ctx, g.name, r.at(), queueVerbs[v].Verb)
+	err := w.broker().SettleAt(w.ctx, g.name, r.at(), queueVerbs[v].Verb)
 	if err != nil && !errors.Is(err, queue.ErrAlreadySettled) {
 		w.failed("settle by place in "+g.name, err)
 		if !refused(err) {
@@ -101,7 +101,7 @@ func (w *world) list(rng *rand.Rand) {
 		listed := map[*rec]bool{}
 		for from := (queue.GroupPlace{}); ; {
 			w.tally.calls++
-			page, next, err := w.b.GroupRecords(w.ctx, g.name, st, from, 1+rng.IntN(50))
+			page, next, err := w.broker().GroupRecords(w.ctx, g.name, st, from, 1+rng.IntN(50))
 			if err != nil {
 				w.violated("lists", "%v records of %s: %v", st, g.name, err)
 				return
@@ -146,7 +146,7 @@ func (w *world) why(g *group, r *rec) {
 		return
 	}
 	w.tally.calls++
-	d, err := w.b.GroupRecord(w.ctx, g.name, r.at())
+	d, err := w.broker().GroupRecord(w.ctx, g.name, r.at())
 	if err != nil {
 		w.violated("why", "%v in %s: %v", r.at(), g.name, err)
 		return
@@ -189,7 +189,7 @@ func (w *world) reset(rng *rand.Rand) {
 	}
 	dying := slices.ContainsFunc(g.live, func(r *rec) bool { return r.may(isDying) })
 	w.tally.calls++
-	moves, err := w.b.Reset(w.ctx, g.name, req)
+	moves, err := w.broker().Reset(w.ctx, g.name, req)
 	if err != nil {
 		w.failed("reset "+g.name, err)
 		return

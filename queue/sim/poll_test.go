@@ -197,11 +197,11 @@ func (w *world) places(p *poll) (map[*cursor]int, bool) {
 			w.violated("poll", "%v asks for %v from %d on, and is sent from %d to %d; it holds %d..%d, and start is %s, %d..%d", p.member, c, at, v.From, v.To, c.part.first, len(c.part.log), s.config.Start, lo, hi)
 		}
 	}
-	for c, at := range from {
-		to, is := moved[c]
-		if is {
+	for _, c := range s.cursors {
+		at, asked := from[c]
+		if to, is := moved[c]; is && asked {
 			from[c] = to
-		} else if (at < c.part.first || at > len(c.part.log)) && w.at == 0 && !w.reading && !s.config.Paused {
+		} else if asked && (at < c.part.first || at > len(c.part.log)) && w.at == 0 && !w.reading && !s.config.Paused {
 			w.violated("poll", "%v asks for %v from %d on, and is not sent elsewhere; it holds %d..%d", p.member, c, at, c.part.first, len(c.part.log))
 		}
 	}

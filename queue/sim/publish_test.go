@@ -25,7 +25,7 @@ func (w *world) publish(rng *rand.Rand) {
 	}
 	req, msgs := w.compose(t, n, rng)
 	w.tally.calls++
-	places, _, err := w.b.Publish(w.ctx, t.name, msgs, 0)
+	places, _, err := w.broker().Publish(w.ctx, t.name, msgs, 0)
 	if errors.Is(err, queue.ErrBacklogFull) {
 		w.full(t, err)
 		return

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -93,15 +94,14 @@ func (w *world) redriven(l *deadLetter, r *rec, delay int64, edit int32) (out []
 	return out
 }
 
-// opened returns a group's open letters in order of death, as far as they are known.
-func (g *group) opened() (out []*deadLetter) {
-	for _, l := range g.letters {
-		if l.state == letter.Open {
-			out = append(out, l)
-		}
-	}
-	slices.SortFunc(out, func(a, b *deadLetter) int { return cmp.Compare(a.pos, b.pos) })
-	return out
+// inOrder returns a group's letters in order of death, as far as they are known.
+func (g *group) inOrder() []*deadLetter {
+	return slices.SortedFunc(maps.Values(g.letters), func(a, b *deadLetter) int { return cmp.Compare(a.pos, b.pos) })
+}
+
+// opened returns those that are open.
+func (g *group) opened() []*deadLetter {
+	return slices.DeleteFunc(g.inOrder(), func(l *deadLetter) bool { return l.state != letter.Open })
 }
 
 // job is a redrive at work.
@@ -164,7 +164,7 @@ func (w *world) redriveOne(g *group, l *deadLetter, rng *rand.Rand) {
 		how.SetValue, how.Value, how.SetHeaders, how.Headers = true, m.body, true, m.head
 	}
 	w.tally.calls++
-	out, err := w.dlq.Redrive(w.ctx, g.name, l.id, how)
+	out, err := w.desk().Redrive(w.ctx, g.name, l.id, how)
 	w.note("redrive of letter %s of %s, %s/%d@%d, delay %v, edit %d: %v", l.id, g.name, l.at.part.topic.name, l.at.part.index, l.at.offset, how.Delay, edit, err)
 	switch {
 	case err == nil:
@@ -225,7 +225,7 @@ func (w *world) redriveToTopic(g *group, l *deadLetter, rng *rand.Rand) {
 		m.due = w.wall() + how.Delay.Milliseconds()
 	}
 	w.tally.calls++
-	out, err := w.dlq.Redrive(w.ctx, g.name, l.id, how)
+	out, err := w.desk().Redrive(w.ctx, g.name, l.id, how)
 	w.note("redrive of letter %s of %s to %s: %+v, %v", l.id, g.name, t.name, out, err)
 	switch {
 	case err == nil:
@@ -264,7 +264,7 @@ func (w *world) purge(g *group, open []*deadLetter, rng *rand.Rand) {
 
 func (w *world) purgeChosen(g *group, c dlq.Choice, chosen []*deadLetter) {
 	w.tally.calls++
-	n, err := w.dlq.Purge(w.ctx, g.name, c)
+	n, err := w.desk().Purge(w.ctx, g.name, c)
 	w.note("purge of %d letters of %s: %d, %v", len(chosen), g.name, n, err)
 	if err != nil {
 		if !refusedLetter(err) {
@@ -335,7 +335,7 @@ func (w *world) startJob(g *group, open []*deadLetter, rng *rand.Rand) {
 func (w *world) start(j *job, chosen []*deadLetter, c dlq.Choice, p dlq.Plan) {
 	g := j.group
 	w.tally.calls++
-	made, err := w.dlq.Start(w.ctx, g.name, c, p)
+	made, err := w.desk().Start(w.ctx, g.name, c, p)
 	w.note("job over %d letters of %s, %+v: %v", len(chosen), g.name, p, err)
 	if err != nil {
 		w.failed("redrive in "+g.name, err)
@@ -409,7 +409,7 @@ func (w *world) readList(g *group) {
 	for _, st := range []letter.State{letter.Open, letter.Redriven, letter.Purged} {
 		for from := (dlq.Mark{}); ; {
 			w.tally.calls++
-			page, err := w.dlq.List(w.ctx, g.name, letter.Filter{State: st}, from, 300)
+			page, err := w.desk().List(w.ctx, g.name, letter.Filter{State: st}, from, 300)
 			if err != nil {
 				if !w.armed {
 					w.violated("I8 dead letter once", "the %s letters of %s: %v", st, g.name, err)
@@ -425,7 +425,7 @@ func (w *world) readList(g *group) {
 			from = *page.Next
 		}
 	}
-	for _, l := range g.letters {
+	for _, l := range g.inOrder() {
 		if !seen[l] && w.err == nil {
 			w.violated("I8 dead letter once", "%s does not list the letter of %s/%d at %d, which is %s", g.name, l.at.part.topic.name, l.at.part.index, l.at.offset, l.state)
 		}
@@ -435,17 +435,17 @@ func (w *world) readList(g *group) {
 // letterOf returns the letter that a listed one is, or nil.
 func (g *group) letterOf(it *dlq.Letter) *deadLetter {
 	uid, _, _ := strings.Cut(string(it.Value), "/")
-	for _, l := range g.letters {
+	var first *deadLetter // of those that it may be
+	for at, l := range g.letters {
 		if l.id == it.ID {
 			return l
 		}
-	}
-	for at, l := range g.letters {
-		if l.id == "" && at.offset == int(it.Offset) && at.part.index == it.Partition && at.part.topic.name == it.Topic && (l.msg.uid < 0 || strconv.Itoa(l.msg.uid) == uid) {
-			return l
+		if l.id == "" && at.offset == int(it.Offset) && at.part.index == it.Partition && at.part.topic.name == it.Topic && (l.msg.uid < 0 || strconv.Itoa(l.msg.uid) == uid) &&
+			(first == nil || l.pos < first.pos) {
+			first = l
 		}
 	}
-	return nil
+	return first
 }
 
 // learn takes note of one letter of the list.
@@ -565,7 +565,7 @@ func (w *world) ended(j *job) bool {
 		return false
 	}
 	w.tally.calls++
-	info, err := w.dlq.Job(w.ctx, j.id, 0)
+	info, err := w.desk().Job(w.ctx, j.id, 0)
 	if err != nil {
 		if !w.armed {
 			w.violated("I8 dead letter once", "job %s of %s: %v", j.id, j.group.name, err)
@@ -650,7 +650,7 @@ func (w *world) awaited(topic string) bool {
 // stopJobs ends all jobs.
 func (w *world) stopJobs() {
 	for _, j := range w.jobs {
-		if err := w.dlq.Cancel(w.ctx, j.id); err != nil {
+		if err := w.desk().Cancel(w.ctx, j.id); err != nil {
 			w.violated("I8 dead letter once", "cancel job %s: %v", j.id, err)
 		}
 	}

@@ -85,7 +85,7 @@ func (w *world) settleAll(g *group, acts []act, rng *rand.Rand) {
 	}
 	w.tally.calls++
 	w.tally.verbs += len(actions)
-	res, err := w.b.Settle(w.ctx, g.name, actions)
+	res, err := w.broker().Settle(w.ctx, g.name, actions)
 	var none *queue.SettleError
 	if errors.As(err, &none) {
 		if res.Settled > 0 || len(none.Failed) != len(actions) {
@@ -280,7 +280,7 @@ func (w *world) forge(rng *rand.Rand) {
 		w.tally.calls++
 		w.tally.verbs++
 		verb := queueVerbs[rng.IntN(len(queueVerbs))].Verb
-		_, err := w.b.Settle(w.ctx, g.name, []queue.Action{{Receipt: receipt, Verb: verb}})
+		_, err := w.broker().Settle(w.ctx, g.name, []queue.Action{{Receipt: receipt, Verb: verb}})
 		if !errors.Is(err, queue.ErrInvalidReceipt) && !(w.armed && w.broken()) {
 			w.violated("I5 fencing", "%s takes a receipt it never gave: %v", g.name, err)
 		}

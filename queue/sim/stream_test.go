@@ -95,7 +95,7 @@ func (w *world) anyStart(rng *rand.Rand) string {
 func (w *world) putStream(name string, rng *rand.Rand) {
 	topics := w.someTopics(rng)
 	w.tally.calls++
-	info, created, err := w.b.PutGroup(w.ctx, name, queue.Condition{Absent: true}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
+	info, created, err := w.broker().PutGroup(w.ctx, name, queue.Condition{Absent: true}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
 		c.Kind, c.Topics, c.Config.Start = catalog.KindOrdered, topics, w.anyStart(rng)
 		return c, nil
 	})
@@ -236,7 +236,7 @@ func (w *world) deleteStream(s *stream, rng *rand.Rand) {
 	force := rng.IntN(2) == 0
 	there := slices.ContainsFunc(s.members, func(m *member) bool { return m.standing != absent })
 	w.tally.calls++
-	err := w.b.DeleteGroup(w.ctx, s.name, force, queue.Condition{})
+	err := w.broker().DeleteGroup(w.ctx, s.name, force, queue.Condition{})
 	w.note("delete group %s, force %v: %v", s.name, force, err)
 	if inUse := errors.Is(err, queue.ErrGroupInUse); inUse != (there && !force) && (inUse || err == nil) {
 		w.violated("definitions", "delete %s, which has members: %v, force %v: %v", s.name, there, force, err)
@@ -261,7 +261,7 @@ type roll struct {
 
 // roll asks for it; nil = the group cannot be described now.
 func (w *world) roll(s *stream) *roll {
-	info, err := w.b.Group(w.ctx, s.name)
+	info, err := w.broker().Group(w.ctx, s.name)
 	if err != nil {
 		w.note("describe %s: %v", s.name, err)
 		return nil

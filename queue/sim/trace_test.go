@@ -57,11 +57,18 @@ type noted struct {
 	args   []any
 }
 
+func (n *noted) String() string {
+	return fmt.Sprintf("%d ms: %s", n.at-946684800000, fmt.Sprintf(n.format, n.args...)) // fake time begins with the year 2000
+}
+
 // traced is how many lines of its trace a run remembers.
 const traced = 300
 
 func (w *world) note(format string, args ...any) {
 	n := noted{w.now(), format, args}
+	if w.tell != nil {
+		w.tell(n.String())
+	}
 	if len(w.trace) < traced {
 		w.trace = append(w.trace, n)
 	} else {
@@ -75,7 +82,7 @@ func (w *world) story() string {
 	var b strings.Builder
 	for i := max(0, w.lines-traced); i < w.lines; i++ {
 		n := &w.trace[i%traced]
-		fmt.Fprintf(&b, "\t%d ms: %s\n", n.at-946684800000, fmt.Sprintf(n.format, n.args...)) // fake time begins with the year 2000
+		fmt.Fprintf(&b, "\t%v\n", n)
 	}
 	return b.String()
 }

@@ -33,7 +33,7 @@ func (w *world) whole(rng *rand.Rand) {
 	}
 	w.tally.calls++
 	w.tally.verbs += len(acts)
-	res, err := w.b.SettleAndPublish(w.ctx, g.name, req.call)
+	res, err := w.broker().SettleAndPublish(w.ctx, g.name, req.call)
 	var none *queue.SettleError
 	switch {
 	case errors.As(err, &none):
@@ -123,7 +123,7 @@ func (w *world) repeat(rng *rand.Rand) {
 		return
 	}
 	w.tally.calls++
-	res, err := w.b.SettleAndPublish(w.ctx, g.name, req.call)
+	res, err := w.broker().SettleAndPublish(w.ctx, g.name, req.call)
 	if err != nil || res.Settled != len(req.acts) || len(res.Places) != 1 || len(res.Places[0]) != len(req.msgs) {
 		w.violated("I11 atomic", "the repeat of %q in %s: %+v, %v", req.call.Request, g.name, res, err)
 		return

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
-	"testing/synctest"
 	"time"
 
 	"github.com/holtmq/holt/dlq"
@@ -20,6 +19,7 @@ type world struct {
 	cut    *memory.Store // what a power cut inside a commit left
 	faults memory.Faults
 	b      *queue.Broker
+	turns  *turns
 	dlq    *dlq.Service
 	cache  int
 	life   uint32
@@ -65,6 +65,7 @@ type world struct {
 	err   error
 	trace []noted
 	lines int
+	tell  func(line string) // hears of everything that happens, as it happens; nil = nobody listens
 }
 
 // names of topics and groups.
@@ -81,8 +82,9 @@ func (w *world) now() int64 {
 }
 
 // run executes a program and everything that follows it: heal, drain, and count.
-func run(p program) (t tally, story string, err error) {
+func run(p program, tell func(line string)) (t tally, story string, err error) {
 	w := &world{
+		tell: tell, turns: newTurns(p.seed),
 		jumps: []jump{{}},
 		ctx:   context.Background(), topics: map[string]*topic{}, groups: map[string]*group{}, streams: map[string]*stream{}, joining: map[string]*member{}, letters: map[string]*letterbox{}, unsure: map[string]bool{}, receipts: map[string]struct{}{},
 	}
@@ -107,6 +109,9 @@ func run(p program) (t tally, story string, err error) {
 		w.note("step %d %s", i, s)
 		w.step(s)
 		w.tally.steps++
+		if w.tell != nil {
+			w.tell(w.digest())
+		}
 	}
 	if w.err == nil {
 		w.drain()
@@ -122,7 +127,7 @@ func run(p program) (t tally, story string, err error) {
 func (w *world) stop() {
 	w.st.SetFaults(memory.Faults{})
 	w.b.Stop()
-	for _, g := range w.groups {
+	for _, g := range w.all() {
 		for _, p := range g.parks {
 			p.cancel()
 		}
@@ -130,16 +135,17 @@ func (w *world) stop() {
 	for _, p := range w.polls {
 		p.cancel()
 	}
-	synctest.Wait()
+	w.turns.rest()
 	w.dlq.Close()
 	if err := w.b.Close(); err != nil && w.err == nil {
 		w.violated("I16 progress", "close: %v", err)
 	}
+	w.turns.end()
 }
 
 func (w *world) open() {
 	w.life++
-	b, err := queue.Open(w.ctx, w.st, queue.Config{CacheBytes: w.cache, Wall: w.wallClock})
+	b, err := queue.Open(w.ctx, w.store(), queue.Config{CacheBytes: w.cache, Wall: w.wallClock, Turns: w.turns.await})
 	if err != nil {
 		w.violated("recovery", "open: %v", err)
 		w.st = memory.New(memory.Config{}) // something for stop to close
@@ -147,6 +153,18 @@ func (w *world) open() {
 	}
 	w.b, w.dlq = b, dlq.New(b, nil)
 	w.clock, w.opened = w.now(), w.skew.Load()
+}
+
+// broker is for a call, once nothing moves.
+func (w *world) broker() *queue.Broker {
+	w.turns.rest()
+	return w.b
+}
+
+// desk is the service of its dead letters, likewise.
+func (w *world) desk() *dlq.Service {
+	w.turns.rest()
+	return w.dlq
 }
 
 // step executes one step and lets everything come to rest.
@@ -264,7 +282,7 @@ func (w *world) wait(d time.Duration) {
 
 // rest waits until nothing moves any more and brings the model there. If the broker died on the way, it is opened again.
 func (w *world) rest() {
-	synctest.Wait()
+	w.turns.rest()
 	w.collect()
 	w.pass(w.now())
 	if w.broken() {
@@ -302,6 +320,7 @@ func (w *world) broken() bool {
 	if w.down {
 		return true
 	}
+	w.turns.rest()
 	select {
 	case <-w.b.Dead():
 		return true

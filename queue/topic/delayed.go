@@ -96,7 +96,7 @@ func (d *Delayed) tick() {
 		return
 	}
 	d.firing = true
-	d.env.Background.Go(d.fire)
+	d.env.background("delayed records of "+d.part.Topic, d.fire)
 }
 
 // Close ends the firing; one under way finishes within Env.Background.
@@ -214,7 +214,7 @@ func (d *Delayed) checkpoint() {
 	if len(entries) == 0 {
 		return
 	}
-	d.env.Background.Go(func() {
+	d.env.background("checkpoint of "+d.part.Topic, func() {
 		for _, e := range entries {
 			d.items.Lock()
 			closed := d.closed

@@ -38,6 +38,14 @@ func (e *Env) Now() time.Time {
 	return time.Now()
 }
 
+// background runs fn, whose name is what, until Ctx ends.
+func (e *Env) background(what string, fn func()) {
+	e.Background.Go(func() {
+		e.Committer.Turn(what)
+		fn()
+	})
+}
+
 // Durable waits for everything enqueued so far. Errors: the commit's that failed, the context's.
 func (e *Env) Durable(ctx context.Context) error {
 	return e.Committer.Wait(ctx, e.Committer.Last())

@@ -159,6 +159,9 @@ func (f *fault) seeded(t *testing.T) string {
 // convicted matches what the simulation says of a broken invariant.
 var convicted = regexp.MustCompile(`seed \d+ \(HOLT_SIM_SEED=\d+\): (.*)`)
 
+// ran matches how much it did until then.
+var ran = regexp.MustCompile(`\d+ runs in \S+ \d+ operations`)
+
 func TestSeededBugsAreConvicted(t *testing.T) {
 	chosen := strings.Split(os.Getenv("HOLT_SIM_BUGS"), ",")
 	for _, f := range faults {
@@ -189,7 +192,7 @@ func TestSeededBugsAreConvicted(t *testing.T) {
 			cmd.Env = append(os.Environ(), "HOLT_SIM_TIME=2m", "HOLT_SIM_SHRINK=0", "HOLT_SIM_OPERATIONS=")
 			out, err := cmd.CombinedOutput()
 			if found := convicted.FindSubmatch(out); err != nil && found != nil {
-				t.Logf("convicted: %.300s", found[1])
+				t.Logf("convicted after %s: %.300s", ran.Find(out), found[1])
 				return
 			}
 			t.Errorf("not convicted (%v):\n%.3000s", err, out)

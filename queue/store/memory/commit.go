@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 
 	"github.com/holtmq/holt/queue/store"
@@ -131,10 +132,9 @@ func (s *Store) fail(call uint64, rest []store.Unit, o Outcome) error {
 	if o == Fence {
 		return fmt.Errorf("%w: injected", store.ErrFenced)
 	}
-	coins := chance(s.seed, call)
 	lost := map[store.LogID]bool{}
 	for _, u := range rest {
-		keep := o == UnknownAll || o == UnknownSome && coins.Uint64()&1 == 0
+		keep := o == UnknownAll || o == UnknownSome && chance(s.seed^name(u), s.opens).Uint64()&1 == 0
 		if slices.ContainsFunc(u, func(e store.Edit) bool { return lost[e.Log] }) || !keep || d.unit(call, u) != nil {
 			for i := range u {
 				lost[u[i].Log] = true
@@ -142,6 +142,22 @@ func (s *Store) fail(call uint64, rest []store.Unit, o Outcome) error {
 		}
 	}
 	return fmt.Errorf("%w: injected", store.ErrUnknown)
+}
+
+// name tells the units of a call apart, whatever their order.
+func name(u store.Unit) uint64 {
+	h := fnv.New64a()
+	for i := range u {
+		e := &u[i]
+		fmt.Fprint(h, e.Log, e.Start)
+		for _, b := range e.Append {
+			fmt.Fprint(h, " ", b.Base)
+		}
+		for _, n := range e.Entries {
+			fmt.Fprint(h, " ", n.Kind, n.Seq, n.Part) // names of journals may be random
+		}
+	}
+	return h.Sum64()
 }
 
 // unit applies one unit or, with an error, nothing of it. Under disk.mu.

@@ -40,10 +40,10 @@ const (
 	Fence                      // ErrFenced; nothing of the rest is applied
 	UnknownNone                // ErrUnknown; nothing of the rest is applied
 	UnknownAll                 // ErrUnknown; all of the rest is applied
-	UnknownSome                // ErrUnknown; Seed chooses for each unit, and a log that lost one loses those after it
+	UnknownSome                // ErrUnknown; Seed chooses for each unit, whatever their order, and a log that lost one loses those after it
 )
 
-// chance returns the source of chance of one call: a function of the seed and the call's number, not of the order of calls.
-func chance(seed, call uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(seed, call))
+// chance returns a source of chance: a function of two numbers, not of the order of calls.
+func chance(seed, of uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, of))
 }

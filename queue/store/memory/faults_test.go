@@ -106,6 +106,38 @@ func TestUnknownSome(t *testing.T) {
 	}
 }
 
+// TestUnknownSomeWhateverTheOrder gives each unit the same outcome wherever it stands among those of other logs.
+func TestUnknownSomeWhateverTheOrder(t *testing.T) {
+	seen := map[bool]int{}
+	for seed := range uint64(60) {
+		var there [2][]int
+		for i := range there {
+			s := New(Config{Seed: seed, Faults: Faults{Commit: func(uint64) Fate { return Fate{Outcome: UnknownSome} }}})
+			var units []store.Unit
+			for id := range store.LogID(4) {
+				open(t, s, id+1)
+				units = append(units, step(id+1, 1))
+			}
+			if i == 1 {
+				slices.Reverse(units)
+			}
+			_, err := s.Commit(ctx, units)
+			want(t, 0, err, 0, store.ErrUnknown)
+			for id := range store.LogID(4) {
+				n := steps(t, s, id+1)
+				there[i] = append(there[i], n)
+				seen[n > 0]++
+			}
+		}
+		if !slices.Equal(there[0], there[1]) {
+			t.Errorf("seed %d: in order %v are there, in the other order %v", seed, there[0], there[1])
+		}
+	}
+	if seen[true] == 0 || seen[false] == 0 {
+		t.Errorf("outcomes seen: %v, want both", seen)
+	}
+}
+
 // TestUnknownKeepsOrder loses no unit before one of the same log.
 func TestUnknownKeepsOrder(t *testing.T) {
 	for seed := range uint64(100) {

@@ -98,7 +98,7 @@ func (m meta) Delete(ctx context.Context, name string, rev uint64) error {
 
 // look runs fn beside other readers, unless a fault fails the call.
 func (m meta) look(ctx context.Context, fn func(*disk) error) error {
-	_, fate, err := m.begin(ctx)
+	fate, err := m.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (m meta) look(ctx context.Context, fn func(*disk) error) error {
 
 // change runs fn alone, as far as a fault lets it.
 func (m meta) change(ctx context.Context, fn func(*disk) error) error {
-	call, fate, err := m.begin(ctx)
+	fate, err := m.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -132,22 +132,22 @@ func (m meta) change(ctx context.Context, fn func(*disk) error) error {
 	case Pass, UnknownAll:
 		err = fn(s.disk)
 	case UnknownSome:
-		if chance(^s.seed, call).Uint64()&1 == 0 {
+		if chance(^s.seed, s.disk.rev).Uint64()&1 == 0 {
 			err = fn(s.disk)
 		}
 	}
 	return m.end(fate, err)
 }
 
-func (m meta) begin(ctx context.Context) (call uint64, fate Fate, err error) {
+func (m meta) begin(ctx context.Context) (fate Fate, err error) {
 	if err := ctx.Err(); err != nil {
-		return 0, Fate{}, err
+		return Fate{}, err
 	}
-	call = m.store.disk.metas.Add(1)
+	call := m.store.disk.metas.Add(1)
 	if f := m.store.faults.Load().Meta; f != nil {
 		fate = f(call)
 	}
-	return call, fate, nil
+	return fate, nil
 }
 
 // end gives the error of a call that fate judges, err being the one it would have had. Under disk.mu.
