@@ -185,17 +185,25 @@ func (b *Broker) Close() error {
 	return b.Cause()
 }
 
-// Ready returns nil when calls can be served. Errors: ErrShuttingDown, ErrUnavailable.
+// Ready returns nil when calls can be served. Errors: ErrShuttingDown, ErrUnavailable, which says more when both are so.
 func (b *Broker) Ready() error {
-	select {
-	case <-b.stop:
-		return ErrShuttingDown
-	case <-b.dead:
+	switch {
+	case isClosed(b.dead):
 		return fmt.Errorf("%w: %w", ErrUnavailable, b.cause)
-	case <-b.store.Health().Dead:
+	case isClosed(b.store.Health().Dead):
 		return fmt.Errorf("%w: %w", ErrUnavailable, b.store.Health().Cause)
+	case isClosed(b.stop):
+		return ErrShuttingDown
+	}
+	return nil
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
 	default:
-		return nil
+		return false
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/holtmq/holt/queue"
@@ -19,8 +18,10 @@ import (
 // town is a broker that many clients use at once while its disk is slow and fails. What they saw is in its history.
 type town struct {
 	*history
-	seed uint64
-	st   *memory.Store
+	seed  uint64
+	st    *memory.Store
+	turns *turns
+	tell  func(line string) // hears of everything that happens; nil = nobody listens
 
 	mu   sync.RWMutex
 	b    *queue.Broker
@@ -45,13 +46,13 @@ func TestConcurrent(t *testing.T) {
 	seeds(t, until(budget(t, 0.25)), func(seed uint64) bool {
 		var n tally
 		var err error
-		inBubble(t, func() { n, err = live(seed) })
+		inBubble(t, func() { n, err = live(seed, nil) })
 		mu.Lock()
 		defer mu.Unlock()
 		all.add(n)
 		runs++
 		if err != nil {
-			t.Errorf("seed %d (HOLT_SIM_SEED=%d; goroutines take turns as they like, so that it may have to be run more than once): %v", seed, seed, err)
+			t.Errorf("seed %d (HOLT_SIM_SEED=%d): %v", seed, seed, err)
 		}
 		return err != nil
 	})
@@ -63,13 +64,14 @@ func TestConcurrent(t *testing.T) {
 }
 
 // live runs a town for its time, heals it, drains it, and judges its history.
-func live(seed uint64) (tally, error) {
-	w := &town{history: newHistory(), seed: seed, st: memory.New(memory.Config{Seed: seed})}
+func live(seed uint64, tell func(line string)) (tally, error) {
+	w := &town{history: newHistory(), seed: seed, st: memory.New(memory.Config{Seed: seed}), turns: newTurns(seed), tell: tell}
+	defer w.turns.end()
 	w.open()
 	w.found()
 	var clients sync.WaitGroup
 	for i := range 3 {
-		clients.Go(func() { w.producer(rand.New(rand.NewPCG(seed, uint64(100+i)))) })
+		clients.Go(func() { w.producer("p"+strconv.Itoa(i), rand.New(rand.NewPCG(seed, uint64(100+i)))) })
 	}
 	for i := range 8 {
 		clients.Go(func() {
@@ -78,25 +80,37 @@ func live(seed uint64) (tally, error) {
 	}
 	clients.Go(func() { w.operator(rand.New(rand.NewPCG(seed, 300))) })
 	w.chaos(rand.New(rand.NewPCG(seed, 400)))
+	w.back("chaos", "is over")
 	w.done.Store(true)
 	clients.Wait()
 	w.reopen(false)
 	w.drain()
+	w.turns.rest()
 	w.judge()
-	if err := w.broker().Close(); err != nil {
+	if err := w.b.Close(); err != nil {
 		w.violated("shutdown", "close: %v", err)
 	}
 	return w.tally, w.err
 }
 
-func (w *town) broker() *queue.Broker {
+// broker is for one of those that use it, when it is its turn.
+func (w *town) broker(who string) *queue.Broker {
+	w.turns.await(who)
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	return w.b
 }
 
+// back is where one of them goes on after a call or a rest, when it is its turn again.
+func (w *town) back(who, format string, args ...any) {
+	w.turns.await(who)
+	if w.tell != nil {
+		w.tell(fmt.Sprintf("%v %s: %s", time.Now().UnixNano(), who, fmt.Sprintf(format, args...)))
+	}
+}
+
 func (w *town) open() {
-	b, err := queue.Open(context.Background(), w.st, queue.Config{CacheBytes: 16 << 10})
+	b, err := queue.Open(context.Background(), spokenOf(w.st, w.tell), queue.Config{CacheBytes: 16 << 10, Turns: w.turns.await})
 	if err != nil {
 		panic(fmt.Sprintf("seed %d: open: %v", w.seed, err))
 	}
@@ -144,6 +158,7 @@ func (w *town) delay(call uint64) {
 func (w *town) chaos(rng *rand.Rand) {
 	for end := time.Now().Add(townTime); time.Now().Before(end); {
 		time.Sleep(time.Duration(rng.IntN(3000)) * time.Millisecond)
+		w.back("chaos", "strikes")
 		switch rng.IntN(4) {
 		case 0:
 			w.reopen(false)
@@ -152,10 +167,11 @@ func (w *town) chaos(rng *rand.Rand) {
 			w.reopen(true)
 			continue
 		}
-		fate := memory.Fate{Outcome: memory.Fence + memory.Outcome(rng.IntN(4)), Done: rng.IntN(3), Kill: rng.IntN(2) == 0}
+		fate := memory.Fate{Outcome: memory.Fence + memory.Outcome(rng.IntN(4)), Kill: rng.IntN(2) == 0}
 		w.st.SetFaults(memory.Faults{BeforeDurable: w.delay, Commit: func(uint64) memory.Fate { return fate }})
 		select {
-		case <-w.broker().Dead():
+		case <-w.b.Dead():
+			w.back("chaos", "finds it dead")
 			w.reopen(true)
 		case <-time.After(30 * time.Second):
 			w.violated("I16 progress", "no commit within 30 s")
@@ -166,7 +182,7 @@ func (w *town) chaos(rng *rand.Rand) {
 // reopen replaces the broker, in order or as after a crash.
 func (w *town) reopen(crash bool) {
 	w.tally.restarts++
-	old := w.broker()
+	old := w.b
 	if crash {
 		w.tally.faults++
 		w.crashed(time.Now())
@@ -182,53 +198,65 @@ func (w *town) reopen(crash bool) {
 	}
 	w.slow()
 	time.Sleep(50 * time.Millisecond)
+	w.back("chaos", "opens, after a crash %v", crash)
 	w.open()
 }
 
 // producer publishes until the clients go home.
-func (w *town) producer(rng *rand.Rand) {
+func (w *town) producer(name string, rng *rand.Rand) {
 	for !w.done.Load() {
 		n := 1 + rng.IntN(4)
+		b := w.broker(name)
 		uids, msgs := w.sent(n, rng.IntN(6))
-		places, _, err := w.broker().Publish(context.Background(), "t", msgs, 0)
+		places, _, err := b.Publish(context.Background(), "t", msgs, 0)
+		w.back(name, "published %v to %v, %v", uids, places, err)
 		w.published(uids, places, err, time.Now())
 		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
+		w.back(name, "rested")
 	}
 }
 
 // member leases, works, and settles in every way there is.
 func (w *town) member(group, name string, rng *rand.Rand) {
-	for !w.done.Load() {
+	for polls := 0; !w.done.Load(); polls++ {
 		req := queue.LeaseRequest{Max: 1 + rng.IntN(6), Member: name, Wait: time.Duration(rng.IntN(4)) * time.Second}
 		ctx, cancel := context.WithCancel(context.Background())
 		if rng.IntN(20) == 0 { // it goes away in mid poll
-			time.AfterFunc(time.Duration(rng.IntN(800))*time.Millisecond, cancel)
+			gone := fmt.Sprint(name, " goes ", polls)
+			time.AfterFunc(time.Duration(rng.IntN(800))*time.Millisecond, func() {
+				w.turns.await(gone)
+				cancel()
+			})
 		}
-		called := time.Now()
-		ds, _, err := w.broker().Lease(ctx, group, req)
+		b, called := w.broker(name), time.Now()
+		ds, _, err := b.Lease(ctx, group, req)
+		w.back(name, "leased from %s: %v, %v", group, summary(ds), err)
 		cancel()
 		w.leased(group, &req, ds, err, called, time.Now())
 		if err != nil || len(ds) == 0 {
 			time.Sleep(time.Duration(1+rng.IntN(100)) * time.Millisecond)
+			w.back(name, "rested")
 			continue
 		}
 		time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
+		w.back(name, "worked")
 		switch rng.IntN(14) {
 		case 0: // dies with its leases
 		case 1: // comes late
 			time.Sleep(townLease)
-			w.settle(group, ds, rng)
+			w.back(name, "comes late")
+			w.settle(group, name, ds, rng)
 		case 2: // asks twice
-			w.settle(group, ds, rand.New(rand.NewPCG(1, 1)))
-			w.settle(group, ds, rand.New(rand.NewPCG(1, 1)))
+			w.settle(group, name, ds, rand.New(rand.NewPCG(1, 1)))
+			w.settle(group, name, ds, rand.New(rand.NewPCG(1, 1)))
 		default:
-			w.settle(group, ds, rng)
+			w.settle(group, name, ds, rng)
 		}
 	}
 }
 
 // settle sends a verb for each delivery.
-func (w *town) settle(group string, ds []queue.Delivery, rng *rand.Rand) {
+func (w *town) settle(group, name string, ds []queue.Delivery, rng *rand.Rand) {
 	actions := make([]queue.Action, len(ds))
 	for i, d := range ds {
 		actions[i] = queueVerbs[ack]
@@ -244,8 +272,10 @@ func (w *town) settle(group string, ds []queue.Delivery, rng *rand.Rand) {
 		}
 		actions[i].Receipt = d.Receipt
 	}
+	b := w.broker(name)
 	calls := w.settling(group, ds, actions, time.Now())
-	res, err := w.broker().Settle(context.Background(), group, actions)
+	res, err := b.Settle(context.Background(), group, actions)
+	w.back(name, "settled %v: %d and %d not, %v", calls, res.Settled, len(res.Failed), err)
 	w.settled(group, calls, actions, res, err, time.Now())
 }
 
@@ -254,17 +284,19 @@ func (w *town) operator(rng *rand.Rand) {
 	for !w.done.Load() {
 		time.Sleep(time.Duration(rng.IntN(2000)) * time.Millisecond)
 		name := townGroups[rng.IntN(2)]
-		if info, err := w.broker().Group(context.Background(), name); err == nil {
+		info, err := w.broker("operator").Group(context.Background(), name)
+		if w.back("operator", "described %s: %+v, %v", name, info.Totals, err); err == nil {
 			for _, p := range info.Partitions {
 				if p.Lag != p.Available+p.Leased+p.Deferred || p.Start > p.End || p.End > p.LogEnd {
 					w.violated("I7 conservation", "%s is %+v", name, p)
 				}
 			}
 		}
-		_, _, _ = w.broker().PutGroup(context.Background(), name, queue.Condition{}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
+		_, _, err = w.broker("operator").PutGroup(context.Background(), name, queue.Condition{}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
 			c.Config.StrictLeases, c.Config.Backoff.Max = rng.IntN(3) == 0, time.Duration(1+rng.IntN(5))*time.Second
 			return c, nil
 		})
+		w.back("operator", "changed %s: %v", name, err)
 	}
 }
 
@@ -273,7 +305,7 @@ func (w *town) drain() {
 	w.st.SetFaults(memory.Faults{})
 	for _, name := range townGroups {
 		for end := time.Now().Add(3 * time.Minute); ; {
-			info, err := w.b.Group(context.Background(), name)
+			info, err := w.broker("drain").Group(context.Background(), name)
 			if err != nil || time.Now().After(end) {
 				w.violated("I16 progress", "%s is not drained: %+v, %v", name, info.Totals, err)
 				return
@@ -284,7 +316,8 @@ func (w *town) drain() {
 			}
 			req := queue.LeaseRequest{Max: 100, Wait: 5 * time.Second}
 			called := time.Now()
-			ds, _, err := w.b.Lease(context.Background(), name, req)
+			ds, _, err := w.broker("drain").Lease(context.Background(), name, req)
+			w.back("drain", "leased from %s: %v, %v", name, summary(ds), err)
 			w.leased(name, &req, ds, err, called, time.Now())
 			if len(ds) == 0 {
 				continue
@@ -294,11 +327,11 @@ func (w *town) drain() {
 				actions[i] = queue.Action{Receipt: d.Receipt, Verb: queue.Ack}
 			}
 			calls := w.settling(name, ds, actions, time.Now())
-			res, err := w.b.Settle(context.Background(), name, actions)
+			res, err := w.broker("drain").Settle(context.Background(), name, actions)
+			w.back("drain", "settled %v, %v", calls, err)
 			w.settled(name, calls, actions, res, err, time.Now())
 		}
 	}
-	synctest.Wait()
 }
 
 // judge reads what is stored and counts.

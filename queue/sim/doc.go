@@ -4,6 +4,10 @@
 // It guarantees that a run is a program: a list of steps made from a seed, each meaningful whatever stands before it. A run that
 // breaks an invariant prints the seed, the invariant, and the shortest program found that still breaks it.
 //
+// It guarantees that a seed has one history, on any number of processors, with the race detector too: what the broker does in the background, its commits, and what clients do
+// beside each other begin in turn, each once nothing moves any more (queue.Config.Turns), in an order that the seed decides. Faults hang on what is written and read, not on
+// the order of goroutines.
+//
 // There are two modes. The sequential one makes one call at a time and lets everything come to rest in between, so that the model
 // knows each record's state, or after a failed commit the few states it can be in. The wall clock jumps, also while the broker is down; dead letters are redriven
 // and purged, by calls and by jobs of dlq. Of ordered groups it knows who is there with which epoch until when, what each client works on, and which offsets may be

@@ -27,6 +27,24 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestReplayConcurrent does the same with the other mode.
+func TestReplayConcurrent(t *testing.T) {
+	for seed := range uint64(6) {
+		live := func(procs int) (history []string) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+			inBubble(t, func() {
+				n, err := live(1000+seed, func(line string) { history = append(history, line) })
+				history = append(history, fmt.Sprint(n, err))
+			})
+			return history
+		}
+		first := live(1)
+		for _, procs := range []int{2, 4} {
+			sameHistory(t, 1000+seed, first, live(procs))
+		}
+	}
+}
+
 // TestShrunkenProgramsReplay shrinks programs to those in which a letter was redriven after a fault: what is left does that each time, in the same way.
 func TestShrunkenProgramsReplay(t *testing.T) {
 	found := 0
@@ -88,12 +106,12 @@ func (w *world) digest() string {
 	return b.String()
 }
 
-// store is what the broker is opened on: if anybody listens, each commit is told.
-func (w *world) store() store.Store {
-	if w.tell == nil {
-		return w.st
+// spokenOf is what a broker is opened on: if anybody listens, each commit is told.
+func spokenOf(st *memory.Store, tell func(line string)) store.Store {
+	if tell == nil {
+		return st
 	}
-	return told{w.st, w.tell}
+	return told{st, tell}
 }
 
 // told is a store whose commits are told, as long as it lives.

@@ -145,7 +145,7 @@ func (w *world) stop() {
 
 func (w *world) open() {
 	w.life++
-	b, err := queue.Open(w.ctx, w.store(), queue.Config{CacheBytes: w.cache, Wall: w.wallClock, Turns: w.turns.await})
+	b, err := queue.Open(w.ctx, spokenOf(w.st, w.tell), queue.Config{CacheBytes: w.cache, Wall: w.wallClock, Turns: w.turns.await})
 	if err != nil {
 		w.violated("recovery", "open: %v", err)
 		w.st = memory.New(memory.Config{}) // something for stop to close

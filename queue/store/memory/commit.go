@@ -19,8 +19,8 @@ func (s *Store) Commit(ctx context.Context, units []store.Unit) (int, error) {
 	if err := store.Validate(units); err != nil {
 		return 0, fmt.Errorf("commit: %w", err)
 	}
-	call := s.disk.commits.Add(1)
-	if err := s.begin(call, units); err != nil {
+	call, err := s.begin(units)
+	if err != nil {
 		return 0, fmt.Errorf("commit: %w", err)
 	}
 	defer s.end(call, units)
@@ -53,32 +53,33 @@ func (s *Store) crashed() bool {
 	return errors.Is(s.cause, errCrashed)
 }
 
-// begin takes the logs of a call, or none of them.
-func (s *Store) begin(call uint64, units []store.Unit) error {
+// begin takes the logs of a call, which it numbers, or none of them.
+func (s *Store) begin(units []store.Unit) (call uint64, err error) {
 	d := s.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := s.usable(); err != nil {
-		return err
+		return 0, err
 	}
 	for _, u := range units {
 		for i := range u {
 			l := d.logs[u[i].Log]
 			if l == nil || !l.opened {
-				return fmt.Errorf("%w: log %d is not open", store.ErrInvalid, u[i].Log)
+				return 0, fmt.Errorf("%w: log %d is not open", store.ErrInvalid, u[i].Log)
 			}
 			if l.busy != 0 {
-				return fmt.Errorf("%w: another commit is in flight on log %d", store.ErrInvalid, u[i].Log)
+				return 0, fmt.Errorf("%w: another commit is in flight on log %d", store.ErrInvalid, u[i].Log)
 			}
 		}
 	}
+	call = d.commits.Add(1)
 	for _, u := range units {
 		for i := range u {
 			d.logs[u[i].Log].busy = call
 		}
 	}
 	s.inflight.Add(1)
-	return nil
+	return call, nil
 }
 
 // end gives back what begin took, as far as nobody took it away.

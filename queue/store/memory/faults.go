@@ -9,7 +9,7 @@ import (
 // Faults makes a Store fail on purpose. Its functions are called without locks, from the goroutine of the call that
 // they judge; they may block, and may call Crash. The zero value injects nothing.
 type Faults struct {
-	// Commit decides what becomes of the call-th Commit, counted from 1 over all openings of the data.
+	// Commit decides what becomes of the call-th Commit, counted from 1 over all openings of the data, those that are refused aside.
 	Commit func(call uint64) Fate
 	// Meta decides what becomes of the call-th call of Meta, counted likewise.
 	Meta func(call uint64) Fate
