@@ -22,8 +22,8 @@ func (w *world) setFaults(edit func(*memory.Faults)) {
 // or after it is durable.
 func (w *world) failCommit(rng *rand.Rand) {
 	left := 1 + rng.IntN(4)
-	fate := memory.Fate{Outcome: memory.Fence + memory.Outcome(rng.IntN(4)), Kill: rng.IntN(2) == 0}
-	cut := rng.IntN(4)
+	fate := memory.Fate{Outcome: []memory.Outcome{memory.Fence, memory.UnknownNone, memory.UnknownAll, memory.UnknownSome, memory.UnknownSome, memory.UnknownSome}[rng.IntN(6)], Done: rng.IntN(4), Kill: rng.IntN(2) == 0}
+	cut := rng.IntN(6)
 	w.armed = true
 	w.note("commit fault: in %d, cut %d, %+v", left, cut, fate)
 	w.setFaults(func(f *memory.Faults) {
@@ -51,6 +51,9 @@ func (w *world) failCommit(rng *rand.Rand) {
 			f.AfterDurable = powerCut
 		}
 	})
+	if len(w.jobs) > 0 { // that the next step of one of them is struck
+		w.sleep(rng)
+	}
 }
 
 // failMeta lets one of the next changes of definitions end badly; the store dies of it, as an engine on a disk does.

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 
 // TestReplay runs programs again, on one processor and on several: a seed has one history, to the last byte that a commit held.
 func TestReplay(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(5) {
 		p := newProgram(1000+seed, 500)
 		_, first := recorded(t, p, 1)
 		for _, procs := range []int{2, 4} {
@@ -29,18 +30,19 @@ func TestReplay(t *testing.T) {
 
 // TestReplayConcurrent does the same with the other mode.
 func TestReplayConcurrent(t *testing.T) {
-	for seed := range uint64(6) {
-		live := func(procs int) (history []string) {
+	for seed := range uint64(3) {
+		again := func(procs int) []string {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+			var r listener
 			inBubble(t, func() {
-				n, err := live(1000+seed, func(line string) { history = append(history, line) })
-				history = append(history, fmt.Sprint(n, err))
+				n, err := live(1000+seed, r.tell)
+				r.tell(fmt.Sprint(n, err))
 			})
-			return history
+			return r.lines
 		}
-		first := live(1)
+		first := again(1)
 		for _, procs := range []int{2, 4} {
-			sameHistory(t, 1000+seed, first, live(procs))
+			sameHistory(t, 1000+seed, first, again(procs))
 		}
 	}
 }
@@ -69,15 +71,28 @@ func TestShrunkenProgramsReplay(t *testing.T) {
 	}
 }
 
+// listener writes a history down.
+type listener struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (r *listener) tell(line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, line)
+}
+
 // recorded runs a program with so many processors, and returns its history.
 func recorded(t *testing.T, p program, procs int) (n tally, history []string) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+	var r listener
 	inBubble(t, func() {
 		var err error
-		n, _, err = run(p, func(line string) { history = append(history, line) })
-		history = append(history, fmt.Sprint(n, err))
+		n, _, err = run(p, r.tell)
+		r.tell(fmt.Sprint(n, err))
 	})
-	return n, history
+	return n, r.lines
 }
 
 // sameHistory reports where two histories part.

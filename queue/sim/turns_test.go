@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 	"testing/synctest"
+	"time"
 )
 
 // turns has what a broker does happen one by one inside a bubble: commits and background work begin in turn, each once nothing moves any more. So what a commit holds, what a
@@ -14,12 +15,19 @@ type turns struct {
 	seed uint64
 	bell chan struct{} // one slot: somebody waits, or it is over
 
+	stuck chan struct{} // closed when it does not come to rest
+
 	mu    sync.Mutex
 	wait  []waiting
 	still chan struct{} // closed when nothing moves and nobody waits for a turn; nil = nobody asks
 	given uint64        // turns
+	first uint64        // given before somebody asked for rest, or time passed
+	at    time.Time     // of the last one
 	over  bool
 }
+
+// maxTurns is how many turns are given before it counts as no rest.
+const maxTurns = 100_000
 
 // waiting is one that waits for its turn.
 type waiting struct {
@@ -29,7 +37,7 @@ type waiting struct {
 
 // newTurns gives turns until end.
 func newTurns(seed uint64) *turns {
-	t := &turns{seed: seed, bell: make(chan struct{}, 1)}
+	t := &turns{seed: seed, bell: make(chan struct{}, 1), stuck: make(chan struct{})}
 	go t.run()
 	return t
 }
@@ -64,14 +72,27 @@ func (t *turns) await(who string) {
 	<-w.turns
 }
 
-// rest returns when nothing moves any more, and all had their turns. One at a time may ask.
+// rest returns when nothing moves any more and all had their turns, or at once when it is stuck. One at a time may ask.
 func (t *turns) rest() {
 	still := make(chan struct{})
 	t.mu.Lock()
-	t.still = still
+	t.still, t.first = still, t.given
 	t.ring()
 	t.mu.Unlock()
-	<-still
+	select {
+	case <-still:
+	case <-t.stuck:
+	}
+}
+
+// isStuck says that turns follow turns while no time passes.
+func (t *turns) isStuck() bool {
+	select {
+	case <-t.stuck:
+		return true
+	default:
+		return false
+	}
 }
 
 func (t *turns) run() {
@@ -108,7 +129,12 @@ func (t *turns) next() bool {
 
 // choose says who is next, whatever the order in which they came; the lock is held.
 func (t *turns) choose() (best int) {
-	t.given++
+	if now := time.Now(); now != t.at {
+		t.first, t.at = t.given, now
+	}
+	if t.given++; t.given > t.first+maxTurns && !t.isStuck() {
+		close(t.stuck)
+	}
 	least := uint64(0)
 	for i, w := range t.wait {
 		if n := mix(t.seed, t.given, w.who); i == 0 || n < least {

@@ -277,12 +277,17 @@ func (w *world) wait(d time.Duration) {
 	case <-timer.C:
 	case <-w.b.Dead():
 	case <-w.st.Health().Dead:
+	case <-w.turns.stuck:
 	}
 }
 
 // rest waits until nothing moves any more and brings the model there. If the broker died on the way, it is opened again.
 func (w *world) rest() {
 	w.turns.rest()
+	if w.turns.isStuck() {
+		w.violated("I16 progress", "the broker does not come to rest")
+		return
+	}
 	w.collect()
 	w.pass(w.now())
 	if w.broken() {

@@ -31,8 +31,8 @@ var faults = []fault{
 		"switch why := w.fate(s, r.failures, now); {",
 	}, {
 		"expiry-not-counted", "lease/expire.go",
-		"	r.failures++\n	r.expiries++\n	r.state, r.last = Available, byExpiry",
-		"	r.expiries++\n	r.state, r.last = Available, byExpiry",
+		"	r.expired()\n	r.phase = phaseOf(Available, byExpiry, 0)",
+		"	r.expiries++\n	r.phase = phaseOf(Available, byExpiry, 0)",
 	}, {
 		"letter-before-its-transaction", "queue/share/bury.go",
 		"return append(g.openLetters(to, buried, dest.Base), edit)\n	})\n",
@@ -55,8 +55,8 @@ var faults = []fault{
 		"			if at, holds := g.Needs(p); holds && at < 0 {\n				to = min(to, at)\n",
 	}, {
 		"key-released-early", "lease/key.go",
-		"		if x.busy == 0 && w.slab.rec(x.head).state == Available {\n			return x.head, 1\n",
-		"		h := x.head\n		if w.slab.rec(h).state == Deferred {\n			h = w.slab.link(h).next\n		}\n		if h != 0 && x.busy == 0 && w.slab.rec(h).state == Available {\n			return h, 1\n",
+		"		if x.busy == 0 && w.slab.rec(x.head).state() == Available {\n			return x.head, 1\n",
+		"		h := x.head\n		if w.slab.rec(h).state() == Deferred {\n			h = w.slab.link(h).next\n		}\n		if h != 0 && x.busy == 0 && w.slab.rec(h).state() == Available {\n			return h, 1\n",
 	}, {
 		"sync-off", "queue/commit/commit.go",
 		"	if t.g == nil || t.g.durable.Load() {\n		return nil\n	}\n	select {",
