@@ -28,7 +28,7 @@ const (
 type Config struct {
 	Hosts          []string      // names under which the server is reached, without port, beside the loopback ones; "*" = any
 	TrustedOrigins []string      // "https://host[:port]" whose pages may call this server
-	Tokens         []string      // bearer tokens that are taken, of minToken bytes at least; none: no token is asked for
+	Tokens         []Token       // those that are taken; none: no token is asked for
 	HeaderTimeout  time.Duration // for a request's headers; 3 s
 	BodyTimeout    time.Duration // for the first bytes of a body, which then come at minRate at least; 10 s
 	WriteTimeout   time.Duration // for the first bytes of an answer, which then go at minRate at least; 10 s
@@ -63,7 +63,8 @@ func (c Config) Validate() error {
 		}
 	}
 	for _, t := range c.Tokens {
-		check(len(t) >= minToken && !strings.ContainsAny(t, " \t\r\n"), "a token has %d bytes: it must have %d at least, and no white space", len(t), minToken)
+		check(len(t.Secret) >= minToken && !strings.ContainsAny(t.Secret, " \t\r\n"), "a token has %d bytes: it must have %d at least, and no white space", len(t.Secret), minToken)
+		check(t.Rights != 0 && t.Rights&^AllRights == 0, "a token has no rights, or some that there are not")
 	}
 	check(c.HeaderTimeout >= 0 && c.BodyTimeout >= 0 && c.WriteTimeout >= 0 && c.IdleTimeout >= 0, "timeouts must not be negative")
 	check(c.MaxHeader >= 0 && c.MaxHeader <= 1<<20, "the limit of headers is %d bytes: it must be at most 1 MiB", c.MaxHeader)

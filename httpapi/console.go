@@ -11,7 +11,7 @@ import (
 func (a *API) newConsole() *console.Console {
 	cfg := console.Config{API: a, Source: a.broker, Environment: a.cfg.Environment, Log: a.cfg.Log}
 	cfg.Asks = func() bool { return len(*a.tokens.Load()) > 0 }
-	cfg.Admit = func(token string) bool { return a.tokens.Load().has(token) }
+	cfg.Admit = func(token string) bool { return a.tokens.Load().rights(token)&Read != 0 }
 	if a.cfg.Commits != nil {
 		cfg.Latency = a.cfg.Commits.Recent
 	}

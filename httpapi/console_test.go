@@ -329,8 +329,8 @@ func TestConsolePartsHaveTheirPagesLinks(t *testing.T) {
 
 // Without a session there is a login page; with a token there is a session, which ends with the token.
 func TestConsoleLogin(t *testing.T) {
-	token := strings.Repeat("x", 20)
-	inBubbleWith(t, queue.Config{}, Config{Tokens: []string{token}}, func(h *house) {
+	token, worker := strings.Repeat("x", 20), strings.Repeat("w", 20)
+	inBubbleWith(t, queue.Config{}, Config{Tokens: []Token{{token, AllRights}, {worker, Work}}}, func(h *house) {
 		a := h.get("/console/topics/t")
 		if a.is(303); a.header.Get("Location") != "../login" {
 			t.Errorf("sent to %q", a.header.Get("Location"))
@@ -339,6 +339,7 @@ func TestConsoleLogin(t *testing.T) {
 		h.get("/console/login").is(200)
 		form := []string{"Content-Type", "application/x-www-form-urlencoded"}
 		h.call("POST", "/console/login", "token=wrong", form...).is(403)
+		h.call("POST", "/console/login", "token="+worker, form...).is(403)
 		if a = h.call("POST", "/console/login", "token="+token, form...).is(303); a.header.Get("Location") != "./" {
 			t.Errorf("sent to %q", a.header.Get("Location"))
 		}
@@ -352,13 +353,13 @@ func TestConsoleLogin(t *testing.T) {
 		h.call("GET", "/console/", "", "Cookie", session).is(200)
 		h.call("GET", "/v1/topics", "", "Cookie", session).problem(401, api.Unauthenticated) // the API itself keeps to tokens
 		h.call("POST", "/console/do/group.pause", "group=g", append(form, "Cookie", session, "Sec-Fetch-Site", "cross-site")...).problem(403, api.Forbidden)
-		if err := h.SetTokens([]string{strings.Repeat("y", 20)}); err != nil {
+		if err := h.SetTokens([]Token{{strings.Repeat("y", 20), AllRights}}); err != nil {
 			t.Fatal(err)
 		}
 		for _, path := range []string{"", "topics/t", "history", "history/data?series=rates", "topology", "reference"} { // those that need no call of the API, too
 			h.call("GET", "/console/"+path, "", "Cookie", session).is(303)
 		}
-		if err := h.SetTokens([]string{token}); err != nil {
+		if err := h.SetTokens([]Token{{token, AllRights}}); err != nil {
 			t.Fatal(err)
 		}
 		h.call("POST", "/console/logout", "", append(form, "Cookie", session)...).is(303)

@@ -28,6 +28,7 @@ type exchange struct {
 	buf    *[]byte // the body's, back to the pool at the end
 	held   int64   // of api.held
 	query  url.Values
+	rights Rights // of its token
 	start  time.Time
 	span   *trace.Span // nil: none is made
 	keep   bool        // the connection, at a stop: something may be settled on it

@@ -31,6 +31,11 @@ func (a *API) lease(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if call.settle != nil && len(call.settle.Publish) > 0 {
+		if err := x.may(Publish); err != nil {
+			return err
+		}
+	}
 	call.req.Room = a.room.Share()
 	defer call.req.Room.End()
 	ds, settled, created, err := x.leased(group, call)

@@ -28,7 +28,7 @@ func TestLogKeepsSecrets(t *testing.T) {
 		}
 		const token = "secret-token-0123456789"
 		s := &spy{Broker: b}
-		a, err := New(s, Config{Log: logger, Tokens: []string{token}})
+		a, err := New(s, Config{Log: logger, Tokens: []Token{{token, AllRights}}})
 		if err != nil {
 			t.Fatal(err)
 		}

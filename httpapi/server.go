@@ -114,8 +114,9 @@ type handler func(x *exchange) error
 type route struct {
 	name    string // "POST /v1/topics/{topic}/records", in metrics and logs
 	handler handler
-	late    bool // served during a shutdown, too
-	open    bool // served without a token, too
+	late    bool   // served during a shutdown, too
+	open    bool   // served without a token, too
+	rights  Rights // of which a token needs one; 0: see needs
 	timed   *timings
 }
 
@@ -125,28 +126,28 @@ func (a *API) table() []route {
 		{name: "GET /healthz", handler: a.healthz, late: true, open: true},
 		{name: "GET /readyz", handler: a.readyz, late: true, open: true},
 		{name: "GET /metrics", handler: a.scrape, late: true},
-		{name: "GET /openapi.yaml", handler: a.openapi},
-		{name: "GET /v1/info", handler: a.info},
-		{name: "GET /v1/backup", handler: a.backup},
+		{name: "GET /openapi.yaml", handler: a.openapi, rights: AllRights},
+		{name: "GET /v1/info", handler: a.info, rights: AllRights},
+		{name: "GET /v1/backup", handler: a.backup, rights: Manage},
 		{name: "GET /v1/topology", handler: a.topology},
-		{name: "GET /asyncapi.yaml", handler: a.asyncapi},
+		{name: "GET /asyncapi.yaml", handler: a.asyncapi, rights: AllRights},
 
 		{name: "GET /v1/topics", handler: a.listTopics},
 		{name: "PUT /v1/topics/{topic}", handler: a.putTopic},
 		{name: "GET /v1/topics/{topic}", handler: a.getTopic},
 		{name: "DELETE /v1/topics/{topic}", handler: a.deleteTopic},
-		{name: "GET /v1/topics/{topic}/schema", handler: a.getSchema},
-		{name: "GET /v1/topics/{topic}/schema/versions", handler: a.listSchemaVersions},
-		{name: "GET /v1/topics/{topic}/schema/versions/{version}", handler: a.getSchemaVersion},
-		{name: "POST /v1/topics/{topic}/schema/check", handler: a.checkSchema},
-		{name: "POST /v1/topics/{topic}/records", handler: a.publish},
+		{name: "GET /v1/topics/{topic}/schema", handler: a.getSchema, rights: Read | Publish},
+		{name: "GET /v1/topics/{topic}/schema/versions", handler: a.listSchemaVersions, rights: Read | Publish},
+		{name: "GET /v1/topics/{topic}/schema/versions/{version}", handler: a.getSchemaVersion, rights: Read | Publish},
+		{name: "POST /v1/topics/{topic}/schema/check", handler: a.checkSchema, rights: Read | Publish},
+		{name: "POST /v1/topics/{topic}/records", handler: a.publish, rights: Publish},
 		{name: "GET /v1/topics/{topic}/partitions/{partition}/records", handler: a.read},
 		{name: "GET /v1/topics/{topic}/partitions/{partition}/records/{offset}", handler: a.readOne},
 		{name: "GET /v1/topics/{topic}/keys/{key}", handler: a.keyOfPath},
 		{name: "GET /v1/topics/{topic}/key", handler: a.keyOfQuery},
 		{name: "GET /v1/topics/{topic}/tail", handler: a.tail},
 		{name: "GET /v1/topics/{topic}/scheduled", handler: a.listScheduled},
-		{name: "DELETE /v1/topics/{topic}/scheduled/{id}", handler: a.cancelScheduled},
+		{name: "DELETE /v1/topics/{topic}/scheduled/{id}", handler: a.cancelScheduled, rights: Publish | Manage},
 		{name: "POST /v1/topics/{topic}/scheduled/{id}/run", handler: a.runScheduled},
 
 		{name: "GET /v1/schedules", handler: a.listSchedules},
@@ -161,14 +162,14 @@ func (a *API) table() []route {
 		{name: "POST /v1/groups/{group}/pause", handler: a.pause},
 		{name: "POST /v1/groups/{group}/resume", handler: a.resume},
 		{name: "POST /v1/groups/{group}/reset", handler: a.reset},
-		{name: "POST /v1/groups/{group}/lease", handler: a.lease},
-		{name: "POST /v1/groups/{group}/settle", handler: a.settle, late: true},
-		{name: "POST /v1/groups/{group}/join", handler: a.join},
-		{name: "POST /v1/groups/{group}/poll", handler: a.poll},
-		{name: "POST /v1/groups/{group}/heartbeat", handler: a.heartbeat, late: true},
-		{name: "POST /v1/groups/{group}/commit", handler: a.commit, late: true},
-		{name: "GET /v1/groups/{group}/offsets", handler: a.offsets},
-		{name: "POST /v1/groups/{group}/leave", handler: a.leave, late: true},
+		{name: "POST /v1/groups/{group}/lease", handler: a.lease, rights: Work},
+		{name: "POST /v1/groups/{group}/settle", handler: a.settle, late: true, rights: Work},
+		{name: "POST /v1/groups/{group}/join", handler: a.join, rights: Work},
+		{name: "POST /v1/groups/{group}/poll", handler: a.poll, rights: Work},
+		{name: "POST /v1/groups/{group}/heartbeat", handler: a.heartbeat, late: true, rights: Work},
+		{name: "POST /v1/groups/{group}/commit", handler: a.commit, late: true, rights: Work},
+		{name: "GET /v1/groups/{group}/offsets", handler: a.offsets, rights: Read | Work},
+		{name: "POST /v1/groups/{group}/leave", handler: a.leave, late: true, rights: Work},
 		{name: "GET /v1/groups/{group}/records", handler: a.listGroupRecords},
 		{name: "GET /v1/groups/{group}/records/{topic}/{partition}/{offset}", handler: a.getGroupRecord},
 		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/release", handler: a.settleAt(queue.Release), late: true},
@@ -178,11 +179,11 @@ func (a *API) table() []route {
 	}
 	routes = append(routes, a.letterRoutes()...)
 	for _, v := range verbs {
-		routes = append(routes, route{name: "POST /v1/groups/{group}/" + v.name, handler: a.settleOne(v), late: true})
+		routes = append(routes, route{name: "POST /v1/groups/{group}/" + v.name, handler: a.settleOne(v), late: true, rights: Work})
 	}
 	for _, rt := range routes {
 		if path, ok := strings.CutPrefix(rt.name, "GET "); ok {
-			routes = append(routes, route{name: "HEAD " + path, handler: rt.handler, late: rt.late, open: rt.open})
+			routes = append(routes, route{name: "HEAD " + path, handler: rt.handler, late: rt.late, open: rt.open, rights: rt.rights})
 		}
 	}
 	return routes
@@ -198,8 +199,8 @@ func (a *API) register() {
 		}
 	}
 	slices.Sort(a.methods)
-	a.mux.NotFound(a.serving(route{name: "none", handler: notFound}))
-	a.mux.MethodNotAllowed(a.serving(route{name: "none", handler: a.methodNotAllowed}))
+	a.mux.NotFound(a.serving(route{name: "none", handler: notFound, rights: AllRights}))
+	a.mux.MethodNotAllowed(a.serving(route{name: "none", handler: a.methodNotAllowed, rights: AllRights}))
 }
 
 func (a *API) serving(rt route) http.HandlerFunc {

@@ -54,6 +54,11 @@ func (a *API) settleBy(x *exchange, parse func(limits *queue.Limits, body []byte
 	if err != nil {
 		return err
 	}
+	if len(req.Publish) > 0 {
+		if err := x.may(Publish); err != nil {
+			return err
+		}
+	}
 	c := x.begin(trace.Settle, "", group, len(req.Actions))
 	for _, p := range req.Publish {
 		carry(c, p.Messages, &a.limits)

@@ -12,7 +12,7 @@ import (
 
 // A client that announces a body and sends none holds nothing for longer than a body may take, whoever asks, and whether the route reads it.
 func TestBodiesThatNobodyReads(t *testing.T) {
-	inBubbleWith(t, queue.Config{}, Config{Tokens: []string{"0123456789abcdef"}}, func(h *house) {
+	inBubbleWith(t, queue.Config{}, Config{Tokens: []Token{{"0123456789abcdef", AllRights}}}, func(h *house) {
 		h.serving(Config{}, func(p *pipes) {
 			for request, status := range map[string]string{
 				"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n":                                          "200",

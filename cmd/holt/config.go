@@ -144,17 +144,24 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// readTokens reads a file with a token a line; empty lines and those that begin with # are passed over.
-func readTokens(path string) ([]string, error) {
+// readTokens reads a file with a token a line, and behind it what it may do; empty lines and those that begin with # are passed over.
+func readTokens(path string) ([]httpapi.Token, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	var out []string
+	var out []httpapi.Token
+	n := 0
 	for line := range strings.Lines(string(b)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			out = append(out, line)
+		n++
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
 		}
+		t, err := httpapi.ParseToken(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", path, n, err)
+		}
+		out = append(out, t)
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s has no token", path)

@@ -51,3 +51,29 @@ func TestTokensAreRevokedBySIGHUP(t *testing.T) {
 		t.Errorf("the log has a token: %s", strings.TrimSpace(line))
 	}
 }
+
+// What a token has the right to is done by the command line, too, and nothing else.
+func TestTokensWithRights(t *testing.T) {
+	t.Parallel()
+	const shop, mailer, dashboard, team = "shop-0123456789abcdef", "mailer-0123456789abcdef", "dashboard-0123456789abcdef", "team-0123456789abcdef"
+	path := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(path, []byte("# who may what\n"+shop+" publish\n"+mailer+"\twork\n"+dashboard+" read\n"+team+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, "--token-file", path)
+	for _, c := range []struct {
+		token string
+		want  int
+		args  string
+	}{
+		{shop, 0, "publish emails hello"}, {shop, 1, "lease mailer --topic emails"}, {shop, 1, "topic ls"}, {shop, 1, "topic rm emails"},
+		{mailer, 1, "publish emails hello"}, {mailer, 0, "work mailer --topic emails --drain -- true"}, {mailer, 1, "group pause mailer"}, {mailer, 1, "read emails"},
+		{dashboard, 0, "group show mailer"}, {dashboard, 0, "read emails"}, {dashboard, 1, "publish emails hello"}, {dashboard, 1, "lease mailer"}, {dashboard, 1, "group rm mailer"},
+		{team, 0, "group pause mailer"}, {team, 0, "publish emails hello"}, {team, 0, "topic rm emails --force"},
+	} {
+		code, out := command(t, []string{"HOLT_SERVER=http://" + s.addr, "HOLT_TOKEN=" + c.token}, strings.Fields(c.args)...)
+		if code != c.want || code == 1 && !strings.Contains(out, "right") {
+			t.Errorf("holt %s by %s ended with %d, want %d, and said %s", c.args, c.token, code, c.want, out)
+		}
+	}
+}

@@ -219,7 +219,7 @@ func TestPublishAndTail(t *testing.T) {
 // The session's cookie is not the token, and nothing is shown without it.
 func TestLogin(t *testing.T) {
 	token := strings.Repeat("t", 24)
-	w := newWorld(t, "", httpapi.Config{Tokens: []string{token}})
+	w := newWorld(t, "", httpapi.Config{Tokens: []httpapi.Token{{Secret: token, Rights: httpapi.AllRights}}})
 	b := newTab(t, w)
 	b.open("groups")
 	b.see("h2", "Log in")

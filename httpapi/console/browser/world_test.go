@@ -58,7 +58,7 @@ func newWorld(t *testing.T, dir string, cfg httpapi.Config) *world {
 	w := &world{t: t, url: "http://" + l.Addr().String()}
 	var opts []client.Option
 	if len(cfg.Tokens) > 0 {
-		opts = append(opts, client.WithToken(cfg.Tokens[0]))
+		opts = append(opts, client.WithToken(cfg.Tokens[0].Secret))
 	}
 	if w.Client, err = client.New(w.url, opts...); err != nil {
 		t.Fatal(err)
