@@ -14,7 +14,7 @@ func (w *Window) Lease(req Request, dst []Handout) ([]Handout, Stop) {
 		w.current = req.Incarnation
 	}
 	c.member = w.members.intern(clip(req.Member))
-	c.deadline = later(req.Now, req.Length)
+	c.deadline = later(req.Now+req.Ahead, req.Length)
 	stop := c.full(dst)
 	for !stop.ends {
 		dst, stop = w.next(&c, dst)

@@ -51,6 +51,7 @@ type Offered struct {
 // Request is one Lease.
 type Request struct {
 	Now         int64
+	Ahead       int64 // of Now the leases begin, ms ≥ 0: 1 where Now was cut to whole milliseconds, so that no lease is shorter than its length
 	Length      int64 // of the leases
 	Max         int   // records of the whole call, Have included; ≥ 1. One Lease hands out at most MaxLease
 	MaxBytes    int64 // sum of sizes; 0 = no limit. The first record of a call (Have = 0) comes whatever its size
@@ -96,6 +97,7 @@ type Action struct {
 	Verb  Verb
 	Delay int64 // of a nack; < 0 = by backoff
 	For   int64 // of an extend: the deadline becomes now + For
+	Ahead int64 // of now Delay and For begin, see Request
 }
 
 // Code is what became of an action.

@@ -129,7 +129,7 @@ func (m *model) settleClaim(now int64, a lease.Action) lease.Result {
 			if d < 0 {
 				d = m.backoff(i.failures)
 			}
-			i.state, i.due = lease.Deferred, now+d
+			i.state, i.due = lease.Deferred, now+a.Ahead+d
 			if d == 0 {
 				i.state = lease.Available
 			}
@@ -141,7 +141,7 @@ func (m *model) settleClaim(now int64, a lease.Action) lease.Result {
 		i.failures++
 		why = lease.ReasonRejected
 	case lease.Extend:
-		i.state, i.ended, i.deadline, i.length = lease.Leased, "", now+a.For, a.For
+		i.state, i.ended, i.deadline, i.length = lease.Leased, "", now+a.Ahead+a.For, a.For
 		r.Deadline = i.deadline
 	}
 	if why != 0 {

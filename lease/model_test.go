@@ -252,7 +252,7 @@ func (m *model) lease(q lease.Request) (out []lease.Handout, stop lease.Stop) {
 		bytes += int64(i.size)
 		i.deliveries++
 		i.state, i.ended, i.inc, i.member = lease.Leased, "", q.Incarnation, q.Member
-		i.since, i.length, i.deadline = q.Now, q.Length, q.Now+q.Length
+		i.since, i.length, i.deadline = q.Now, q.Length, q.Now+q.Ahead+q.Length
 		m.seen, m.most = max(m.seen, q.Now), max(m.most, uint32(i.deliveries))
 		out = append(out, lease.Handout{Claim: m.claim(i), Attempt: i.failures + 1, Deadline: i.deadline, Size: i.size,
 			Redriven: i.redriven, Again: i.deliveries > 1 || i.redriven || i.at < m.shown || m.cfg.KeyOrder && i.key != 0})

@@ -211,7 +211,7 @@ func (p *pair) offer(n [4]uint32) {
 }
 
 func (p *pair) lease(n [4]uint32) string {
-	q := lease.Request{Now: p.now, Length: int64(10 + n[0]%90), Max: 1 + int(n[1]%6), Member: string(rune('a' + n[2]%3)), Incarnation: p.inc}
+	q := lease.Request{Now: p.now, Ahead: int64(n[3] % 2), Length: int64(10 + n[0]%90), Max: 1 + int(n[1]%6), Member: string(rune('a' + n[2]%3)), Incarnation: p.inc}
 	if n[3]%4 == 0 {
 		q.MaxBytes = int64(n[3] % 200)
 	}
@@ -248,7 +248,7 @@ func (p *pair) settle(o op) string {
 		return ""
 	}
 	back := int(o.n[0]>>8) % min(len(p.claims), []int{8, 30, 1 << 20}[o.n[0]%3])
-	a := lease.Action{Claim: p.claims[len(p.claims)-1-back], Delay: -1, For: int64(5 + o.n[2]%80)}
+	a := lease.Action{Claim: p.claims[len(p.claims)-1-back], Ahead: int64(o.n[1] >> 8 % 2), Delay: -1, For: int64(5 + o.n[2]%80)}
 	a.Verb = []lease.Verb{lease.Ack, lease.Ack, lease.Nack, lease.Nack, lease.Release, lease.Reject, lease.Extend}[o.n[1]%7]
 	if o.n[2]%4 == 0 {
 		a.Delay = int64(o.n[3] % 50)

@@ -223,9 +223,9 @@ func (w *Window) skipAhead(to Offset) {
 	}
 }
 
-// ExtendAt moves the deadline of a running lease to now + length by place, for operators: its holder goes on with the receipt it has. Lost means that no
+// ExtendAt moves the deadline of a running lease to now + ahead + length by place, for operators: its holder goes on with the receipt it has. Lost means that no
 // lease runs, or it ran past its deadline already; AlreadySettled that the record is settled (or dying), Invalid that there can be no such record.
-func (w *Window) ExtendAt(now int64, at Offset, length int64) Result {
+func (w *Window) ExtendAt(now, ahead int64, at Offset, length int64) Result {
 	switch s := w.find(at); {
 	case at < 0:
 		return Result{Code: Invalid}
@@ -234,11 +234,11 @@ func (w *Window) ExtendAt(now int64, at Offset, length int64) Result {
 	case s == 0:
 		return Result{Code: AlreadySettled}
 	default:
-		return w.extendPlace(now, s, length)
+		return w.extendPlace(now, ahead, s, length)
 	}
 }
 
-func (w *Window) extendPlace(now int64, s uint32, length int64) Result {
+func (w *Window) extendPlace(now, ahead int64, s uint32, length int64) Result {
 	r := w.slab.rec(s)
 	switch {
 	case r.state() == Dying:
@@ -248,7 +248,7 @@ func (w *Window) extendPlace(now int64, s uint32, length int64) Result {
 	}
 	res := Result{Attempt: r.attempt(), Member: w.members.name(r.member), LeasedAt: r.leasedAt.ms()}
 	w.leave(s, r)
-	r.at, r.length = later(now, length), clampLength(length)
+	r.at, r.length = later(now+ahead, length), clampLength(length)
 	res.Deadline = r.at
 	w.enterOrDie(s, r, 0, false, &res)
 	return res

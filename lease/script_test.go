@@ -164,7 +164,7 @@ func (s *script) do(f []string) (out []string) {
 		s.w.FreeKey(uint64(number(args[0])), lease.Offset(number(args[1])))
 	case "place":
 		if args[0] == "extend" {
-			say("%s", result(s.w.ExtendAt(s.now, lease.Offset(number(args[1])), numberOr(named, "for", 0))))
+			say("%s", result(s.w.ExtendAt(s.now, 0, lease.Offset(number(args[1])), numberOr(named, "for", 0))))
 			break
 		}
 		say("%s", result(s.w.SettleAt(s.now, lease.Offset(number(args[1])), verbs[args[0]])))

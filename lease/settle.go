@@ -182,7 +182,7 @@ func (w *Window) Settle(now int64, a Action) Result {
 	var why Reason
 	switch a.Verb {
 	case Nack:
-		why = w.nack(now, a.Delay, s, r, &res)
+		why = w.nack(now, &a, s, r, &res)
 	case Release:
 		r.phase = phaseOf(Available, byRelease, 0)
 	case Reject:
@@ -190,7 +190,7 @@ func (w *Window) Settle(now int64, a Action) Result {
 		why = ReasonRejected
 	case Extend:
 		r.phase = phaseOf(Leased, notEnded, 0)
-		r.at, r.length = later(now, a.For), clampLength(a.For)
+		r.at, r.length = later(now+a.Ahead, a.For), clampLength(a.For)
 		res.Deadline = r.at
 	}
 	w.enterOrDie(s, r, why, v.newcomer, &res)
@@ -211,17 +211,18 @@ func (w *Window) adopt(r *record, v verdict, c Claim) {
 }
 
 // nack counts the failure. The record then waits, or dies of what is given back.
-func (w *Window) nack(now, delay int64, s uint32, r *record, res *Result) Reason {
+func (w *Window) nack(now int64, a *Action, s uint32, r *record, res *Result) Reason {
 	r.failures++
 	r.end(byNack)
 	if why := w.fate(s, r.failures, now); why != 0 {
 		return why
 	}
+	delay := a.Delay
 	if delay < 0 {
 		delay = w.cfg.Backoff.delay(w.cfg.Seed, r.offset, int(r.failures))
 	}
 	r.turn(Deferred)
-	r.at = later(now, delay)
+	r.at = later(now+a.Ahead, delay)
 	if delay == 0 {
 		r.turn(Available)
 	}

@@ -123,3 +123,43 @@ func TestOrderedMembersAreSeenByTheWallClock(t *testing.T) {
 		})
 	}
 }
+
+// TestLeasesAreNeverShort: the clock counts whole milliseconds, but what begins in the middle of one lasts as long as it was said, by a parked call and by one that
+// comes a microsecond before: a lease, an extension, a backoff.
+func TestLeasesAreNeverShort(t *testing.T) {
+	const length, part, left = 2 * time.Second, 900 * time.Microsecond, time.Microsecond
+	for name, begin := range map[string]func(h *house) queue.Delivery{
+		"lease": func(h *house) queue.Delivery { return h.lease("g", 1, 0)[0] },
+		"extension": func(h *house) queue.Delivery {
+			d := h.lease("g", 1, 0)[0]
+			time.Sleep(1500*time.Millisecond + 50*time.Microsecond)
+			h.settle("g", func(d queue.Delivery) queue.Action { return queue.Action{Receipt: d.Receipt, Verb: queue.Extend} }, d)
+			return d
+		},
+		"backoff": func(h *house) queue.Delivery {
+			d := h.lease("g", 1, 0)[0]
+			h.settle("g", nack, d)
+			return d
+		},
+	} {
+		inBubble(t, func(h *house) {
+			h.topic("t", 1)
+			h.group("g", []string{"t"}, func(c *queue.GroupConfig) {
+				c.Lease, c.Backoff.Initial, c.Backoff.Jitter = length, length, 0
+			})
+			h.publish("t", "a")
+			time.Sleep(part)
+			if d := begin(h); d.ExpiresIn > length {
+				h.t.Errorf("%s: expires in %v, of %v", name, d.ExpiresIn, length)
+			}
+			begun := time.Now()
+			time.Sleep(length - left)
+			if ds := h.lease("g", 1, 0); len(ds) > 0 {
+				h.t.Errorf("%s: over %v early", name, left)
+			}
+			if ds := h.lease("g", 1, time.Second); len(ds) != 1 || time.Since(begun) < length || time.Since(begun) > length+time.Millisecond {
+				h.t.Errorf("%s: %d delivered after %v", name, len(ds), time.Since(begun))
+			}
+		})
+	}
+}

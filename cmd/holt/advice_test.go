@@ -50,7 +50,7 @@ func TestAdviceForWantOfAToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	h, err := httpapi.New(b, httpapi.Config{Tokens: []string{"secret-of-the-test"}})
+	h, err := httpapi.New(b, httpapi.Config{Tokens: []httpapi.Token{{Secret: "secret-of-the-test", Rights: httpapi.AllRights}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,6 +45,11 @@ func (c Clock) Read() (now, ahead int64) {
 	return now, ahead
 }
 
+// Next returns the next whole millisecond: what is to last so long begins there, since the clock is cut to milliseconds.
+func (c Clock) Next() int64 {
+	return (c.base + int64(time.Since(c.start)) + int64(time.Millisecond) - 1) / int64(time.Millisecond)
+}
+
 // now returns the time of the group's clock, and has its windows follow the wall clock; the lock is held.
 func (g *Group) now() int64 {
 	now, ahead := g.env.Clock.Read()

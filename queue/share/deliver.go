@@ -47,7 +47,7 @@ func (g *Group) deliver(ctx context.Context, p parcel) ([]Delivery, error) {
 			Attempt: gr.Attempt, Deliveries: int(gr.Delivery), ExpiresAt: g.env.Clock.Time(gr.Deadline),
 		})
 	}
-	now := g.env.Clock.Now()
+	now := g.env.Clock.Next()
 	for i := range out {
 		out[i].ExpiresIn = out[i].ExpiresAt.Sub(g.env.Clock.Time(now))
 	}

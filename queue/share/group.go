@@ -166,7 +166,7 @@ func (g *Group) attach(p Part) {
 	} else {
 		w.machine = p.Restored.machine
 		w.machine.Configure(g.config)
-		w.machine.Resume(g.env.Clock.Now())
+		w.machine.Resume(g.env.Clock.Next())
 	}
 	w.machine.Wall(g.ahead)
 	g.windows = append(g.windows, w)

@@ -180,7 +180,7 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 	maxBytes = req.Room.Allow(maxBytes)
 	dying := w.machine.Counts().Dying
 	g.handouts, stop = w.machine.Lease(lease.Request{
-		Now: now, Length: length.Milliseconds(), Max: len(p.grants) + room, MaxBytes: maxBytes,
+		Now: now, Ahead: g.env.Clock.Next() - now, Length: length.Milliseconds(), Max: len(p.grants) + room, MaxBytes: maxBytes,
 		Have: len(p.grants), HaveBytes: p.bytes, Member: req.Member, Incarnation: g.env.Receipts.incarnation,
 	}, g.handouts[:0])
 	got = len(g.handouts)

@@ -85,7 +85,8 @@ func (g *Group) extendAt(at Place, length time.Duration) (r lease.Result, err er
 	if length == 0 {
 		length = g.def.Config.Lease
 	}
-	r = w.machine.ExtendAt(g.now(), lease.Offset(at.Offset), length.Milliseconds())
+	now := g.now()
+	r = w.machine.ExtendAt(now, g.env.Clock.Next()-now, lease.Offset(at.Offset), length.Milliseconds())
 	g.journal(w)
 	g.arm()
 	switch r.Code {

@@ -179,7 +179,7 @@ func (g *Group) settleOne(now int64, s *settling, c *claimed) lease.Code {
 	if fails {
 		view = w.machine.View(c.claim.Offset)
 	}
-	r := w.machine.Settle(now, g.action(c))
+	r := w.machine.Settle(now, g.action(now, c))
 	w.settled()
 	if r.Code != lease.OK {
 		return r.Code
@@ -201,8 +201,8 @@ func (g *Group) settleOne(now int64, s *settling, c *claimed) lease.Code {
 	return r.Code
 }
 
-func (g *Group) action(c *claimed) lease.Action {
-	a := lease.Action{Claim: c.claim, Verb: c.Verb, Delay: -1, For: g.def.Config.Lease.Milliseconds()}
+func (g *Group) action(now int64, c *claimed) lease.Action {
+	a := lease.Action{Claim: c.claim, Verb: c.Verb, Delay: -1, For: g.def.Config.Lease.Milliseconds(), Ahead: g.env.Clock.Next() - now}
 	if c.Delay != nil {
 		a.Delay = c.Delay.Milliseconds()
 	}

@@ -101,7 +101,7 @@ func (g *Group) judge(now int64, claims []claimed) (missing *claimed, failed []F
 		if c.valid {
 			code = lease.Lost
 			if w := g.byLog[c.log]; w != nil {
-				code = w.machine.Judge(now, g.action(c))
+				code = w.machine.Judge(now, g.action(now, c))
 			}
 		}
 		switch code {
