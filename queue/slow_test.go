@@ -1,6 +1,8 @@
 package queue_test
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -115,6 +117,127 @@ func TestManyExpiriesAtOnce(t *testing.T) {
 		d, err := h.GroupRecord(h.t.Context(), "g", queue.GroupPlace{Topic: "t", Offset: 2000})
 		if err != nil || len(d.History) != 1 || d.Attempt != 2 {
 			h.t.Fatalf("%+v, %v", d, err)
+		}
+	})
+}
+
+// ended tells whether a call has ended once nothing moves any more.
+func ended(done <-chan error) bool {
+	synctest.Wait()
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// rejectLater rejects a record in the background.
+func (h *house) rejectLater(d queue.Delivery) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		_, err := h.settle("g", reject, d)
+		done <- err
+	}()
+	return done
+}
+
+func TestSlowBurialStopsNoOther(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 2)
+		h.group("g", []string{"t"}, nil)
+		zero, one := 0, 1
+		for _, p := range []*int{&zero, &zero, &one, &one, &one} {
+			h.publishMsgs("t", queue.Message{Partition: p, Value: []byte("dies")})
+		}
+		h.uncached()
+		at := map[queue.GroupPlace]queue.Delivery{}
+		for _, d := range h.lease("g", 5, 0) {
+			at[queue.GroupPlace{Partition: d.Partition, Offset: d.Record.Offset}] = d
+		}
+		release := h.holdOnce(func(op string, at store.Offset) bool { return op == "read" && at == 0 })
+		defer release()
+		slow := h.rejectLater(at[queue.GroupPlace{}])
+		if ended(slow) {
+			h.t.Fatal("the burial is not slow")
+		}
+		if !ended(h.rejectLater(at[queue.GroupPlace{Partition: 1, Offset: 2}])) {
+			h.t.Fatal("a record of another partition waits for its letter")
+		}
+		ctx, cancel := context.WithTimeout(h.t.Context(), time.Second)
+		defer cancel()
+		from := time.Now()
+		if _, err := h.Settle(ctx, "g", []queue.Action{reject(at[queue.GroupPlace{Offset: 1}])}); err != nil || time.Since(from) != time.Second {
+			h.t.Errorf("a call that waits for a second ended after %v: %v", time.Since(from), err)
+		}
+		if got := h.totals("g"); got.DeadLetters != 1 || got.Lag != 4 {
+			h.t.Errorf("totals while a burial is slow %+v", got)
+		}
+		release()
+		if err := <-slow; err != nil {
+			h.t.Error(err)
+		}
+		synctest.Wait()
+		if got := h.totals("g"); got.DeadLetters != 3 || got.Lag != 2 {
+			h.t.Errorf("totals in the end %+v", got)
+		}
+	})
+}
+
+func TestADeathWaitsForNoLaterOne(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.group("g", []string{"t"}, nil)
+		h.publish("t", "first")
+		h.publish("t", "second")
+		h.uncached()
+		ds := h.lease("g", 2, 0)
+		read := []chan struct{}{make(chan struct{}), make(chan struct{})}
+		h.st.SetFaults(memory.Faults{Read: func(op string, _ store.LogID, at store.Offset) error {
+			if op == "read" && at < 2 {
+				<-read[at]
+			}
+			return nil
+		}})
+		first := h.rejectLater(ds[0])
+		synctest.Wait()
+		second := h.rejectLater(ds[1])
+		synctest.Wait()
+		close(read[0])
+		if !ended(first) {
+			h.t.Error("the first waits for the letter of the second, which died when its own was being written")
+		}
+		close(read[1])
+		if !ended(second) {
+			h.t.Error("the second is not buried")
+		}
+	})
+}
+
+// More than go into one unit cannot be read: what is behind them is buried all the same.
+func TestScenario66ManyUnreadableLettersKeepNoOtherWaiting(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.group("g", []string{"t"}, func(c *queue.GroupConfig) { c.MaxAttempts = 1 })
+		h.uncached()
+		h.publishMsgs("t", make([]queue.Message, 450)...)
+		h.publish("t", "whole")
+		h.lease("g", 451, 0)
+		h.st.SetFaults(memory.Faults{Read: func(op string, _ store.LogID, at store.Offset) error {
+			if op == "read" && at < 450 {
+				return errors.New("not now")
+			}
+			return nil
+		}})
+		time.Sleep(30*time.Second + time.Millisecond) // all run out
+		synctest.Wait()
+		if got := h.totals("g"); got.DeadLetters != 1 || got.Lag != 450 {
+			h.t.Fatalf("totals %+v", got)
+		}
+		h.st.SetFaults(memory.Faults{})
+		time.Sleep(2 * time.Second)
+		if got := h.totals("g"); got != (queue.GroupTotals{DeadLetters: 451}) {
+			h.t.Fatalf("totals once they can be read %+v", got)
 		}
 	})
 }

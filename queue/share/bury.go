@@ -1,7 +1,6 @@
 package share
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -22,122 +21,35 @@ const (
 	maxLetterHistory = 32 << 10 // bytes of the history that goes into a letter
 )
 
-// buryDying moves records that were given up into the dead-letter topic, each in one unit with being settled here. What cannot be moved stays dying and is
-// tried again later. When it returns, everything that was dying when it was called is enqueued or resting.
-func (g *Group) buryDying() {
-	select {
-	case g.burying <- struct{}{}:
-	case <-g.ctx.Done():
-		return
-	}
-	defer func() { <-g.burying }()
-	for {
-		w, deaths := g.nextDeaths()
-		if w == nil {
-			return
-		}
-		if err := g.bury(g.ctx, w, deaths); err != nil {
-			if g.ctx.Err() != nil {
-				return
-			}
-			g.env.Logger.Error("dead letters cannot be written; trying again", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index, "error", err)
-			g.mu.Lock()
-			w.buryAt = g.env.Clock.Now() + restMillis
-			g.retryBurial()
-			g.mu.Unlock()
-		}
-	}
-}
-
-// buryBehind buries what is dying in the background; the lock is held.
-func (g *Group) buryBehind() {
-	if g.buries {
-		return
-	}
-	g.buries = true
-	g.background("bury", func() {
-		g.mu.Lock()
-		g.buries = false // what dies from here on is for the next one
-		g.mu.Unlock()
-		g.buryDying()
-	})
-}
-
-// retryBurial comes back to the windows whose dead letters could not be written; the lock is held.
-func (g *Group) retryBurial() {
-	if g.retrying || g.closed {
-		return
-	}
-	g.retrying = true
-	g.background("bury again", func() {
-		t := time.NewTimer(restMillis * time.Millisecond)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-g.ctx.Done():
-			return
-		}
-		g.mu.Lock()
-		g.retrying = false
-		g.mu.Unlock()
-		g.buryDying()
-	})
-}
-
-// nextDeaths returns a window with dying records, and some of them.
-func (g *Group) nextDeaths() (*window, []lease.Death) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed || g.ending { // its windows take no more: what is dying is buried after the next start, if the group is there then
-		return nil, nil
-	}
-	now := g.env.Clock.Now()
-	for _, w := range g.windows {
-		if w.machine.Counts().Dying == 0 {
-			continue
-		}
-		if w.buryAt > now {
-			g.retryBurial()
-			continue
-		}
-		if deaths := w.machine.Dying(nil, maxBuryRecords); len(deaths) > 0 {
-			return w, deaths
-		}
-	}
-	return nil, nil
-}
-
-// bury reads the records outside the lock and enqueues one unit: letters appended, records settled. What cannot be read stays, and the first such
-// error is returned once the others are enqueued.
-func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death) error {
+// bury reads dying records outside the lock and enqueues one unit: letters appended, records settled. rest is what does not go into it. unread is told of what
+// cannot be read and stays.
+func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death, unread func(lease.Offset, error) bool) (rest []lease.Death, err error) {
 	if g.env.Spent != nil && g.env.Spent() {
-		return ErrNoSpace
+		return nil, ErrNoSpace
 	}
 	to, err := g.env.Letters(ctx, g.Definition())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var letters []record.Record
 	var dead []*entry
-	var unread error
-	size, readable := 0, deaths[:0]
-	for _, d := range deaths {
+	size, readable := 0, make([]lease.Death, 0, len(deaths))
+	for i, d := range deaths {
 		l, e, err := g.letter(ctx, w, d)
 		if err != nil {
-			unread = cmp.Or(unread, err)
+			unread(d.Offset, err)
 			continue
 		}
 		if size += l.Size(); size > maxBuryBytes && len(letters) > 0 {
+			rest = deaths[i:]
 			break
 		}
 		letters, dead, readable = append(letters, l), append(dead, e), append(readable, d)
 	}
-	if len(letters) > 0 {
-		if err := g.buryRead(w, to, readable, letters, dead); err != nil {
-			return err
-		}
+	if len(letters) == 0 {
+		return rest, nil
 	}
-	return unread
+	return rest, g.buryRead(w, to, readable, letters, dead)
 }
 
 // letter reads a dying record and its history, and makes its letter and what is kept of that.
@@ -154,7 +66,6 @@ func (g *Group) letter(ctx context.Context, w *window, d lease.Death) (record.Re
 	}
 	o := g.origin(w, d, h)
 	info := letter.InfoOf(rec.Key, o)
-	info.Error, info.Fingerprint = g.texts.Of([]byte(info.Error)), g.texts.Of([]byte(info.Fingerprint))
 	wrapped := letter.Wrap(rec, o)
 	return wrapped, &entry{
 		place: place{w.part.ID, d.Offset}, key: keyHash(rec.Key), size: uint32(letter.Body(wrapped).Size()), deliveries: d.Delivery,
@@ -191,6 +102,8 @@ func (g *Group) buryRead(w *window, to *partition.Partition, deaths []lease.Deat
 			continue // a reset came between
 		}
 		kept, buried = append(kept, letters[i]), append(buried, dead[i])
+		info := dead[i].info
+		info.Error, info.Fingerprint = g.texts.Of([]byte(info.Error)), g.texts.Of([]byte(info.Fingerprint))
 	}
 	if len(kept) == 0 {
 		tx.Abort()

@@ -17,12 +17,11 @@ func (g *Group) expire() (more bool) {
 		return false
 	}
 	now := g.now()
-	turned, dying := 0, false
+	turned := 0
 	for _, w := range g.windows {
 		if w.restUntil != 0 && w.restUntil <= now {
 			w.restUntil = 0
 			g.lanes.add(w)
-			dying = dying || w.machine.Counts().Dying > 0
 		} else if w.restUntil != 0 {
 			g.armAt(w.restUntil)
 		}
@@ -35,10 +34,6 @@ func (g *Group) expire() (more bool) {
 		}
 		n, again := g.expireIn(w, now)
 		turned, more = turned+n, more || again
-		dying = dying || w.machine.Counts().Dying > 0
-	}
-	if dying {
-		g.buryBehind()
 	}
 	g.noteOwed()
 	g.arm()
@@ -48,6 +43,7 @@ func (g *Group) expire() (more bool) {
 
 // expireIn is one turn of one window.
 func (g *Group) expireIn(w *window, now int64) (turned int, more bool) {
+	dying := w.machine.Counts().Dying
 	expired, freed, more := w.machine.Expire(now, g.expired[:0])
 	g.expired = expired
 	g.counters.Expired += uint64(len(expired))
@@ -60,5 +56,8 @@ func (g *Group) expireIn(w *window, now int64) (turned int, more bool) {
 		}
 	}
 	g.free(w, g.journal(w))
+	if w.machine.Counts().Dying > dying {
+		g.buryBehind(w)
+	}
 	return max(len(expired), freed), more
 }

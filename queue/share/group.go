@@ -82,14 +82,12 @@ type Group struct {
 	attempts attempts
 	expired  []lease.Expired // reused by every Expire of a machine
 
-	burying  chan struct{} // one slot: held while dead letters are written
-	texts    letter.Texts  // of the letters written last; for who is burying
-	reading  chan struct{} // one slot: held while some letters of before the process are read
-	buries   bool          // somebody is about to take it
-	retrying bool          // a retry of burials is set
-	work     sync.WaitGroup
-	ctx      context.Context // of background work; ends with Close
-	cancel   context.CancelFunc
+	burying chan struct{} // a slot for each unit of dead letters that is being made
+	texts   letter.Texts  // of the letters written last
+	reading chan struct{} // one slot: held while some letters of before the process are read
+	work    sync.WaitGroup
+	ctx     context.Context // of background work; ends with Close
+	cancel  context.CancelFunc
 }
 
 // Part is one partition that a group reads, as the catalog and the replay have it.
@@ -115,7 +113,7 @@ func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, an
 		env: env, id: def.ID, name: def.Name, def: def, config: MachineConfig(def), letters: letters,
 		byLog: map[store.LogID]*window{}, readings: map[*partition.Ends]*reading{}, parked: map[*wait.Waiter[parcel]]*LeaseRequest{},
 		requests: newRequests(), keyed: newLeaseKeys(), attempts: newAttempts(), members: newMembers(), measures: newMeasures(),
-		filled: make(chan struct{}), burying: make(chan struct{}, 1), reading: make(chan struct{}, 1), texts: letter.Texts{},
+		filled: make(chan struct{}), burying: make(chan struct{}, maxBurials), reading: make(chan struct{}, 1), texts: letter.Texts{},
 	}
 	slices.SortFunc(g.letters, func(a, b *Letters) int { return cmp.Compare(a.part.ID, b.part.ID) })
 	g.ctx, g.cancel = context.WithCancel(context.Background())
@@ -132,8 +130,8 @@ func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, an
 		}
 	}
 	g.arm()
-	if slices.ContainsFunc(g.windows, func(w *window) bool { return w.machine.Counts().Dying > 0 }) {
-		g.buryBehind()
+	for _, w := range g.windows {
+		g.buryBehind(w)
 	}
 	return g
 }
@@ -158,7 +156,7 @@ func MachineConfig(def *catalog.Group) lease.Config {
 
 // attach adds a window; the lock is held.
 func (g *Group) attach(p Part) {
-	w := &window{part: p.Partition, journal: p.Journal}
+	w := &window{part: p.Partition, journal: p.Journal, burying: make(chan struct{}, 1)}
 	if p.Restored == nil {
 		w.journal = journal.New(JournalName(g.id))
 		w.machine = lease.New(g.config, 0, p.Epoch)

@@ -202,7 +202,7 @@ func (g *Group) takeFrom(w *window, now int64, room int, req *LeaseRequest, p *p
 		g.armAt(g.handouts[0].Deadline)
 	}
 	if w.machine.Counts().Dying > dying {
-		g.buryBehind()
+		g.buryBehind(w)
 	}
 	g.lanes.served(w, got, stop == lease.StopEmpty, now)
 	return got, stop

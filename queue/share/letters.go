@@ -358,7 +358,9 @@ func (g *Group) Stay() {
 	defer g.mu.Unlock()
 	g.ending = false
 	g.serve()
-	g.buryBehind()
+	for _, w := range g.windows {
+		g.buryBehind(w)
+	}
 }
 
 // ForgetLetters forgets all dead letters of a group that is being deleted; the letters themselves stay in their topic.

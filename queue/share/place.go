@@ -16,13 +16,11 @@ func (g *Group) SettleAt(ctx context.Context, at Place, v lease.Verb) error {
 	if err := g.reach(ctx, at, v); err != nil {
 		return err
 	}
-	dying, err := g.settleAt(at, v)
+	killed, err := g.settleAt(at, v)
 	if err != nil {
 		return err
 	}
-	if dying {
-		g.buryDying()
-	}
+	g.buryKilled(ctx, killed)
 	return g.result(g.env.Committer.Wait(ctx, g.env.Committer.Last()))
 }
 
@@ -38,12 +36,12 @@ func (g *Group) reach(ctx context.Context, at Place, v lease.Verb) error {
 	return g.offerUpTo(ctx, &claimed{log: w.part.ID, claim: lease.Claim{Offset: lease.Offset(at.Offset)}})
 }
 
-func (g *Group) settleAt(at Place, v lease.Verb) (dying bool, err error) {
+func (g *Group) settleAt(at Place, v lease.Verb) (killed []expiry, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	w, err := g.windowOf(at)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	now := g.now()
 	view := w.machine.View(lease.Offset(at.Offset))
@@ -58,11 +56,14 @@ func (g *Group) settleAt(at Place, v lease.Verb) (dying bool, err error) {
 	g.serve()
 	switch r.Code {
 	case lease.AlreadySettled:
-		return false, ErrAlreadySettled
+		return nil, ErrAlreadySettled
 	case lease.NotOffered:
-		return false, fmt.Errorf("group %s: too many records ahead of the group are settled by place: %w", g.name, ErrTooManyWaiting)
+		return nil, fmt.Errorf("group %s: too many records ahead of the group are settled by place: %w", g.name, ErrTooManyWaiting)
 	}
-	return w.machine.Counts().Dying > 0, nil
+	if r.Dying {
+		killed = []expiry{{w, view.Offset}}
+	}
+	return killed, nil
 }
 
 // ExtendAt moves the deadline of a running lease to length from now, or to the group's own length if that is 0; its holder keeps it. Errors: ErrNotAttached,

@@ -20,7 +20,7 @@ type Move struct {
 // Reset moves start offsets: records from there on come afresh, running leases are lost, what is skipped counts as settled. Errors: ErrDying (some may be moved
 // by then), store.ErrUnknown.
 func (g *Group) Reset(ctx context.Context, moves []Move) error {
-	g.buryDying() // what was given up keeps its dead letter
+	g.buryKilled(ctx, g.losing(moves)) // what was given up keeps its dead letter
 	if err := g.reset(moves); err != nil {
 		return err
 	}
@@ -56,6 +56,27 @@ func (g *Group) resetOne(w *window, to lease.Offset) {
 	unit := append(commit.Unit{edit}, g.closeLetters(place{w.part.ID, to})...)
 	g.free(w, g.env.Committer.Enqueue(unit))
 	g.lanes.add(w)
+}
+
+// maxLosing is how many dying records of a partition one reset waits for.
+const maxLosing = 100_000
+
+// losing lists the records that a reset would settle while their dead letters are not written.
+func (g *Group) losing(moves []Move) (dying []expiry) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, m := range moves {
+		if !g.losesLetters(m) {
+			continue
+		}
+		w := g.byLog[m.Partition.ID]
+		for _, d := range w.machine.Dying(nil, maxLosing) {
+			if record.Offset(d.Offset) < m.To {
+				dying = append(dying, expiry{w, d.Offset})
+			}
+		}
+	}
+	return dying
 }
 
 // losesLetters tells whether a reset would settle a record whose dead letter is not written; the lock is held.

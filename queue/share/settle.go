@@ -27,11 +27,9 @@ func (g *Group) Settle(ctx context.Context, req SettleRequest) (SettleResult, er
 	if err != nil {
 		return SettleResult{}, err
 	}
-	res, dying, err := g.settle(ctx, &req, claims, past)
+	res, killed, err := g.settle(ctx, &req, claims, past)
 	release()
-	if dying {
-		g.buryDying()
-	}
+	g.buryKilled(ctx, killed)
 	if werr := g.env.Committer.Wait(ctx, g.env.Committer.Last()); werr != nil {
 		return res, g.result(werr)
 	}
@@ -53,25 +51,25 @@ func (g *Group) claims(actions []Action) []claimed {
 }
 
 // settle applies the actions in order. Receipts of hand-outs that a crash forgot come last: their windows must be read ahead for first.
-func (g *Group) settle(ctx context.Context, req *SettleRequest, claims []claimed, past map[place]history) (res SettleResult, dying bool, err error) {
+func (g *Group) settle(ctx context.Context, req *SettleRequest, claims []claimed, past map[place]history) (res SettleResult, killed []expiry, err error) {
 	if req.Publish != nil {
 		return g.settleWhole(ctx, req, claims, past)
 	}
 	pass := settling{claims: claims, past: past, request: req.Request, res: &res}
 	if err := g.settlePass(&pass); err != nil || len(pass.later) == 0 {
-		return res, pass.dying, err
+		return res, pass.killed, err
 	}
 	for i := range pass.later {
 		if err := g.offerUpTo(ctx, &pass.later[i]); err != nil {
-			return res, pass.dying, err
+			return res, pass.killed, err
 		}
 	}
-	again := settling{claims: pass.later, past: past, res: &res, dying: pass.dying}
+	again := settling{claims: pass.later, past: past, res: &res, killed: pass.killed}
 	err = g.settlePass(&again)
 	for _, c := range again.later { // there is no such record
 		res.Failed = append(res.Failed, Failure{Receipt: c.Receipt, Err: ErrLeaseLost})
 	}
-	return res, again.dying, err
+	return res, again.killed, err
 }
 
 // settling is one pass over the actions of a call.
@@ -81,7 +79,7 @@ type settling struct {
 	request string
 	res     *SettleResult
 	later   []claimed // their windows have not considered the records yet
-	dying   bool
+	killed  []expiry  // records that are dying of it
 	touched []*window
 }
 
@@ -123,7 +121,6 @@ func (g *Group) settlePass(s *settling) error {
 			g.attempts.enqueued(w.part.ID, w.notes, t)
 			g.free(w, t)
 			w.touched, w.notes = false, nil
-			s.dying = s.dying || w.machine.Counts().Dying > 0
 		}
 	}
 	g.serve()
@@ -154,7 +151,6 @@ func (g *Group) settled(s *settling, t commit.Ticket) {
 		g.attempts.enqueued(w.part.ID, w.notes, t)
 		w.touched, w.notes = false, nil
 		g.free(w, t)
-		s.dying = s.dying || w.machine.Counts().Dying > 0
 		if w.journal.Due() {
 			g.checkpoint(w)
 		}
@@ -181,6 +177,9 @@ func (g *Group) settleOne(now int64, s *settling, c *claimed) lease.Code {
 	}
 	r := w.machine.Settle(now, g.action(now, c))
 	w.settled()
+	if r.Dying || fails && view.State == lease.Dying { // a repeat waits for its letter, too
+		s.killed = append(s.killed, expiry{w, c.claim.Offset})
+	}
 	if r.Code != lease.OK {
 		return r.Code
 	}

@@ -10,18 +10,18 @@ import (
 )
 
 // settleWhole settles and publishes in one unit: all of it, or nothing and a *SettleError.
-func (g *Group) settleWhole(ctx context.Context, req *SettleRequest, claims []claimed, past map[place]history) (SettleResult, bool, error) {
+func (g *Group) settleWhole(ctx context.Context, req *SettleRequest, claims []claimed, past map[place]history) (SettleResult, []expiry, error) {
 	for {
 		s := settling{claims: claims, past: past, request: req.Request, res: &SettleResult{}}
 		missing, err := g.tryWhole(&s, req.Publish)
 		if missing == nil || err != nil {
-			return *s.res, s.dying, err
+			return *s.res, s.killed, err
 		}
 		if err := g.offerUpTo(ctx, missing); err != nil {
-			return SettleResult{}, false, err
+			return SettleResult{}, nil, err
 		}
 		if g.beyond(missing) {
-			return SettleResult{}, false, &SettleError{Failed: []Failure{{Receipt: missing.Receipt, Err: ErrLeaseLost}}}
+			return SettleResult{}, nil, &SettleError{Failed: []Failure{{Receipt: missing.Receipt, Err: ErrLeaseLost}}}
 		}
 	}
 }

@@ -37,7 +37,10 @@ type window struct {
 	held      map[string]int // leases of each member, as they were counted last
 	uncounted bool           // they may have changed since
 
-	buryAt    int64 // ms: their letters could not be written, and are tried again then
+	burying   chan struct{} // one slot: held while its dead letters are made
+	buries    bool          // somebody does so in the background
+	buryRests bool          // some could not be made, and are left alone for a while
+
 	unread    error // of the last read ahead
 	restUntil int64 // ms: the partition could not be read, and is left alone until then; 0 = it can
 }
