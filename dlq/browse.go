@@ -34,6 +34,8 @@ type Letter struct {
 	DeadAt      time.Time
 	Redrives    int
 	Pending     bool // redriven to the group, and its record is not settled since
+
+	lost bool // the record could not go into it
 }
 
 // Detail is one letter with what its last attempt left and the last ten attempts, oldest first.
@@ -120,6 +122,7 @@ func (s *Service) read(ctx context.Context, g *share.Group, row *share.LetterRow
 		Key: body.Key, Value: body.Value, Headers: body.Headers,
 		Attempts: o.Attempts, Reason: o.Reason, Error: o.Error, ErrorType: o.ErrorType, Fingerprint: info.Fingerprint, Member: o.Member,
 		FirstAt: o.FirstAt, DeadAt: o.At, Redrives: row.Redrives, Pending: row.Live,
+		lost: letter.Lost(rec) != "",
 	}}
 	return d, d.decode(o.History)
 }

@@ -53,6 +53,9 @@ func (s *Service) Redrive(ctx context.Context, group, id string, e Edit) (Redriv
 	if err != nil {
 		return Redriven{}, s.wrap(group, err)
 	}
+	if d.lost && !e.SetValue && (e.ToTopic || e.SetHeaders) {
+		return Redriven{}, fmt.Errorf("%w: letter %s does not hold its record: %s; give a value, or redrive it to the group as it is, which reads the record at its own place again", queue.ErrInvalidRequest, id, d.Error)
+	}
 	rec := recordOf(&d)
 	if err := s.edit(&rec, e); err != nil {
 		return Redriven{}, err

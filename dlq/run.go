@@ -195,7 +195,7 @@ func count(done []uint32) (n int) {
 	return n
 }
 
-// stepToTopic publishes letters' records. Those that are not open, or whose topic is gone, are skipped.
+// stepToTopic publishes letters' records. Those that are not open, or do not hold their record, or whose topic is gone, are skipped.
 func (s *Service) stepToTopic(j *redrive.Job, g *share.Group, all []share.LetterID) (did int, err error) {
 	for {
 		ids, open, records, err := s.readStep(g, all)
@@ -250,7 +250,7 @@ func (s *Service) readStep(g *share.Group, ids []share.LetterID) (some, open []s
 			continue
 		}
 		d, err := s.read(s.ctx, g, &row, nil)
-		if errors.Is(err, share.ErrNoLetter) {
+		if errors.Is(err, share.ErrNoLetter) || err == nil && d.lost { // there is nothing to publish
 			continue
 		}
 		if err != nil {

@@ -95,6 +95,28 @@ func Wrap(r record.Record, o Origin) record.Record {
 	return record.Record{Key: r.Key, Value: r.Value, Headers: headers}
 }
 
+// What a letter says, instead of what the worker said last, when its record could not go into it: it then has no key, value and headers.
+const (
+	Damaged = "the record is damaged: its key, value and headers could not be read"
+	Gone    = "the record is gone: retention took it before its dead letter was written"
+)
+
+// Lost tells that a letter's record could not go into it, and why: Damaged or Gone; "" = it did.
+func Lost(l record.Record) (why string) {
+	if l.Key != nil || l.Value != nil {
+		return ""
+	}
+	for _, h := range l.Headers {
+		switch {
+		case h.Name == HeaderOuter || plain(h.Name):
+			return ""
+		case h.Name == HeaderError && (string(h.Value) == Damaged || string(h.Value) == Gone):
+			why = string(h.Value)
+		}
+	}
+	return why
+}
+
 // Body returns the record that a letter holds: without what Wrap added. Offset and timestamp are the letter's.
 func Body(l record.Record) record.Record {
 	headers := Plain(l.Headers)

@@ -69,3 +69,24 @@ func FuzzOuter(f *testing.F) {
 		}
 	})
 }
+
+func TestLostLettersHoldNothing(t *testing.T) {
+	damaged := Origin{Group: "g", Topic: "t", Reason: Rejected, Error: Damaged, History: []byte("[]")}
+	if got := Lost(Wrap(record.Record{}, damaged)); got != Damaged {
+		t.Errorf("a letter without its record: %q", got)
+	}
+	if got := Lost(Wrap(record.Record{}, Origin{Error: Gone})); got != Gone {
+		t.Errorf("a letter of a record that is gone: %q", got)
+	}
+	for name, l := range map[string]record.Record{
+		"a tombstone without key": Wrap(record.Record{}, Origin{Error: "no"}),
+		"a key":                   Wrap(record.Record{Key: []byte{}}, damaged),
+		"a value":                 Wrap(record.Record{Value: []byte{}}, damaged),
+		"a header":                Wrap(record.Record{Headers: []record.Header{{Name: "x"}}}, damaged),
+		"a letter":                Wrap(Wrap(record.Record{}, damaged), damaged),
+	} {
+		if got := Lost(l); got != "" {
+			t.Errorf("%s, in a letter whose worker said the words: %q", name, got)
+		}
+	}
+}

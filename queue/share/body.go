@@ -69,6 +69,9 @@ func (g *Group) redrivenBody(ctx context.Context, w *window, s source, at lease.
 	if s.edit < 0 && (errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed)) { // its topic is being deleted
 		return w.part.Find(ctx, record.Offset(at))
 	}
+	if lost := letter.Lost(rec); s.edit < 0 && (errors.Is(err, store.ErrCorrupt) || err == nil && lost != "") {
+		return w.lost(ctx, at, lost, err)
+	}
 	if err != nil {
 		return rec, err
 	}
@@ -80,4 +83,16 @@ func (g *Group) redrivenBody(ctx context.Context, w *window, s source, at lease.
 		rec.Timestamp = time.UnixMilli(s.born).UTC()
 	}
 	return rec, nil
+}
+
+// lost reads a redriven record that its letter does not hold, or that is damaged there (of): it may be read at its own place.
+func (w *window) lost(ctx context.Context, at lease.Offset, why string, of error) (record.Record, error) {
+	rec, err := w.part.Find(ctx, record.Offset(at))
+	switch {
+	case err == nil || why == letter.Gone:
+		return rec, err
+	case of != nil:
+		return rec, of
+	}
+	return rec, fmt.Errorf("%s/%d at %d, which its letter does not hold: %w", w.part.Topic, w.part.Index, at, store.ErrCorrupt)
 }

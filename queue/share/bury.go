@@ -1,6 +1,7 @@
 package share
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -22,7 +23,7 @@ const (
 )
 
 // bury reads dying records outside the lock and enqueues one unit: letters appended, records settled. rest is what does not go into it. unread is told of what
-// cannot be read and stays.
+// cannot be read, and says whether its letter is to be written without it; else it stays.
 func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death, unread func(lease.Offset, error) bool) (rest []lease.Death, err error) {
 	if g.env.Spent != nil && g.env.Spent() {
 		return nil, ErrNoSpace
@@ -35,9 +36,12 @@ func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death, unrea
 	var dead []*entry
 	size, readable := 0, make([]lease.Death, 0, len(deaths))
 	for i, d := range deaths {
-		l, e, err := g.letter(ctx, w, d)
+		l, e, err := g.letter(ctx, w, d, false)
+		if err != nil && unread(d.Offset, err) {
+			g.env.Logger.Error("a dead letter is written without what cannot be read", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index, "offset", d.Offset, "error", err)
+			l, e, err = g.letter(ctx, w, d, true)
+		}
 		if err != nil {
-			unread(d.Offset, err)
 			continue
 		}
 		if size += l.Size(); size > maxBuryBytes && len(letters) > 0 {
@@ -52,25 +56,44 @@ func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death, unrea
 	return rest, g.buryRead(w, to, readable, letters, dead)
 }
 
-// letter reads a dying record and its history, and makes its letter and what is kept of that.
-func (g *Group) letter(ctx context.Context, w *window, d lease.Death) (record.Record, *entry, error) {
+// historyDamaged is what a letter says when the record went into it, but not what its workers said.
+const historyDamaged = "the record's history is damaged: what its workers said could not be read"
+
+// letter reads a dying record and its history, and makes its letter and what is kept of that: with without, what is damaged is left out.
+func (g *Group) letter(ctx context.Context, w *window, d lease.Death, without bool) (record.Record, *entry, error) {
+	leftOut := func(err error) bool { return without && errors.Is(err, store.ErrCorrupt) }
+	lost := ""
 	rec, err := g.body(ctx, w, d.Offset)
-	if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
-		rec = record.Record{} // gone meanwhile: the letter says so by its origin alone
-	} else if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed):
+		rec, lost = record.Record{}, letter.Gone
+	case leftOut(err):
+		rec, lost = record.Record{}, letter.Damaged
+	default:
 		return rec, nil, err
 	}
 	h, err := g.deathHistory(ctx, w, d)
+	if leftOut(err) {
+		lost, err = cmp.Or(lost, historyDamaged), nil
+	}
 	if err != nil {
 		return rec, nil, err
 	}
 	o := g.origin(w, d, h)
+	if lost != "" {
+		o.Error, o.ErrorType, o.Fingerprint = lost, "", letter.Fingerprint("", "", lost)
+	}
 	info := letter.InfoOf(rec.Key, o)
 	wrapped := letter.Wrap(rec, o)
-	return wrapped, &entry{
+	e := &entry{
 		place: place{w.part.ID, d.Offset}, key: keyHash(rec.Key), size: uint32(letter.Body(wrapped).Size()), deliveries: d.Delivery,
 		born: milliOf(rec.Timestamp), info: &info,
-	}, nil
+	}
+	if letter.Lost(wrapped) != "" { // as the group knew it
+		e.key, e.size = d.Key, d.Size
+	}
+	return wrapped, e, nil
 }
 
 // milliOf gives the milliseconds of a time; 0 = none.

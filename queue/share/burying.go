@@ -3,11 +3,13 @@ package share
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/holtmq/holt/lease"
+	"github.com/holtmq/holt/queue/store"
 )
 
 // maxBurials is how many units of dead letters a group makes at a time, each of another partition: their records are in memory meanwhile.
@@ -106,13 +108,14 @@ func (g *Group) buryBehind(w *window) {
 		return
 	}
 	w.buries = true
-	g.background(w.burial(), func() { g.buryAll(w) })
+	g.background("all of "+w.burial(), func() { g.buryAll(w) })
 }
 
 // buryAll buries until nothing of a window is dying any more. What cannot be buried is tried again every second.
 func (g *Group) buryAll(w *window) {
+	damaged := map[lease.Offset]int64{}
 	for {
-		err := g.buryRound(w)
+		err := g.buryRound(w, damaged)
 		if g.ctx.Err() != nil {
 			return
 		}
@@ -156,10 +159,25 @@ func (g *Group) setRest(w *window, rests bool) {
 // maxPassed is how many dying records of a window are passed over since they cannot be read; those behind them wait.
 const maxPassed = 10_000
 
-// buryRound buries all that is dying and can be read. The error is of what is left.
-func (g *Group) buryRound(w *window) (unread error) {
+// damagedMillis is how long a dying record must have been damaged, each time that it was read, before its letter is written without it: what failed once may be read again.
+const damagedMillis = 60_000
+
+// buryRound buries all that is dying and can be read. The error is of what is left. damaged says since when (ms) records were found damaged.
+func (g *Group) buryRound(w *window, damaged map[lease.Offset]int64) (unread error) {
 	passed := map[lease.Offset]bool{}
 	pass := func(at lease.Offset, err error) bool {
+		if errors.Is(err, store.ErrCorrupt) {
+			now := g.env.Clock.Now()
+			if _, known := damaged[at]; !known {
+				damaged[at] = now
+			}
+			if now-damaged[at] >= damagedMillis {
+				delete(damaged, at)
+				return true
+			}
+		} else {
+			delete(damaged, at)
+		}
 		passed[at] = true
 		unread = cmp.Or(unread, err)
 		return false
