@@ -6,9 +6,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/store/memory"
 )
 
 func (h *house) publishMsgs(topic string, msgs ...queue.Message) []queue.Place {
@@ -204,4 +206,111 @@ func TestRunScheduledRacesWithCancelAndFiring(t *testing.T) {
 			h.t.Errorf("%d stored after a restart, %d before", len(h.all("t")), before)
 		}
 	})
+}
+
+// A record that is due much later holds the disk of none that came after it.
+func TestFarDelayedRecordHoldsNoOthersDisk(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.retention("t", func(c *queue.TopicConfig) { c.Retention.Age, c.Retention.KeepUnsettled = time.Minute, false })
+		h.publishMsgs("t", queue.Message{Value: []byte("renewal"), Delay: 60 * time.Hour})
+		big := make([]byte, 256<<10)
+		for range 40 {
+			h.publishMsgs("t", queue.Message{Value: big, Delay: time.Second})
+			time.Sleep(2 * time.Second)
+		}
+		h.publishMsgs("t", queue.Message{Value: []byte("cancelled"), ID: "c", Delay: 59 * time.Hour})
+		h.publishMsgs("t", queue.Message{Value: []byte("audit"), Delay: 50 * time.Hour})
+		if err := h.CancelScheduled(h.t.Context(), "t", "c"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if got := h.st.Health().Used; got > int64(len(big)) {
+			t.Errorf("the store uses %d bytes for two records that wait", got)
+		}
+		if got := h.bounds("t"); got != "40-40" {
+			t.Errorf("the topic is %s", got)
+		}
+		h.restart()
+		if got, _, err := h.Scheduled(h.t.Context(), "t", "", 10); err != nil || len(got) != 2 || string(got[0].Record.Value) != "renewal" || string(got[1].Record.Value) != "audit" {
+			t.Fatalf("scheduled after a restart: %+v, %v", got, err)
+		}
+		h.retention("t", func(c *queue.TopicConfig) { c.Retention.Age = 24 * time.Hour })
+		h.group("g", []string{"t"}, nil)
+		time.Sleep(61 * time.Hour)
+		if got := values(h.lease("g", 10, 0)); len(got) != 2 || got[0] != "audit" || got[1] != "renewal" {
+			t.Errorf("delivered %q", got)
+		}
+	})
+}
+
+// The store fails at each of its commits in turn while delayed records are appended, cancelled and taken out of their log: after the restart none is lost, and none comes twice.
+func TestCrashWhileDelayedRecordsAreTakenOut(t *testing.T) {
+	for call := uint64(1); ; call++ {
+		reached := false
+		inBubble(t, func(h *house) {
+			h.topic("t", 1)
+			first := uint64(0)
+			h.st.SetFaults(memory.Faults{Commit: func(n uint64) memory.Fate {
+				if first == 0 {
+					first = n
+				}
+				if n != first+call {
+					return memory.Fate{}
+				}
+				reached = true
+				return memory.Fate{Outcome: memory.UnknownSome, Kill: true}
+			}})
+			publish := func(value string, delay time.Duration) bool {
+				_, _, err := h.Publish(h.t.Context(), "t", []queue.Message{{Value: []byte(value), ID: value, Delay: delay}}, 0)
+				return err == nil
+			}
+			publish("before all", time.Second)
+			want, maybe := map[string]bool{}, map[string]bool{}
+			for i := range 12 {
+				v, delay := fmt.Sprint(i), 5*time.Second
+				if i%6 == 1 {
+					delay = time.Hour
+				}
+				if publish(v, delay) {
+					want[v] = true
+				}
+			}
+			if err := h.CancelScheduled(h.t.Context(), "t", "7"); err == nil {
+				delete(want, "7")
+			} else {
+				maybe["7"] = true
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			_ = h.Close() // it may have failed
+			h.st = h.st.Crash()
+			h.st.SetFaults(memory.Faults{})
+			h.open()
+			time.Sleep(2 * time.Hour)
+			seen := map[string]int{}
+			for _, v := range h.all("t") {
+				seen[v]++
+			}
+			for v, n := range seen {
+				if n > 1 {
+					t.Errorf("commit %d: %s came %d times", call, v, n)
+				}
+			}
+			for v := range want {
+				if seen[v] != 1 && !maybe[v] {
+					t.Errorf("commit %d: %s is lost: %v", call, v, seen)
+				}
+			}
+			if !maybe["7"] && want["1"] && seen["7"] > 0 {
+				t.Errorf("commit %d: the cancelled record came", call)
+			}
+		})
+		if !reached {
+			if call < 15 {
+				t.Errorf("only %d commits", call)
+			}
+			return
+		}
+	}
 }

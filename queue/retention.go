@@ -39,6 +39,9 @@ func (r retention) Retained(name string) (retain.Topic, bool) {
 		Config: t.Def.Config, Partitions: t.Partitions,
 		Index: func(p *partition.Partition) *keys.Index { return r.b.indexes.Of(p) },
 	}
+	if t.Delayed != nil {
+		out.Delayed = t.Delayed
+	}
 	out.Readers = func() (all []retain.Reader) {
 		for _, g := range r.b.groups.Readers(t.Def.ID) {
 			all = append(all, g)

@@ -21,6 +21,11 @@ func (k *Keeper) hollow(ctx context.Context, t *Topic, p *partition.Partition, p
 	if err != nil {
 		return err
 	}
+	return k.hollowTo(ctx, t, p, to, pc)
+}
+
+// hollowTo is hollow below an offset.
+func (k *Keeper) hollowTo(ctx context.Context, t *Topic, p *partition.Partition, to record.Offset, pc *pace) (err error) {
 	start, _ := p.Bounds()
 	if to <= start {
 		return nil

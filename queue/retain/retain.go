@@ -2,6 +2,7 @@ package retain
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -56,6 +57,7 @@ type Topic struct {
 	Followers  func() []Follower
 	Holders    func() []Holder
 	Index      func(*partition.Partition) *keys.Index // of a compacted topic; nil if it is not there
+	Delayed    Delayed                                // nil = none
 }
 
 // thinned tells who counts what there is to read.
@@ -117,12 +119,12 @@ func (k *Keeper) Trim(ctx context.Context) {
 	turn := 0
 	k.turns(ctx, k.Every/often, func() { turn++ }, func(ctx context.Context, t *Topic, p *partition.Partition) error {
 		return k.trim(ctx, t, p, turn%often == 0)
-	}, "retention cannot go on with a partition")
+	}, false, "retention cannot go on with a partition")
 }
 
-// Thin lets go of what is over from the middle of all partitions, and compacts, turn by turn until ctx ends.
+// Thin lets go of what is over from the middle of all partitions and logs of delayed records, and compacts, turn by turn until ctx ends.
 func (k *Keeper) Thin(ctx context.Context) {
-	k.turns(ctx, k.Every, k.nextTurn, k.thin, "a partition cannot be rewritten")
+	k.turns(ctx, k.Every, k.nextTurn, k.thin, true, "a partition cannot be rewritten")
 }
 
 // nextTurn forgets the partitions that the last turn did not come to: they are gone.
@@ -135,7 +137,7 @@ func (k *Keeper) nextTurn() {
 	k.turn++
 }
 
-func (k *Keeper) turns(ctx context.Context, every time.Duration, begin func(), step func(context.Context, *Topic, *partition.Partition) error, problem string) {
+func (k *Keeper) turns(ctx context.Context, every time.Duration, begin func(), step func(context.Context, *Topic, *partition.Partition) error, delayed bool, problem string) {
 	tick := time.NewTicker(max(1, every))
 	defer tick.Stop()
 	for {
@@ -151,15 +153,22 @@ func (k *Keeper) turns(ctx context.Context, every time.Duration, begin func(), s
 				continue
 			}
 			for _, p := range t.Partitions {
-				err := step(ctx, &t, p)
+				k.tell(problem, p, step(ctx, &t, p))
 				if ctx.Err() != nil {
 					return
 				}
-				if err != nil {
-					k.Logger.Error(problem, "topic", p.Topic, "partition", p.Index, "error", err)
-				}
+			}
+			if p := t.delayed(); delayed && p != nil {
+				k.tell(problem, p, step(ctx, &t, p))
 			}
 		}
+	}
+}
+
+// tell logs the error of a step.
+func (k *Keeper) tell(problem string, p *partition.Partition, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		k.Logger.Error(problem, "topic", p.Topic, "partition", p.Index, "error", err)
 	}
 }
 
@@ -244,9 +253,12 @@ func (k *Keeper) thin(ctx context.Context, t *Topic, p *partition.Partition) err
 		return nil
 	}
 	var err error
-	if t.Config.Cleanup == catalog.CleanupCompact {
+	switch {
+	case p == t.delayed():
+		err = k.hollowDelayed(ctx, t.Delayed, pc)
+	case t.Config.Cleanup == catalog.CleanupCompact:
 		err = k.compact(ctx, t, p, pc)
-	} else {
+	default:
 		err = k.hollow(ctx, t, p, pc)
 	}
 	pc.rest = began.Add(10 * time.Since(began))

@@ -134,7 +134,7 @@ func TestTurnsGoOnPastATrouble(t *testing.T) {
 		go k.turns(ctx, time.Minute, func() { turns++ }, func(_ context.Context, _ *Topic, p *partition.Partition) error {
 			seen[p.ID]++
 			return errors.New("no")
-		}, "trouble")
+		}, false, "trouble")
 		time.Sleep(150 * time.Second)
 		synctest.Wait()
 		if turns != 2 || seen[1] != 4 || seen[2] != 2 {

@@ -35,6 +35,7 @@ type Delayed struct {
 	timer   *time.Timer // guarded by the schedule's lock, as is all below
 	firing  bool
 	closed  bool
+	still   bool // somebody rewrites the log: its start stays where it is
 }
 
 func newDelayed(env *Env, p *partition.Partition, topicID uint64) *Delayed {
@@ -52,6 +53,8 @@ func (d *Delayed) Replay(ctx context.Context) error {
 			return d.items
 		case partition.SizeJournal:
 			return d.part.Sizes()
+		case partition.GapsJournal:
+			return d.part.Gaps()
 		case schedule.FiringsJournal:
 			return d.firings
 		}
@@ -62,6 +65,7 @@ func (d *Delayed) Replay(ctx context.Context) error {
 	}
 	d.items.Recover(journals[schedule.JournalName])
 	d.firings.Recover(journals[schedule.FiringsJournal])
+	d.part.RecoverGaps(journals[partition.GapsJournal])
 	return d.part.Recover(ctx, journals[partition.SizeJournal])
 }
 
@@ -198,10 +202,11 @@ func (d *Delayed) postpone(offsets []record.Offset) {
 
 // take takes items off the schedule and lets go of the records before the first that is left; the schedule is locked.
 func (d *Delayed) take(offsets []record.Offset) commit.Part {
-	entries := d.items.Take(offsets)
-	_, end := d.part.Bounds()
-	part := d.part.Trim(d.items.First(end))
-	part.Entries = entries
+	part := commit.Part{Log: d.part.ID, Entries: d.items.Take(offsets)}
+	if !d.still {
+		_, end := d.part.Bounds()
+		part.Start = d.part.Trim(d.items.First(end)).Start
+	}
 	return part
 }
 
