@@ -215,7 +215,7 @@ func wireGroupRecord(r *queue.GroupRecord) api.GroupRecordDetail {
 		GroupRecord: wireEntry(&r.Entry), Outcome: outcomes[r.Outcome], Why: api.Why{Code: string(r.Why.Code), Detail: r.Why.Detail},
 		History: wireAttempts(r.History),
 	}
-	if out.Why.Code == whyKey {
+	if out.Why.Code == whyKey && r.Why.Behind >= 0 {
 		out.Why.Offset = new(int64(r.Why.Behind))
 	}
 	return out

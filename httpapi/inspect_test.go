@@ -318,3 +318,13 @@ func TestExtendByPlace(t *testing.T) {
 		}
 	})
 }
+
+func TestWhyWithoutTheRecordThatIsInTheWay(t *testing.T) {
+	for behind, want := range map[queue.Offset]*int64{0: new(int64(0)), 7: new(int64(7)), -1: nil} {
+		var r queue.GroupRecord
+		r.Why.Code, r.Why.Behind = whyKey, behind
+		if diff := cmp.Diff(want, wireGroupRecord(&r).Why.Offset); diff != "" {
+			t.Errorf("behind %d (−want +got):\n%s", behind, diff)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
@@ -38,7 +39,7 @@ type Entry struct {
 type Why struct {
 	Code   WhyCode
 	Detail string
-	Behind record.Offset // of WaitsKey
+	Behind record.Offset // of WaitsKey; −1 = not known
 }
 
 // WhyCode is what a record waits for.
@@ -166,7 +167,7 @@ func (g *Group) someViews(w *window, state lease.State, from lease.Offset, most 
 	return out, at, false
 }
 
-// entry adds what the machine does not know: key, last error.
+// entry adds what the machine does not know: key, last error. A damaged record has no key, and says so where it has no error.
 func (g *Group) entry(ctx context.Context, w *window, v lease.View) (Entry, error) {
 	e := Entry{
 		Place: Place{w.part.Topic, w.part.Index, record.Offset(v.Offset)},
@@ -182,18 +183,31 @@ func (g *Group) entry(ctx context.Context, w *window, v lease.View) (Entry, erro
 		e.DueAt = g.env.Clock.Time(v.Due)
 	}
 	r, err := g.body(ctx, w, v.Offset)
-	if err != nil {
+	damaged := errors.Is(err, store.ErrCorrupt)
+	if err != nil && !damaged {
 		return e, err
 	}
 	e.Key = r.Key
 	if v.Attempt > 1 {
-		h, err := g.history(ctx, w, v.Offset)
+		h, err := g.shownHistory(ctx, w, v.Offset)
 		if err != nil {
 			return e, err
 		}
 		e.Error = h.lastError()
 	}
+	if damaged && e.Error == "" {
+		e.Error = letter.Damaged
+	}
 	return e, nil
+}
+
+// shownHistory is history for operators: a damaged one is as good as none.
+func (g *Group) shownHistory(ctx context.Context, w *window, at lease.Offset) (history, error) {
+	h, err := g.history(ctx, w, at)
+	if errors.Is(err, store.ErrCorrupt) {
+		err = nil
+	}
+	return h, err
 }
 
 // lastError returns what the last failed attempt ended with.
@@ -226,7 +240,7 @@ func (g *Group) Record(ctx context.Context, at Place) (Detail, error) {
 	if err != nil {
 		return Detail{}, err
 	}
-	h, err := g.history(ctx, w, v.Offset)
+	h, err := g.shownHistory(ctx, w, v.Offset)
 	return Detail{Entry: e, Outcome: v.Outcome, Why: why, History: h}, err
 }
 
@@ -243,7 +257,7 @@ func (g *Group) why(w *window, v lease.View) Why {
 	case v.State == lease.Deferred:
 		return Why{Code: WaitsBackoff, Detail: fmt.Sprintf("its next attempt is due at %s", g.env.Clock.Time(v.Due).Format(time.RFC3339))}
 	case v.BehindKey:
-		return Why{Code: WaitsKey, Detail: fmt.Sprintf("the record at offset %d of the same key is not finished", v.Behind), Behind: record.Offset(v.Behind)}
+		return Why{Code: WaitsKey, Detail: g.behind(w, v.Behind), Behind: record.Offset(v.Behind)}
 	case g.def.Config.Paused:
 		return Why{Code: WaitsPaused, Detail: "the group is paused"}
 	case g.inflight >= g.def.Config.MaxInflight:
@@ -254,6 +268,17 @@ func (g *Group) why(w *window, v lease.View) Why {
 		return Why{Code: WaitsInflight, Detail: fmt.Sprintf("%d records of the partition are unsettled, as many as a group keeps track of", lease.MaxUnresolved)}
 	}
 	return Why{Code: WaitsNothing, Detail: "the next lease can have it"}
+}
+
+// behind says what is with the record that holds another one's key back; < 0 = it is not known which. The lock is held.
+func (g *Group) behind(w *window, at lease.Offset) string {
+	if at < 0 {
+		return "another record of the same key is in flight"
+	}
+	if e, _ := g.letterAt(w.place(at)); e != nil && e.state == letter.Open && w.machine.View(at).State == lease.Settled {
+		return fmt.Sprintf("the record at offset %d of the same key is dead letter %s and holds the key: redrive or purge it", at, e.id())
+	}
+	return fmt.Sprintf("the record at offset %d of the same key is not finished", at)
 }
 
 // windowAt returns the window of a place, or nil; the lock is held.
