@@ -1,6 +1,8 @@
 package share
 
 import (
+	"container/list"
+
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/wait"
 )
@@ -9,7 +11,7 @@ import (
 // ones. At most MaxLeaseKeys of MaxLeaseKeyBytes, the oldest going first.
 type leaseKeys struct {
 	by    map[string]*keyed
-	order []string
+	order *list.List // of their keys, the one remembered last at the back
 	bytes int
 }
 
@@ -17,31 +19,34 @@ type leaseKeys struct {
 type keyed struct {
 	grants []grant
 	waiter *wait.Waiter[parcel]
-	bytes  int // about what it takes of the memory
+	place  *list.Element // in the order
+	bytes  int           // about what it takes of the memory
 }
 
 // grantBytes is about what a grant takes of it.
 const grantBytes = 64
 
-func newLeaseKeys() leaseKeys { return leaseKeys{by: map[string]*keyed{}} }
+func newLeaseKeys() leaseKeys { return leaseKeys{by: map[string]*keyed{}, order: list.New()} }
 
 // remember notes what a call got, or that it is parked.
 func (k *leaseKeys) remember(request string, grants []grant, waiter *wait.Waiter[parcel]) {
 	if request == "" || len(grants) == 0 && waiter == nil {
 		return
 	}
-	if old := k.by[request]; old != nil {
-		k.bytes -= old.bytes
-	} else {
-		k.order = append(k.order, request)
-	}
-	c := &keyed{grants: grants, waiter: waiter, bytes: 256 + len(request) + cap(grants)*grantBytes}
+	k.forget(request)
+	c := &keyed{grants: grants, waiter: waiter, place: k.order.PushBack(request), bytes: 256 + len(request) + cap(grants)*grantBytes}
 	k.by[request] = c
 	k.bytes += c.bytes
-	for len(k.order) > MaxLeaseKeys || k.bytes > MaxLeaseKeyBytes {
-		k.bytes -= k.by[k.order[0]].bytes
-		delete(k.by, k.order[0])
-		k.order = k.order[1:]
+	for k.order.Len() > MaxLeaseKeys || k.bytes > MaxLeaseKeyBytes {
+		k.forget(k.order.Front().Value.(string))
+	}
+}
+
+func (k *leaseKeys) forget(request string) {
+	if c := k.by[request]; c != nil {
+		k.bytes -= c.bytes
+		k.order.Remove(c.place)
+		delete(k.by, request)
 	}
 }
 
