@@ -69,6 +69,8 @@ type Records interface {
 	Tail(ctx context.Context, req queue.TailRequest) (*tail.Stream, error)
 	// Scheduled returns up to limit delayed records from an id on ("" = the first), and the id to go on with; "" at the end.
 	Scheduled(ctx context.Context, topic, from string, limit int) (items []queue.ScheduledRecord, next string, err error)
+	// ScheduledCount returns how many delayed records there are.
+	ScheduledCount(topic string) (int, error)
 	CancelScheduled(ctx context.Context, topic, id string) error
 	// RunScheduled appends a delayed record now and returns where it went.
 	RunScheduled(ctx context.Context, topic, id string) (queue.Place, error)

@@ -71,6 +71,7 @@ func topicMetrics() []topicMetric {
 			func(t *queue.TopicInfo) float64 { return float64(t.Published.Records) }),
 		topic(prometheus.CounterValue, "bytes_published_total", "Bytes of their keys and values.", func(t *queue.TopicInfo) float64 { return float64(t.Published.Bytes) }),
 		topic(prometheus.GaugeValue, "stored_bytes", "Bytes of the records that the topic holds.", storedBytes),
+		topic(prometheus.GaugeValue, "scheduled", "Delayed records that are not due yet.", func(t *queue.TopicInfo) float64 { return float64(t.Scheduled) }),
 	}
 }
 

@@ -69,6 +69,7 @@ func TestMetrics(t *testing.T) {
 			`holt_group_handle_seconds_count{group="x"} 2`,
 			`holt_group_attempts_bucket{group="x",le="1"} 3`,
 			`holt_topic_stored_bytes{topic="t"} `,
+			`holt_topic_scheduled{topic="t"} 0`,
 			`holt_store_low 0`,
 			`holt_http_problems_total{code="topic_not_found"} 1`,
 			`holt_scrape_left_out{noun="topics"} 0`,

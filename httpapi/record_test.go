@@ -297,6 +297,9 @@ func TestPublishLaterAndOnce(t *testing.T) {
 		if soon == nil || late == nil || soon.ID == "" || soon.ID == late.ID || time.Time(soon.DeliverAt) != start.Add(1500*time.Millisecond) || time.Time(late.DeliverAt) != start.Add(time.Hour) {
 			t.Fatalf("scheduled as %s", a.body)
 		}
+		if list := into[api.ScheduledList](h.get("/v1/topics/t/scheduled?limit=1").is(200)); list.Total != 2 || len(list.Items) != 1 || list.NextCursor == "" {
+			t.Errorf("listed as %+v", list)
+		}
 		if want := fmt.Sprintf(`{"scheduled":{"id":%q,"deliver_at":%q}},`, soon.ID, at(1500*time.Millisecond)); !strings.Contains(a.body, want) {
 			t.Errorf("a scheduled record is answered in %s, want %s", a.body, want)
 		}

@@ -18,7 +18,7 @@ func TestScheduledRecords(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.put("/v1/topics/t", `{"partitions":2,"priorities":2}`).is(201)
 		path := "/v1/topics/t/scheduled"
-		if got := h.get(path).is(200).body; got != "{\"items\":[]}\n" {
+		if got := h.get(path).is(200).body; got != "{\"items\":[],\"total\":0}\n" {
 			t.Errorf("nothing scheduled: %s", got)
 		}
 		due := time.Now().Add(time.Hour).UTC().Format(api.TimeFormat)
@@ -30,9 +30,12 @@ func TestScheduledRecords(t *testing.T) {
 			ids = append(ids, r.Scheduled.ID)
 		}
 		item := func(i int, rest string) string { return fmt.Sprintf(`{"id":%q,"deliver_at":%q,%s}`, ids[i], due, rest) }
-		want := `{"items":[` + item(0, `"key":"k","headers":{"a":"b"},"value":{"n" : 1},"priority":1`) + "," + item(1, `"key_base64":"/w==","text":"x","partition":3`) + "," + item(2, `"tombstone":true`) + "]}\n"
+		want := `{"items":[` + item(0, `"key":"k","headers":{"a":"b"},"value":{"n" : 1},"priority":1`) + "," + item(1, `"key_base64":"/w==","text":"x","partition":3`) + "," + item(2, `"tombstone":true`) + "],\"total\":3}\n"
 		if got := h.get(path).is(200).body; got != want {
 			t.Errorf("scheduled:\n%s, want\n%s", got, want)
+		}
+		if got := h.get("/metrics").is(200).body; !strings.Contains(got, "\nholt_topic_scheduled{topic=\"t\"} 3\n") {
+			t.Error("the metrics do not tell of 3 scheduled records")
 		}
 		if got := h.get(path + "?encoding=base64").is(200).body; !strings.Contains(got, `"value_base64":"eyJuIiA6IDF9"`) {
 			t.Errorf("as base64: %s", got)

@@ -28,6 +28,10 @@ func (a *API) listScheduled(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	total, err := a.broker.ScheduledCount(topic)
+	if err != nil {
+		return err
+	}
 	buf := a.buffer()
 	defer a.giveBack(buf)
 	e := encoder{b: (*buf)[:0], values: values}
@@ -46,7 +50,8 @@ func (a *API) listScheduled(x *exchange) error {
 			break
 		}
 	}
-	e.raw("]")
+	e.raw(`],"total":`)
+	e.int(int64(total))
 	if from != "" {
 		e.raw(`,"next_cursor":`)
 		e.string(cursor{list: list, at: from}.String())

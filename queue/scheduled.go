@@ -18,6 +18,15 @@ func (b *Broker) Scheduled(ctx context.Context, name, from string, limit int) (o
 	return out, next, err
 }
 
+// ScheduledCount returns how many delayed records of a topic are not due yet. Errors: ErrTopicNotFound.
+func (b *Broker) ScheduledCount(name string) (int, error) {
+	t, err := b.topics.Get(name)
+	if err != nil {
+		return 0, err
+	}
+	return t.Delayed.Len(), nil
+}
+
 // CancelScheduled takes a delayed record back, by the id its publish was answered with, or else by its own. Errors: ErrTopicNotFound, ErrRecordNotFound (unknown, fired or cancelled), ErrUnknown.
 func (b *Broker) CancelScheduled(ctx context.Context, name, id string) error {
 	t, err := b.topics.Get(name)

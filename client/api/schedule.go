@@ -16,6 +16,7 @@ type ScheduledRecord struct {
 // ScheduledList answers GET /v1/topics/{topic}/scheduled.
 type ScheduledList struct {
 	Items      []ScheduledRecord `json:"items"`
+	Total      int               `json:"total"` // records of the topic that are not due yet
 	NextCursor string            `json:"next_cursor,omitempty"`
 }
 

@@ -20,6 +20,7 @@ type Topic struct {
 	Tag        string // changes whenever the definition does; differs between incarnations
 	Schema     int    // version of its schema; 0 = none
 	Published  TopicCounters
+	Scheduled  int // delayed records that are not due yet
 	Groups     []share.OnTopic
 	Partitions []TopicPartition
 }
@@ -38,8 +39,8 @@ type TopicPartition struct {
 func (s *Set) Topic(t *topic.Topic) Topic {
 	info := Topic{
 		Name: t.Def.Name, Config: t.Def.Config, CreatedAt: t.Def.CreatedAt, Tag: t.Def.Tag(), Schema: t.Def.SchemaVersion,
-		Published: TopicCounters{t.Published.Records.Load(), t.Published.Bytes.Load()},
-		Groups:    []share.OnTopic{}, Partitions: make([]TopicPartition, 0, len(t.Partitions)),
+		Published: TopicCounters{t.Published.Records.Load(), t.Published.Bytes.Load()}, Scheduled: t.Delayed.Len(),
+		Groups: []share.OnTopic{}, Partitions: make([]TopicPartition, 0, len(t.Partitions)),
 	}
 	for _, p := range t.Partitions {
 		start, end := p.Bounds()

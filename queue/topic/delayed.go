@@ -238,6 +238,13 @@ func (d *Delayed) checkpoint() {
 	})
 }
 
+// Len returns how many records are scheduled.
+func (d *Delayed) Len() int {
+	d.items.Lock()
+	defer d.items.Unlock()
+	return d.items.Len()
+}
+
 // ScheduledRecord is a delayed record that is not due yet.
 type ScheduledRecord struct {
 	ID        string
