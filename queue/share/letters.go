@@ -136,10 +136,6 @@ func (l *Letters) from(at record.Offset) int {
 	return i
 }
 
-func comparePlaces(a, b place) int {
-	return cmp.Or(cmp.Compare(a.log, b.log), cmp.Compare(a.at, b.at))
-}
-
 // deltas returns what makes a step durable.
 func (l *Letters) deltas(bodies ...[]byte) commit.Part {
 	p := commit.Part{Log: l.part.ID}

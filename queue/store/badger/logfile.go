@@ -34,9 +34,6 @@ const (
 	crcLen       = 4
 )
 
-// txnKey is the key of the entry that ends a transaction.
-var txnKey = []byte("!badger!txn")
-
 // logEntry is one entry of a log file. Its bytes are the file's.
 type logEntry struct {
 	meta       byte

@@ -199,16 +199,6 @@ func readHeader(txn *badgerdb.Txn, key []byte) (b *store.Batch, size int64, err 
 	return b, size, err
 }
 
-// readBatch returns the batch stored at a key, nil if there is none. Its bytes are not checked.
-func readBatch(txn *badgerdb.Txn, key []byte) (*store.Batch, error) {
-	v, err := getValue(txn, key)
-	if err != nil || v == nil {
-		return nil, err
-	}
-	b, err := parseBatch(key, v)
-	return &b, err
-}
-
 func (p *plan) entry(d *draft, e *store.Entry) error {
 	log := d.st.id
 	old := d.journal(e.Journal)
