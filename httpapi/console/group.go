@@ -157,7 +157,7 @@ func drawRibbon(r *queue.GroupRibbon, g *groupView) ribbonView {
 		Topic: r.Progress.Partition.Topic, Partition: r.Progress.Partition.Index, From: int64(r.From), To: int64(r.To), Width: int64(r.Width), Whole: r.Whole,
 		Start: int64(r.Progress.Start), End: int64(r.Progress.End), Lag: r.Progress.Lag, Available: r.Progress.Available, Leased: r.Progress.Leased, Deferred: r.Progress.Deferred,
 	}
-	v.Done = v.To - v.From - v.Lag
+	v.Done = v.To - v.From - (v.Lag - r.Before)
 	for _, p := range g.Partitions {
 		if p.Topic == v.Topic && p.Partition == v.Partition {
 			v.Oldest = p.OldestUnsettled

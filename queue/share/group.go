@@ -129,6 +129,7 @@ func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, an
 			g.rate.tokens = 0 // those of before the restart may be used up
 		}
 	}
+	g.restoreBacks()
 	g.arm()
 	for _, w := range g.windows {
 		g.buryBehind(w)

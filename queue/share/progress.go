@@ -16,6 +16,8 @@ type Progress struct {
 	Lag, Available, Leased, Deferred int64
 
 	next   record.Offset // the first one that can be handed out; -1 = none
+	back   record.Offset // the first redriven one; -1 = none
+	born   [2]int64      // ms: timestamps of next and back, where they are redriven and it is known; else 0
 	unseen []lease.Range // of [End, LogEnd), what is not settled; nil = all
 }
 
@@ -34,7 +36,7 @@ func (g *Group) progress() []Progress {
 	defer g.mu.Unlock()
 	out := make([]Progress, len(g.windows))
 	for i, w := range g.windows {
-		out[i] = w.progress()
+		out[i] = g.progressIn(w)
 	}
 	return out
 }
@@ -60,7 +62,7 @@ func (g *Group) progressOf(parts []*partition.Partition) []Progress {
 	out := make([]Progress, 0, len(parts))
 	for _, p := range parts {
 		if w := g.byLog[p.ID]; w != nil {
-			out = append(out, w.progress())
+			out = append(out, g.progressIn(w))
 		}
 	}
 	return out
@@ -82,6 +84,16 @@ func (p Progress) counted(ctx context.Context) Progress {
 	return p
 }
 
+// progressIn is progress of one window; the lock is held.
+func (g *Group) progressIn(w *window) Progress {
+	p := w.progress()
+	if at, any := w.backs.first(w.machine, maxStale); any {
+		p.back = record.Offset(at)
+		p.born = [2]int64{g.born(w, lease.Offset(p.next)), g.born(w, at)}
+	}
+	return p
+}
+
 func (w *window) progress() Progress {
 	c := w.machine.Counts()
 	end := max(record.Offset(w.machine.End()), w.durableEnd())
@@ -94,7 +106,7 @@ func (w *window) progress() Progress {
 	if w.machine.Ahead() > 0 { // what is gone of these is settled, and left out already
 		p.unseen = w.machine.Unsettled(w.machine.End(), lease.Offset(end), lease.MaxAhead+1, []lease.Range{})
 	}
-	p.next = -1
+	p.next, p.back = -1, -1
 	if at, ok := w.machine.FirstReady(); ok {
 		p.next = record.Offset(at)
 	} else if p.End < p.LogEnd {
@@ -103,12 +115,19 @@ func (w *window) progress() Progress {
 	return p
 }
 
-// OldestUnsettled returns the timestamp of a partition's first unsettled record; zero if there is none.
-func (p Progress) OldestUnsettled(ctx context.Context) (time.Time, error) {
-	if p.Lag == 0 || p.Start >= p.LogEnd {
-		return time.Time{}, nil
+// OldestUnsettled returns the timestamp of a partition's first unsettled record, a redriven one or not; zero if there is none.
+func (p Progress) OldestUnsettled(ctx context.Context) (at time.Time, err error) {
+	if p.Lag > 0 && p.Start < p.LogEnd {
+		at, err = p.Partition.Appended(ctx, p.Start)
 	}
-	return p.Partition.Appended(ctx, p.Start)
+	if p.back < 0 || err != nil {
+		return at, err
+	}
+	back, err := p.appended(ctx, p.back, p.born[1])
+	if at.IsZero() || !back.IsZero() && back.Before(at) {
+		at = back
+	}
+	return at, err
 }
 
 // OldestAvailable returns the timestamp of the first record that can be handed out; zero if there is none.
@@ -116,5 +135,13 @@ func (p Progress) OldestAvailable(ctx context.Context) (time.Time, error) {
 	if p.Available == 0 || p.next < 0 {
 		return time.Time{}, nil
 	}
-	return p.Partition.Appended(ctx, p.next)
+	return p.appended(ctx, p.next, p.born[0])
+}
+
+// appended returns the timestamp of a record, as it is known (ms; 0 = it is not): a redriven one may be gone from the partition.
+func (p Progress) appended(ctx context.Context, at record.Offset, known int64) (time.Time, error) {
+	if known != 0 {
+		return time.UnixMilli(known).UTC(), nil
+	}
+	return p.Partition.Appended(ctx, at)
 }

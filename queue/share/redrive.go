@@ -186,6 +186,7 @@ func (g *Group) redriveOne(s *stepping, i int, id LetterID) error {
 		return fmt.Errorf("group %s, letter %s: its record is not settled yet: %w", g.name, id, ErrNotRedriven)
 	}
 	w.settled()
+	w.backs.add(e.at, w.machine)
 	s.touch(w)
 	s.did(l, e, i)
 	return nil

@@ -19,6 +19,7 @@ type Ribbon struct {
 	From, To record.Offset
 	Width    record.Offset
 	Cells    []lease.Cell
+	Before   int64 // redriven records that are not settled before From
 	Whole    bool  // false: there are so many unsettled records that only the first ones were looked at
 	Attempts []int // unsettled records at the first attempt, the second, …; the tenth or a later one
 }
@@ -38,14 +39,43 @@ func (g *Group) Ribbons(cells int) []Ribbon {
 func (g *Group) ribbon(w *window, cells int) Ribbon {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p := w.progress()
+	p := g.progressIn(w)
 	first, _ := w.part.Bounds()
-	r := Ribbon{Progress: p, From: max(first, min(p.Start, p.Start-(p.LogEnd-p.Start)/12)), To: p.LogEnd, Cells: make([]lease.Cell, cells), Attempts: make([]int, maxAttempts)}
+	start := p.Start
+	if p.back >= 0 {
+		start = min(start, max(p.back, first))
+	}
+	r := Ribbon{Progress: p, From: max(first, min(start, start-(p.LogEnd-start)/12)), To: p.LogEnd, Cells: make([]lease.Cell, cells), Attempts: make([]int, maxAttempts)}
 	if p.Lag == 0 {
 		r.From = max(first, p.LogEnd-record.Offset(cells))
 	}
 	r.Width = record.Offset(lease.CellWidth(lease.Offset(r.From), lease.Offset(r.To), cells))
 	r.Whole = w.machine.Ribbon(lease.Offset(r.From), lease.Offset(r.To), r.Cells, maxWalk)
+	r.addRedriven(w)
 	w.machine.Attempts(r.Attempts)
 	return r
+}
+
+// addRedriven counts the redriven records, which the machine's ribbon leaves out.
+func (r *Ribbon) addRedriven(w *window) {
+	waiting, _ := w.machine.Redriven()
+	r.Before = int64(waiting)
+	r.Whole = r.Whole && len(w.backs.offsets) <= maxWalk
+	for _, at := range w.backs.waiting(w.machine, maxWalk) {
+		if record.Offset(at) < r.From || record.Offset(at) >= r.To {
+			continue
+		}
+		r.Before--
+		c := &r.Cells[(record.Offset(at)-r.From)/r.Width]
+		switch w.machine.View(at).State {
+		case lease.Available:
+			c.Available++
+		case lease.Leased:
+			c.Leased++
+		case lease.Deferred:
+			c.Deferred++
+		case lease.Dying:
+			c.Dying++
+		}
+	}
 }

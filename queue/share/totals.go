@@ -47,6 +47,7 @@ func (g *Group) edit(w *window, notes ...store.Note) (commit.Part, bool) {
 
 // recount counts what a window has anew; the lock is held.
 func (g *Group) recount(w *window) {
+	w.backs.first(w.machine, popsAtRecord)
 	now := w.tally()
 	w.reading.add(now, w.counted)
 	g.inflight += int(now.leased - w.counted.leased)
@@ -119,7 +120,7 @@ func (g *Group) sum(of *partition.Ends, t *Totals) (thin []Progress) {
 	})
 	for _, w := range g.thin {
 		if of == nil || of == w.part.Ends {
-			thin = append(thin, w.progress())
+			thin = append(thin, g.progressIn(w))
 		}
 	}
 	return thin

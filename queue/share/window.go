@@ -37,6 +37,8 @@ type window struct {
 	held      map[string]int // leases of each member, as they were counted last
 	uncounted bool           // they may have changed since
 
+	backs backs // its redriven records
+
 	burying   chan struct{} // one slot: held while its dead letters are made
 	buries    bool          // somebody does so in the background
 	buryRests bool          // some could not be made, and are left alone for a while
