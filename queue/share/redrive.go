@@ -179,7 +179,7 @@ func (g *Group) redriveOne(s *stepping, i int, id LetterID) error {
 		b.Size = uint32(s.Edit.Size())
 	}
 	if s.Delay > 0 {
-		b.Due = g.env.Clock.Now() + s.Delay.Milliseconds()
+		b.Due = g.env.Clock.Next() + s.Delay.Milliseconds()
 		g.armAt(b.Due)
 	}
 	if w.machine.Redrive(b) != lease.OK {
