@@ -79,7 +79,7 @@ func (w *world) leaseDone(g *group, req *queue.LeaseRequest, ds []queue.Delivery
 	w.handOut(g, req, ds)
 }
 
-// haunt is called when records may have been handed out to nobody.
+// haunt is called when records may have been handed out to nobody, and perhaps taken back, which a broker that dies may have committed in one.
 func (w *world) haunt(g *group, req *queue.LeaseRequest) {
 	now, length := w.now(), w.lengthOf(g, req)
 	for _, win := range g.wins {
@@ -92,7 +92,9 @@ func (w *world) haunt(g *group, req *queue.LeaseRequest) {
 				if s.free(now) {
 					s.phase, s.ended, s.hand, s.life, s.at, s.length = leased, running, ghost, w.life, now+length, length
 					s.deliveries++
-					states = union(slices.Clone(states), s)
+					back := s
+					back.phase, back.ended = available, released
+					states = union(slices.Clone(states), s, back)
 				}
 			}
 			if len(states) > len(r.states) {

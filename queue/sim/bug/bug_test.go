@@ -63,7 +63,7 @@ var faults = []fault{
 		"	if t.g == nil || t.g.n > 0 {\n		return nil\n	}\n	select {",
 	}, {
 		"leases-forgotten-at-restart", "queue/share/group.go",
-		"w.machine.Resume(g.env.Clock.Now())",
+		"w.machine.Resume(g.env.Clock.Next())",
 		"w.machine.Expire(1<<62, nil)",
 	}, {
 		"leases-on-the-wall-clock", "queue/share/clock.go",
