@@ -79,9 +79,9 @@ func (w *world) leaseDone(g *group, req *queue.LeaseRequest, ds []queue.Delivery
 	w.handOut(g, req, ds)
 }
 
-// haunt is called when records may have been handed out to nobody, and perhaps taken back, which a broker that dies may have committed in one.
+// haunt is called when records may have been handed out to nobody, and taken back, too, if the broker has died: it may have committed both in one.
 func (w *world) haunt(g *group, req *queue.LeaseRequest) {
-	now, length := w.now(), w.lengthOf(g, req)
+	now, length, died := w.now(), w.lengthOf(g, req), w.broken()
 	for _, win := range g.wins {
 		if len(req.Topics) > 0 && !slices.Contains(req.Topics, win.part.topic.name) {
 			continue
@@ -89,12 +89,16 @@ func (w *world) haunt(g *group, req *queue.LeaseRequest) {
 		for _, r := range win.recs {
 			states := r.states
 			for _, s := range r.states {
-				if s.free(now) {
-					s.phase, s.ended, s.hand, s.life, s.at, s.length = leased, running, ghost, w.life, now+length, length
-					s.deliveries++
-					back := s
-					back.phase, back.ended = available, released
-					states = union(slices.Clone(states), s, back)
+				if !s.free(now) {
+					continue
+				}
+				back := died && s.hand != ghost
+				s.phase, s.ended, s.hand, s.life, s.at, s.length = leased, running, ghost, w.life, now+length, length
+				s.deliveries++
+				states = union(slices.Clone(states), s)
+				if back {
+					s.phase, s.ended = available, released
+					states = union(states, s)
 				}
 			}
 			if len(states) > len(r.states) {
