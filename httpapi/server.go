@@ -157,7 +157,7 @@ func (a *API) table() []route {
 
 		{name: "GET /v1/groups", handler: a.listGroups},
 		{name: "PUT /v1/groups/{group}", handler: a.putGroup},
-		{name: "GET /v1/groups/{group}", handler: a.getGroup},
+		{name: "GET /v1/groups/{group}", handler: a.getGroup, rights: Read | Work},
 		{name: "DELETE /v1/groups/{group}", handler: a.deleteGroup},
 		{name: "POST /v1/groups/{group}/pause", handler: a.pause},
 		{name: "POST /v1/groups/{group}/resume", handler: a.resume},

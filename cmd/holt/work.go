@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 	"sync"
 	"time"
@@ -93,12 +94,15 @@ func (a *app) work(ctx context.Context, group string, argv []string, w *workFlag
 		defer close(said)
 		a.say("holt: stopping; waiting for the commands that run")
 	})
-	working, cancel := context.WithCancel(ctx)
-	defer cancel()
+	working, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	if w.drain {
-		go awaitDrained(working, c, group, cancel)
+		go func() { cancel(awaitDrained(working, c, group)) }()
 	}
 	err = c.Work(working, group, run.handle, opts...)
+	if why := context.Cause(working); err == nil && w.drain && ctx.Err() == nil && !errors.Is(why, context.Canceled) {
+		err = why
+	}
 	if !stop() {
 		<-said
 	}
@@ -111,19 +115,21 @@ func (a *app) work(ctx context.Context, group string, argv []string, w *workFlag
 // drainEvery is how often a worker that is to end with its work asks whether any is left.
 const drainEvery = 200 * time.Millisecond
 
-// awaitDrained calls drained once nothing is left for a group to settle.
-func awaitDrained(ctx context.Context, c *client.Client, group string, drained func()) {
+// awaitDrained returns once nothing is left for a group to settle. Errors: that the server does not say.
+func awaitDrained(ctx context.Context, c *client.Client, group string) error {
 	tick := time.NewTicker(drainEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
-		if g, err := c.GroupSummary(ctx, group); err == nil && g.Totals.Lag == 0 {
-			drained()
-			return
+		switch g, err := c.GroupSummary(ctx, group); {
+		case err == nil && g.Totals.Lag == 0:
+			return nil
+		case err != nil && !client.Temporary(err) && !errors.Is(err, client.ErrGroupNotFound): // the worker's first lease makes it
+			return err
 		}
 	}
 }
