@@ -1,5 +1,7 @@
 package share
 
+import "math"
+
 // bucket is a token bucket on the lease clock; the zero value has no limit.
 type bucket struct {
 	perMs  float64
@@ -47,7 +49,7 @@ func (b *bucket) next(now int64) int64 {
 	if b.perMs == 0 || b.tokens >= 1 {
 		return now
 	}
-	return now + int64((1-b.tokens)/b.perMs) + 1
+	return now + max(1, int64(math.Ceil((1-b.tokens)/b.perMs-1e-9))) // what is lost in rounding is asked for a millisecond later
 }
 
 func (b *bucket) refill(now int64) {

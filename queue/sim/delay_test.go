@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -55,7 +56,12 @@ func (w *world) readNew(note func(*part, *queue.Record)) []event {
 	return out
 }
 
+// readTail reads what was appended to a partition. Its times do not go back: of a record with that of the one before it, only the order is known.
 func (w *world) readTail(p *part, note func(*part, *queue.Record)) (out []event) {
+	at, before := w.clock, int64(math.MinInt64)
+	if n := len(p.log); n > 0 {
+		before = p.log[n-1].at
+	}
 	for next := queue.Offset(len(p.log)); ; {
 		res, err := w.b.Read(w.ctx, queue.ReadRequest{Topic: p.topic.name, Partition: p.index, From: queue.Position{Offset: next}, Max: 500})
 		if err != nil || len(res.Records) == 0 {
@@ -63,7 +69,10 @@ func (w *world) readTail(p *part, note func(*part, *queue.Record)) (out []event)
 		}
 		for i := range res.Records {
 			r := &res.Records[i]
-			out = append(out, event{w.passed(r.Timestamp.UnixMilli()), func() { note(p, r) }})
+			if ms := r.Timestamp.UnixMilli(); ms != before {
+				at, before = w.passed(ms), ms
+			}
+			out = append(out, event{at, func() { note(p, r) }})
 		}
 		next = res.Next
 	}
