@@ -31,7 +31,14 @@ func (w *Window) makeReady(r *record) {
 	}
 	h := &w.ready[c]
 	if h.roomy(w.nReady[c]) {
-		h.sweep(func(m mark) bool { return w.waits(m.offset, c) != 0 })
+		last := Offset(-1)
+		h.sweep(func(m mark) bool { // of a record that left and came back again and again one is enough: they lie together
+			if m.offset == last {
+				return false
+			}
+			last = m.offset
+			return w.waits(m.offset, c) != 0
+		})
 	}
 	r.flags |= inHeap0 << c
 	h.push(mark{offset: r.offset})

@@ -240,3 +240,15 @@ func TestLater(t *testing.T) {
 		t.Error("times do not saturate")
 	}
 }
+
+// TestComingBackLeavesNothingBehind: a record that is put back again and again, unsettled as it is, leaves no more marks behind than a sweep lets be.
+func TestComingBackLeavesNothingBehind(t *testing.T) {
+	w := New(Config{}, 0, 1)
+	w.Offer(0, make([]Offered, 2))
+	for range 10_000 {
+		w.Redrive(Back{Offset: 0})
+	}
+	if n := w.ready[again].len(); n > 200 {
+		t.Errorf("%d marks of one record", n)
+	}
+}
