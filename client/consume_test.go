@@ -266,6 +266,7 @@ func TestConsumeKeepsItsSessionWhileItTellsOfPartitions(t *testing.T) {
 		time.Sleep(90 * time.Second)
 		s.want("read by the first", s.seen(), "m:t/0:x")
 		b := s.consume("b", nil)
+		synctest.Wait() // it has joined, and the first knows
 		s.publish("t", 1, "y")
 		time.Sleep(30 * time.Second)
 		s.want("read while the first gives up", s.seen(), "")
