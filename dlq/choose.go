@@ -91,7 +91,7 @@ func (s *Service) Purge(ctx context.Context, group string, c Choice) (purged int
 	}
 	g, ids, err := s.choose(ctx, group, c)
 	if err != nil {
-		return 0, err
+		return 0, s.ofDead(err)
 	}
 	for len(ids) > 0 {
 		done, err := g.Purge(ctx, share.Step{IDs: ids[:min(share.MaxRedrive, len(ids))]})

@@ -1,6 +1,7 @@
 package dlq
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -14,6 +15,9 @@ var (
 	ErrLetterNotFound  = share.ErrNoLetter
 	ErrRedriveNotFound = redrive.ErrNotFound
 )
+
+// ofDead says of an error that the broker has died meanwhile, if it has: what failed to be read then failed of that.
+func (s *Service) ofDead(err error) error { return cmp.Or(s.broker.Ready(), err) }
 
 // wrap turns errors of a group into those that callers know.
 func (s *Service) wrap(group string, err error) error {

@@ -50,7 +50,7 @@ func (s *Service) Start(ctx context.Context, group string, c Choice, p Plan) (Jo
 	}
 	g, ids, err := s.choose(ctx, group, c)
 	if err != nil {
-		return Job{}, err
+		return Job{}, s.ofDead(err)
 	}
 	j, err := s.jobs.Make(ctx, redrive.Definition{
 		Group: group, GroupID: g.Definition().ID, ToTopic: p.ToTopic, Rate: p.Rate, Ramp: p.Ramp, StopOnRedeath: p.StopOnRedeath, Filter: p.Filter,
