@@ -19,7 +19,7 @@ func (w *Window) Ribbon(from, to Offset, cells []Cell, most int) (whole bool) {
 			s = 0
 			break
 		}
-		cells[(r.offset-from)/width].count(r.state())
+		cells[(r.offset-from)/width].Count(r.state())
 		s = r.next
 	}
 	for i := range cells {
@@ -51,7 +51,8 @@ func (w *Window) ribbonAhead(c *Cell, low, high Offset) {
 	}
 }
 
-func (c *Cell) count(s State) {
+// Count counts one record more, in a state.
+func (c *Cell) Count(s State) {
 	switch s {
 	case Available:
 		c.Available++

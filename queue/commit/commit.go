@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,9 +117,9 @@ func (c *Committer) Turns(turn func(who string)) { c.turns = turn }
 
 // Turn returns when a piece of background work may begin, which is at once unless Turns said otherwise. who names the piece: no two that wait have one name. Call it with no
 // lock held.
-func (c *Committer) Turn(who string) {
+func (c *Committer) Turn(who ...string) {
 	if c.turns != nil {
-		c.turns(who)
+		c.turns(strings.Join(who, " "))
 	}
 }
 

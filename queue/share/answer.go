@@ -94,7 +94,7 @@ func (g *Group) known(request string, claims []claimed) *Answer {
 		if !c.valid || c.Verb == lease.Extend || w == nil { // an extended lease goes on
 			continue
 		}
-		if code := w.machine.Judge(now, g.action(now, c)); code == lease.OK || code == lease.NotOffered {
+		if code := w.machine.Judge(now, g.action(c)); code == lease.OK || code == lease.NotOffered {
 			return nil
 		}
 	}

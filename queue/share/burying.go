@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -85,7 +84,7 @@ func (g *Group) turnToBury(ctx context.Context, w *window) bool {
 	}
 	select {
 	case g.burying <- struct{}{}:
-		g.env.Committer.Turn(g.name + " " + w.burial())
+		g.env.Committer.Turn(g.name, "burial of", w.name)
 		return true
 	case <-ctx.Done():
 	case <-g.ctx.Done():
@@ -93,9 +92,6 @@ func (g *Group) turnToBury(ctx context.Context, w *window) bool {
 	<-w.burying
 	return false
 }
-
-// burial names the making of a window's dead letters.
-func (w *window) burial() string { return fmt.Sprintf("burial of log %d", w.part.ID) }
 
 func (g *Group) endTurn(w *window) {
 	<-g.burying
@@ -108,7 +104,7 @@ func (g *Group) buryBehind(w *window) {
 		return
 	}
 	w.buries = true
-	g.background("all of "+w.burial(), func() { g.buryAll(w) })
+	g.background("burials of "+w.name, func() { g.buryAll(w) })
 }
 
 // buryAll buries until nothing of a window is dying any more. What cannot be buried is tried again every second.

@@ -29,7 +29,7 @@ func (g *Group) startFill(w *window) {
 		w.filling = true
 		w.filled = make(chan struct{})
 		g.filling++
-		g.background(fmt.Sprintf("fill of log %d", w.part.ID), func() { g.fill(w) })
+		g.background("fill of "+w.name, func() { g.fill(w) })
 	}
 }
 

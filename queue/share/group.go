@@ -157,7 +157,7 @@ func MachineConfig(def *catalog.Group) lease.Config {
 
 // attach adds a window; the lock is held.
 func (g *Group) attach(p Part) {
-	w := &window{part: p.Partition, journal: p.Journal, burying: make(chan struct{}, 1)}
+	w := &window{part: p.Partition, name: fmt.Sprintf("log %d", p.Partition.ID), journal: p.Journal, burying: make(chan struct{}, 1)}
 	if p.Restored == nil {
 		w.journal = journal.New(JournalName(g.id))
 		w.machine = lease.New(g.config, 0, p.Epoch)
@@ -340,7 +340,7 @@ func (g *Group) background(what string, fn func()) {
 		return
 	}
 	g.work.Go(func() {
-		g.env.Committer.Turn(g.name + " " + what)
+		g.env.Committer.Turn(g.name, what)
 		fn()
 	})
 }

@@ -57,7 +57,7 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 			if err := g.env.Committer.Wait(ctx, late); err != nil {
 				return p, nil, g.result(err)
 			}
-			g.env.Committer.Turn(g.name + " lease of " + req.Member)
+			g.env.Committer.Turn(g.name, "lease of", req.Member)
 		}
 		g.mu.Lock()
 		if err := g.admit(req); err != nil {
@@ -97,7 +97,7 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 		if err := g.awaitFill(ctx, fill, filled); err != nil {
 			return p, nil, err
 		}
-		g.env.Committer.Turn(g.name + " lease of " + req.Member)
+		g.env.Committer.Turn(g.name, "lease of", req.Member)
 	}
 }
 

@@ -66,16 +66,6 @@ func (r *Ribbon) addRedriven(w *window) {
 			continue
 		}
 		r.Before--
-		c := &r.Cells[(record.Offset(at)-r.From)/r.Width]
-		switch w.machine.View(at).State {
-		case lease.Available:
-			c.Available++
-		case lease.Leased:
-			c.Leased++
-		case lease.Deferred:
-			c.Deferred++
-		case lease.Dying:
-			c.Dying++
-		}
+		r.Cells[(record.Offset(at)-r.From)/r.Width].Count(w.machine.View(at).State)
 	}
 }

@@ -81,6 +81,7 @@ type settling struct {
 	later   []claimed // their windows have not considered the records yet
 	killed  []expiry  // records that are dying of it
 	touched []*window
+	ahead   int64 // of its time what it begins begins, see lease.Request
 }
 
 // settlePass applies the actions whose records the windows have considered, each on its own.
@@ -100,6 +101,7 @@ func (g *Group) settlePass(s *settling) error {
 		}
 	}
 	now := g.now()
+	s.ahead = g.env.Clock.Next() - now
 	for i := range s.claims {
 		c := &s.claims[i]
 		code := g.settleOne(now, s, c)
@@ -175,7 +177,9 @@ func (g *Group) settleOne(now int64, s *settling, c *claimed) lease.Code {
 	if fails {
 		view = w.machine.View(c.claim.Offset)
 	}
-	r := w.machine.Settle(now, g.action(now, c))
+	a := g.action(c)
+	a.Ahead = s.ahead
+	r := w.machine.Settle(now, a)
 	w.settled()
 	if r.Dying || fails && view.State == lease.Dying { // a repeat waits for its letter, too
 		s.killed = append(s.killed, expiry{w, c.claim.Offset})
@@ -200,8 +204,8 @@ func (g *Group) settleOne(now int64, s *settling, c *claimed) lease.Code {
 	return r.Code
 }
 
-func (g *Group) action(now int64, c *claimed) lease.Action {
-	a := lease.Action{Claim: c.claim, Verb: c.Verb, Delay: -1, For: g.def.Config.Lease.Milliseconds(), Ahead: g.env.Clock.Next() - now}
+func (g *Group) action(c *claimed) lease.Action {
+	a := lease.Action{Claim: c.claim, Verb: c.Verb, Delay: -1, For: g.def.Config.Lease.Milliseconds()}
 	if c.Delay != nil {
 		a.Delay = c.Delay.Milliseconds()
 	}

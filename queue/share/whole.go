@@ -58,6 +58,7 @@ func (g *Group) tryWhole(s *settling, pub Publication) (missing *claimed, err er
 	if err := pub.Begin(); err != nil {
 		return nil, err
 	}
+	s.ahead = g.env.Clock.Next() - now
 	for i := range s.claims {
 		g.settleOne(now, s, &s.claims[i])
 	}
@@ -101,7 +102,7 @@ func (g *Group) judge(now int64, claims []claimed) (missing *claimed, failed []F
 		if c.valid {
 			code = lease.Lost
 			if w := g.byLog[c.log]; w != nil {
-				code = w.machine.Judge(now, g.action(now, c))
+				code = w.machine.Judge(now, g.action(c))
 			}
 		}
 		switch code {

@@ -16,6 +16,7 @@ import (
 type window struct {
 	machine *lease.Window
 	part    *partition.Partition
+	name    string // for Committer.Turn
 	journal *journal.Journal
 
 	freed   commit.Ticket // of the newest delta that made a record or a key available
