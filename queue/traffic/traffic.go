@@ -90,12 +90,19 @@ func (t *Table) Saw(kind Kind, id uint64, name string, n int) {
 	o := object{kind, id}
 	t.mu.RLock()
 	c := t.objects[o][name]
+	if c != nil {
+		c.saw(n)
+	}
 	t.mu.RUnlock()
 	if c == nil {
 		t.mu.Lock()
-		c = t.add(o, name)
+		t.add(o, name).saw(n)
 		t.mu.Unlock()
 	}
+}
+
+// saw notes n records, now. The table's lock is held, shared at least: a client without a time would be forgotten.
+func (c *client) saw(n int) {
 	c.last.Store(time.Now().UnixMilli())
 	c.count.Add(uint64(n))
 }

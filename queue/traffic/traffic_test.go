@@ -129,6 +129,35 @@ func TestNamesAreBounded(t *testing.T) {
 	})
 }
 
+func TestWhoIsSeenWhileOthersAreForgottenIsKept(t *testing.T) {
+	c := commit.New(memory.New(memory.Config{}), nil)
+	for range 100 {
+		table := Keep(system.New(c), c)
+		var seeing, forgetting sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 2 {
+			forgetting.Go(func() {
+				for ctx.Err() == nil {
+					table.forget(time.Now().Add(-Window), always)
+				}
+			})
+		}
+		for w := range 4 {
+			seeing.Go(func() {
+				for i := range MaxNames / 4 {
+					table.Saw(Produces, 1, fmt.Sprint(w, "-", i), 1)
+				}
+			})
+		}
+		seeing.Wait()
+		cancel()
+		forgetting.Wait()
+		if got := table.size(); got != MaxNames {
+			t.Fatalf("%d were seen, %d are remembered", MaxNames, got)
+		}
+	}
+}
+
 func BenchmarkSaw(b *testing.B) {
 	c := commit.New(memory.New(memory.Config{}), nil)
 	table := Keep(system.New(c), c)
