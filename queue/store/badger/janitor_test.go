@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -322,10 +323,11 @@ func TestReadersBesideCollection(t *testing.T) {
 		if err := s.sweep(bg); err != nil {
 			t.Fatal(err)
 		}
-		for range 8 {
+		for turn := 0; turn == 0 || s.stage() != waiting || s.due(); turn++ {
 			if err := s.collect(); err != nil {
 				t.Fatalf("round %d: %v", round, err)
 			}
+			runtime.Gosched() // a memtable is on its way to a table
 		}
 	}
 	stop.Store(true)
