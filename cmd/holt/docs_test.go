@@ -32,7 +32,14 @@ type block struct {
 	text string
 }
 
-// shellBlocks returns the blocks of a document that say they are sh. What must not run stands in ```console.
+// endOfFile ends a file that stands in a document, in the script that writes it.
+const endOfFile = "END_OF_FILE"
+
+// interpreters run programs that stand in documents. A machine need not have them.
+var interpreters = []string{"python3", "node"}
+
+// shellBlocks returns the blocks of a document that say they are sh, and those that name a file after their language, as scripts that write it. What must not run stands in
+// ```console.
 func shellBlocks(t *testing.T, file string) (out []block) {
 	t.Helper()
 	b, err := os.ReadFile(file)
@@ -47,12 +54,19 @@ func shellBlocks(t *testing.T, file string) (out []block) {
 			if fence = strings.TrimPrefix(text, "```"); fence == "" {
 				fence = "text"
 			}
-			if fence == "sh" {
+			_, into, isFile := strings.Cut(fence, " ")
+			switch {
+			case fence == "sh":
 				out = append(out, block{line: n + 1})
+			case isFile:
+				out = append(out, block{n + 1, fmt.Sprintf("cat >%s <<'%s'\n", into, endOfFile)})
 			}
 		case text == "```":
+			if strings.Contains(fence, " ") {
+				out[len(out)-1].text += endOfFile + "\n"
+			}
 			fence = ""
-		case fence == "sh":
+		case fence == "sh" || strings.Contains(fence, " "):
 			out[len(out)-1].text += line
 		}
 	}
@@ -131,6 +145,13 @@ func TestDocsRun(t *testing.T) {
 			blocks := shellBlocks(t, file)
 			if len(blocks) == 0 {
 				t.Skip("it has nothing to run")
+			}
+			for _, b := range blocks {
+				for _, program := range interpreters {
+					if strings.Contains(b.text, program+" ") {
+						needs(t, program)
+					}
+				}
 			}
 			// A published README speaks of the default address.
 			r := read(t, map[string]string{"curl": fmt.Sprintf("exec %s --fail-with-body -sS %s\n", quietly("curl"), `"$@"`)})
