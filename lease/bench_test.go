@@ -175,6 +175,7 @@ var layouts = []layout{
 	{name: "leased-odd-lengths", made: leasedAtOddLengths},
 	{name: "extended", made: extended},
 	{name: "deferred", made: deferred},
+	{name: "leased-key-not-looked-at", key: ofAKey(1), made: leased},
 	{name: "leased-own-key", cfg: lease.Config{KeyOrder: true}, key: ofAKey(1), made: leased},
 	{name: "leased-own-key-ttl", cfg: lease.Config{KeyOrder: true}, key: ofAKey(1), made: leased, ttl: true},
 	{name: "extended-own-key-ttl", cfg: lease.Config{KeyOrder: true}, key: ofAKey(1), made: extended, ttl: true},

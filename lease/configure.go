@@ -21,8 +21,8 @@ func gateOf(cfg *Config) gate {
 
 // Configure changes the configuration. What has happened stays: failures are judged by it from the next one on, deadlines and due times
 // stand. Key order or a key limit turned on later holds for what is available then (of a key already in flight several times nothing
-// more goes out until the order allows it); records offered while neither was on have no key. While HoldDead is off dead records hold
-// nothing back; turned on again, those not freed by FreeKey do.
+// more goes out until the order allows it). While HoldDead is off dead records hold nothing back; turned on again, those not freed by
+// FreeKey do.
 //
 // It costs time in proportion to what the change is about: all unresolved records if it turns key order or a key limit on or off, those
 // that were handed out before and wait for the next time if it moves MaxAttempts, the keys if it moves KeyConcurrency, the dead records

@@ -111,7 +111,7 @@ const (
 	offeredShift = 3
 )
 
-func (j *journal) offer(at Offset, recs []Offered, keys bool) {
+func (j *journal) offer(at Offset, recs []Offered) {
 	j.offset(opOffer, at)
 	j.uint(uint64(len(recs)))
 	dies := int64(0)
@@ -121,7 +121,7 @@ func (j *journal) offer(at Offset, recs []Offered, keys bool) {
 		if o.Gone {
 			head |= offeredGone
 		}
-		if keys && o.Key != 0 {
+		if o.Key != 0 {
 			head |= offeredKey
 		}
 		if o.Dies != 0 {

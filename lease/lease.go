@@ -43,7 +43,7 @@ type Backoff struct {
 // Offered describes one record at Offer.
 type Offered struct {
 	Size uint32 // bytes of key, value and headers, for MaxBytes
-	Key  uint64 // hash of the key; 0 = no key. Looked at with KeyOrder or KeyConcurrency only
+	Key  uint64 // hash of the key; 0 = no key. Looked at with KeyOrder or KeyConcurrency only, but kept for when one of them is turned on
 	Dies int64  // ms by the wall clock at which its ttl is over; 0 = none
 	Gone bool   // a hole: nothing there, or nothing this group should see; settled as skipped
 }

@@ -96,10 +96,7 @@ func (m *model) offer(recs []lease.Offered) {
 		m.end++
 		outcome, isAhead := m.ahead[at]
 		delete(m.ahead, at)
-		i := &item{at: at, state: lease.Available, size: o.Size, dies: o.Dies}
-		if m.keyed() {
-			i.key = o.Key
-		}
+		i := &item{at: at, state: lease.Available, size: o.Size, dies: o.Dies, key: o.Key}
 		switch {
 		case isAhead && outcome != 0:
 			m.settled[at] = outcome
@@ -360,10 +357,7 @@ func (m *model) redrive(b lease.Back) lease.Code {
 	}
 	delete(m.holds, b.Offset)
 	delete(m.settled, b.Offset)
-	n := &item{at: b.Offset, state: lease.Available, size: b.Size, deliveries: int(b.Deliveries), inc: b.Incarnation, ended: "place", redriven: true}
-	if m.keyed() {
-		n.key = b.Key
-	}
+	n := &item{at: b.Offset, state: lease.Available, size: b.Size, deliveries: int(b.Deliveries), inc: b.Incarnation, ended: "place", redriven: true, key: b.Key}
 	if b.Due > 0 {
 		n.state, n.due = lease.Deferred, b.Due
 	}

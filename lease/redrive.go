@@ -4,7 +4,7 @@ package lease
 type Back struct {
 	Offset      Offset
 	Size        uint32 // bytes of key, value and headers
-	Key         uint64 // hash of the key; 0 = no key. Looked at with KeyOrder or KeyConcurrency only
+	Key         uint64 // hash of the key; 0 = no key. Looked at with KeyOrder or KeyConcurrency only, but kept for when one of them is turned on
 	Deliveries  uint32 // hand-outs of it before, at least as many as in the life that it died in
 	Incarnation uint32 // of the process: claims from before are lost
 	Due         int64  // ms: when it is available; 0 = at once
@@ -24,9 +24,6 @@ func (w *Window) Redrive(b Back) Code {
 		return NotOffered
 	case w.dyingAt(b.Offset) != 0:
 		return AlreadySettled
-	}
-	if w.gate == gateNone {
-		b.Key = 0
 	}
 	if r := w.find(b.Offset); r != 0 { // claims of the hand-out that is given up
 		b.Deliveries = max(b.Deliveries, w.slab.rec(r).deliveries)

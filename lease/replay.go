@@ -97,7 +97,7 @@ func (w *Window) replayOffer(d *decoder) {
 		recs = append(recs, o)
 	}
 	if d.why == "" {
-		w.offer(recs, true)
+		w.offer(recs)
 	}
 }
 

@@ -122,11 +122,11 @@ func (w *Window) Offer(at Offset, recs []Offered) {
 	case len(recs) == 0:
 		return
 	}
-	w.journal.offer(at, recs, w.gate != gateNone)
-	w.offer(recs, w.gate != gateNone)
+	w.journal.offer(at, recs)
+	w.offer(recs)
 }
 
-func (w *Window) offer(recs []Offered, keys bool) {
+func (w *Window) offer(recs []Offered) {
 	for i := range recs {
 		o := &recs[i]
 		at := w.end
@@ -147,11 +147,7 @@ func (w *Window) offer(recs []Offered, keys bool) {
 		if ahead {
 			r.die(ReasonRejected)
 		}
-		key := o.Key
-		if !keys {
-			key = 0
-		}
-		w.insert(r, key)
+		w.insert(r, o.Key)
 	}
 	w.trimAhead()
 }

@@ -122,6 +122,39 @@ func TestScenario44And45KeysAndTheirConcurrency(t *testing.T) {
 	})
 }
 
+// TestKeyOrderTurnedOnLater turns the order, or a limit per key, on when records were read ahead without it: it holds for what is not handed out yet, over a restart too.
+func TestKeyOrderTurnedOnLater(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprint(restart), func(t *testing.T) {
+			inBubble(t, func(h *house) {
+				h.topic("t", 1)
+				h.group("g", []string{"t"}, nil)
+				h.group("two", []string{"t"}, nil)
+				for _, v := range []string{"a1", "a2", "a3", "a4", "b1", "b2"} {
+					h.publishMsgs("t", queue.Message{Key: []byte(v[:1]), Value: []byte(v)})
+				}
+				held := h.leased("g", 2, "a1", "a2")
+				dead := h.leased("two", 1, "a1")
+				h.group("g", []string{"t"}, func(c *queue.GroupConfig) { c.Ordering = "key" })
+				h.group("two", []string{"t"}, func(c *queue.GroupConfig) { c.KeyConcurrency = 2 })
+				if restart {
+					h.restart()
+				}
+				h.leased("g", 9, "b1")
+				h.leased("two", 9, "a2", "b1", "b2")
+				h.must("g", ack, held[1])
+				h.leased("g", 9)
+				h.must("g", nackNow, held[0])
+				again := h.leased("g", 9, "a1")
+				h.must("g", ack, again...)
+				h.leased("g", 9, "a3")
+				h.must("two", ack, dead...)
+				h.leased("two", 9, "a3")
+			})
+		})
+	}
+}
+
 func TestScenario48TimeToLive(t *testing.T) {
 	for _, letters := range []bool{false, true} {
 		t.Run(fmt.Sprint(letters), func(t *testing.T) {
