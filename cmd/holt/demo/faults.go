@@ -16,7 +16,7 @@ const (
 	killShare  = 0.12                   // and whenever so much of the jobs was done since the last time
 	killUntil  = 0.95                   // of the jobs done: none later, its few jobs would die of it
 	serverKill = 0.5                    // of the jobs done
-	reapTime   = time.Second            // for a dead child to be seen
+	reapTime   = 10 * time.Second       // for a dead child to be seen
 	stallTime  = 60 * time.Second       // without any progress: the demo gives up
 )
 
