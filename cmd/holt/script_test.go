@@ -159,6 +159,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b[\w-]{60,128}\b-?`), "RECEIPT"},
 	{regexp.MustCompile(`"expires_in_ms":( ?)\d+`), `"expires_in_ms":${1}30000`},
 	{regexp.MustCompile(`\b(2[5-9]|30)s  +2006`), "30s         2006"}, // until a lease expires
+	{regexp.MustCompile(`\b(5m0|4m5\d)s  +2006`), "5m0s        2006"},
 	{regexp.MustCompile(`"took_ms":( ?)\d+`), `"took_ms":${1}3`},
 	{regexp.MustCompile(`\b\d\.\d{3}s\b`), "0.003s"},
 	{regexp.MustCompile(`("(?:oldest_)?age_ms":) ?\d+`), `${1}3`},
