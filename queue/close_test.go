@@ -14,7 +14,7 @@ import (
 
 // Close comes while one dead letter's body is read and another one is due whose body is in the cache: the burial ends.
 func TestCloseEndsBurials(t *testing.T) {
-	watchdog := time.AfterFunc(20*time.Second, func() { panic("the broker does not close: a burial goes round and round") })
+	watchdog := time.AfterFunc(time.Minute, func() { panic("the broker does not close: a burial goes round and round") })
 	defer watchdog.Stop()
 	inBubble(t, func(h *house) {
 		if err := h.Close(); err != nil {
