@@ -168,13 +168,34 @@ func newServer(t testing.TB, flags ...string) *server {
 // newServerOn starts a server on a directory that is there; it ends with the test.
 func newServerOn(t testing.TB, dir string, flags ...string) *server {
 	t.Helper()
-	s := &server{dir: dir, addr: "127.0.0.1:0", flags: flags}
+	s := &server{dir: dir, addr: reserved(t), flags: flags}
 	t.Cleanup(func() {
 		s.kill()
 		s.showLogs(t)
 	})
 	s.start(t)
 	return s
+}
+
+// reserved is an address that is the test's own, also while its server is dead: a
+// socket that is bound and does not listen keeps it from everybody who asks for
+// any port, and from no server that asks for this one.
+func reserved(t testing.TB) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	err = errors.Join(
+		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
+		syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}),
+	)
+	at, atErr := syscall.Getsockname(fd)
+	if err := errors.Join(err, atErr); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint("127.0.0.1:", at.(*syscall.SockaddrInet4).Port)
 }
 
 // showLogs prints the end of the server's log when the test has failed.
