@@ -158,11 +158,9 @@ func TestLostAnswersAndPauses(t *testing.T) {
 		pause(time.Duration(rng.IntN(1500)) * ms)
 		s.signal(syscall.SIGCONT)
 	}
+	eventually(t, time.Minute, "the proxy has lost an answer", func() bool { return p.losses() > 0 })
 	l.finish()
 	l.addr = s.addr
-	if p.losses() == 0 {
-		t.Error("the proxy lost no answer: it tests nothing")
-	}
 	t.Logf("%d answers were lost", p.losses())
 	settleDown(t, c, l)
 	verify(t, h)

@@ -59,9 +59,10 @@ func TestScenario47_Delay(t *testing.T) {
 func TestScenario48_TTL(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, 1, nil)
-	q.entries(obj{"value": 1, "ttl": "1s"}, obj{"value": 2, "ttl": "1s"}, obj{"value": 3})
+	const ttl = 10 * time.Second // what is leased before must not take so long
+	q.entries(obj{"value": 1, "ttl": ttl.String()}, obj{"value": 2, "ttl": ttl.String()}, obj{"value": 3})
 	held := q.one()
-	pause(1200 * time.Millisecond)
+	pause(ttl + 200*ms)
 	got := q.lease(10, "0s")
 	if len(got) != 1 || string(got[0].Value) != "3" {
 		t.Errorf("leased %v, want only the record without ttl", offsets(got))

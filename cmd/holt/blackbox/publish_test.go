@@ -261,7 +261,7 @@ func TestReadWaits(t *testing.T) {
 	}
 	got := make(chan answer, 1)
 	go func() {
-		a, err := q.send(t.Context(), "GET", q.topicPath()+"/partitions/0/records?offset=latest&wait=50s", nil)
+		a, err := q.send(t.Context(), "GET", q.topicPath()+"/partitions/0/records?offset=0&wait=50s", nil)
 		if err != nil {
 			t.Error(err)
 		}

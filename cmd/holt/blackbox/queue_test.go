@@ -107,8 +107,10 @@ type parked struct {
 	err  chan error
 }
 
-// park starts a lease that waits; cancel it with the context.
+// park starts a lease that waits, and returns when it does; cancel it with the context.
 func (q queue) park(ctx context.Context, max int, wait string, extra ...obj) parked {
+	q.t.Helper()
+	before := q.waiters()
 	body := obj{"max": max, "wait": wait}
 	for _, e := range extra {
 		for k, v := range e {
@@ -129,8 +131,25 @@ func (q queue) park(ctx context.Context, max int, wait string, extra ...obj) par
 		a.into(&l)
 		p.done <- l.Records
 	}()
-	pause(300 * time.Millisecond)
+	eventually(q.t, soon, "the lease is parked, or over", func() bool { return len(p.done)+len(p.err) > 0 || q.waiters() > before })
 	return p
+}
+
+// waiters is how many leases of the group are parked.
+func (q queue) waiters() (n int) {
+	q.t.Helper()
+	eventually(q.t, soon, "the metrics have the group", func() bool {
+		v, found := q.metric("holt_group_waiters", q.gname)
+		n = int(v)
+		return found
+	})
+	return n
+}
+
+// awaitWaiters waits until so many leases of the group are parked.
+func (q queue) awaitWaiters(n int) {
+	q.t.Helper()
+	eventually(q.t, soon, fmt.Sprintf("%d leases are parked", n), func() bool { return q.waiters() == n })
 }
 
 // woken requires that the parked lease has come back with records.

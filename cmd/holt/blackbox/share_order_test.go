@@ -31,8 +31,8 @@ func TestScenario42_KeyOrder(t *testing.T) {
 	if *a.Key == "b" {
 		a, b = b, a
 	}
-	q.nack(a, "1500ms")
 	before := time.Now()
+	q.nack(a, "1500ms")
 	for n := range 5 {
 		if !isNumber(b, n) || *b.Key != "b" {
 			t.Fatalf("record %d of key b is %s of key %s", n, b.Value, *b.Key)

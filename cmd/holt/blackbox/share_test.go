@@ -353,6 +353,7 @@ func TestScenario14_WaiterGoneDoesNotEatWakeUp(t *testing.T) {
 		q.park(ctx, 1, "50s")
 	}
 	cancel()
+	q.awaitWaiters(0)
 	p := q.park(context.Background(), 1, "50s")
 	q.fill(0, 0, 1)
 	if r := p.woken()[0]; r.Attempt != 1 {
@@ -366,7 +367,7 @@ func TestScenario15_ClientGoneInMidPoll(t *testing.T) {
 	for i := range 5 {
 		conn := dial(t, q.s)
 		conn.request("POST", q.groupPath()+"/lease", `{"max":10,"wait":"50s"}`)
-		pause(200 * time.Millisecond)
+		q.awaitWaiters(1)
 		conn.reset()
 		q.fill(0, i, 1)
 		r := q.one()

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -104,7 +105,8 @@ func TestSIGTERMEndsParkedCalls(t *testing.T) {
 			results <- result{call[1], a, err}
 		}()
 	}
-	pause(500 * ms)
+	q.awaitWaiters(1)
+	pause(500 * ms) // for the read
 	s.signal(syscall.SIGTERM)
 	for range 2 {
 		r := <-results
@@ -128,7 +130,7 @@ func TestParkedCallsSayClose(t *testing.T) {
 	s, q := onOwnServer(t, 1, nil)
 	w := dial(t, s)
 	w.request("POST", q.groupPath()+"/lease", `{"wait":"50s"}`)
-	pause(500 * ms)
+	q.awaitWaiters(1)
 	s.signal(syscall.SIGTERM)
 	a, ok := w.answer(soon)
 	if !ok || a.status != http.StatusOK || !strings.EqualFold(a.header.Get("Connection"), "close") {
@@ -148,7 +150,8 @@ func TestSIGTERMTakesSettles(t *testing.T) {
 	rest := slow.begin("POST", q.groupPath()+"/ack", fmt.Sprintf(`{"receipt":%q}`, got[0].Receipt), 3)
 	parked := dial(t, s)
 	parked.request("POST", q.groupPath()+"/lease", `{"wait":"50s"}`)
-	pause(500 * ms)
+	q.awaitWaiters(1)
+	pause(500 * ms) // for the slow one, which was dialled before
 	s.signal(syscall.SIGTERM)
 	parked.answer(soon)
 
@@ -234,6 +237,7 @@ func TestSIGTERMUnderLoad(t *testing.T) {
 	s, q := onOwnServer(t, 2, nil)
 	const clients = 8
 	places := make([][]place, clients)
+	var answered atomic.Int64
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -246,10 +250,11 @@ func TestSIGTERMUnderLoad(t *testing.T) {
 				var p published
 				a.into(&p)
 				places[i] = append(places[i], p.Records...)
+				answered.Add(1)
 			}
 		})
 	}()
-	pause(500 * ms)
+	eventually(t, soon, "records are published", func() bool { return answered.Load() >= 10*clients })
 	s.terminate(t)
 	<-done
 	s.start(t)
@@ -257,17 +262,12 @@ func TestSIGTERMUnderLoad(t *testing.T) {
 	for p := range 2 {
 		stored[p] = offsets(q.readAll(q.name, p))
 	}
-	n := 0
 	for i, all := range places {
 		for _, at := range all {
-			n++
 			if !slices.Contains(stored[at.Partition], at.Offset) {
 				t.Errorf("client %d: record %d/%d was acknowledged and is gone", i, at.Partition, at.Offset)
 			}
 		}
-	}
-	if n == 0 {
-		t.Error("nothing was published before SIGTERM")
 	}
 }
 
