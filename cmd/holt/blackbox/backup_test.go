@@ -67,6 +67,7 @@ func TestBackupIsAPrefix(t *testing.T) {
 	}
 	l.run(5, 12)
 	pause(3 * time.Second)
+	l.await(t)
 	backup, call, first := takeBackup(t, s, h)
 	pause(500 * time.Millisecond)
 	l.finish()

@@ -58,6 +58,7 @@ func TestCrashes(t *testing.T) {
 	l := newMixedLoad(s, h, seed)
 	l.run(5, 12)
 	crashes(t, s, h, cycles, l.rand(9999))
+	l.await(t)
 	l.finish()
 
 	settleDown(t, c, l)
@@ -271,7 +272,7 @@ func verifyEvents(t *testing.T, events []bb.Event) {
 		}
 	}
 	t.Logf("records by call and outcome: %v", counts)
-	for _, op := range []bb.Op{bb.Publish, bb.Lease, bb.Ack, bb.Nack, bb.Release, bb.Reject, bb.Extend} {
+	for _, op := range loadOps {
 		if counts[fmt.Sprint(op, " ok")] == 0 {
 			t.Errorf("the load has no successful %s: it tests nothing", op)
 		}

@@ -11,8 +11,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	bb "github.com/holtmq/holt/cmd/holt/blackbox"
@@ -65,11 +67,17 @@ type load struct {
 	results string         // the topic that settles publish to; "" = none
 	stopped atomic.Bool
 	wg      sync.WaitGroup
+
+	mu   sync.Mutex
+	done map[bb.Op]bool // what succeeded at least once
 }
+
+// loadOps are what a load has to have done for its history to show anything.
+var loadOps = []bb.Op{bb.Publish, bb.Lease, bb.Ack, bb.Nack, bb.Release, bb.Reject, bb.Extend}
 
 func newLoad(s *server, history *bb.History, seed uint64) *load {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
-	return &load{addr: s.addr, history: history, seed: seed, http: &http.Client{Transport: transport, Timeout: loadCallLimit}}
+	return &load{addr: s.addr, history: history, seed: seed, http: &http.Client{Transport: transport, Timeout: loadCallLimit}, done: map[bb.Op]bool{}}
 }
 
 // run starts the clients; finish ends them after the calls under way.
@@ -86,6 +94,29 @@ func (l *load) finish() {
 	l.stopped.Store(true)
 	l.wg.Wait()
 	l.http.CloseIdleConnections()
+}
+
+// add records an event.
+func (l *load) add(e bb.Event) {
+	l.history.Add(e)
+	for _, it := range e.Items {
+		if it.Out == bb.OK || it.Out == "" && e.Out == bb.OK {
+			l.mu.Lock()
+			l.done[e.Op] = true
+			l.mu.Unlock()
+			return
+		}
+	}
+}
+
+// await waits until everything has succeeded once, however slow the machine is.
+func (l *load) await(t testing.TB) {
+	t.Helper()
+	eventually(t, time.Minute, "the load has done everything once", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return !slices.ContainsFunc(loadOps, func(op bb.Op) bool { return !l.done[op] })
+	})
 }
 
 func (l *load) rand(n int) *rand.Rand { return rand.New(rand.NewPCG(l.seed, uint64(n))) }
@@ -187,7 +218,7 @@ func (l *load) recordPublish(name, topic string, items []bb.Item, r reply) {
 		}
 		items[i].Partition, items[i].Offset = place.Partition, place.Offset
 	}
-	l.history.Add(bb.Event{Client: name, Op: bb.Publish, Topic: topic, Call: r.call, Ret: r.ret, Out: r.out, Items: items})
+	l.add(bb.Event{Client: name, Op: bb.Publish, Topic: topic, Call: r.call, Ret: r.ret, Out: r.out, Items: items})
 }
 
 // lease makes one lease call and records what came.
@@ -208,7 +239,7 @@ func (l *load) lease(client, group string, max int, wait, length time.Duration) 
 		it.Lease = length
 		items = append(items, it)
 	}
-	l.history.Add(bb.Event{Client: client, Op: bb.Lease, Group: group, Call: r.call, Ret: r.ret, Out: r.out, Items: items})
+	l.add(bb.Event{Client: client, Op: bb.Lease, Group: group, Call: r.call, Ret: r.ret, Out: r.out, Items: items})
 	return items
 }
 
@@ -235,7 +266,7 @@ func (l *load) settle(client, group string, verbs map[bb.Op][]bb.Item) {
 			}
 			e.Items = append(e.Items, it)
 		}
-		l.history.Add(e)
+		l.add(e)
 	}
 }
 

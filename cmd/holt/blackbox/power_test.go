@@ -168,6 +168,7 @@ func TestCrashesWithinSyncs(t *testing.T) {
 		s.start(t)
 		h.Add(bb.Event{Client: "nemesis", Op: bb.Start, Call: call, Ret: h.Now(), Out: bb.OK})
 	}
+	l.await(t)
 	l.finish()
 	settleDown(t, newClient(t, s), l)
 	verify(t, h)

@@ -159,6 +159,7 @@ func TestLostAnswersAndPauses(t *testing.T) {
 		s.signal(syscall.SIGCONT)
 	}
 	eventually(t, time.Minute, "the proxy has lost an answer", func() bool { return p.losses() > 0 })
+	l.await(t)
 	l.finish()
 	l.addr = s.addr
 	t.Logf("%d answers were lost", p.losses())
