@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/holtmq/holt/cmd/holt/process"
 )
 
 const (
@@ -243,7 +245,7 @@ func (s *server) command(path string) (*exec.Cmd, io.ReadCloser, error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = cleanEnv()
 	cmd.Stderr = &s.logs
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = process.Attributes()
 	stdout, err := cmd.StdoutPipe()
 	return cmd, stdout, err
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/holtmq/holt/cmd/holt/process"
 )
 
 // endsWithin is the contract's 10 s and what a busy machine may add.
@@ -308,7 +310,7 @@ func runHolt(t *testing.T, args ...string) (int, string) {
 	var said tail
 	cmd := exec.Command(path, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = cleanEnv(), &said, &said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = process.Attributes()
 	if err := launch.start(cmd); err != nil {
 		t.Fatal(err)
 	}
