@@ -47,3 +47,6 @@ var (
 
 // RangeError says that a read was outside of what a partition holds.
 type RangeError = partition.RangeError
+
+// DamageError is an ErrCorrupt that says which offsets of a partition cannot be read.
+type DamageError = partition.DamageError

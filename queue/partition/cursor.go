@@ -38,8 +38,9 @@ func (c *Cursor) Find(ctx context.Context, at record.Offset) (record.Record, err
 		return c.reader.Record(), nil
 	}
 	if err := c.reader.Err(); err != nil {
+		last := c.at.Last
 		c.at = nil
-		return record.Record{}, c.damaged(at, err)
+		return record.Record{}, c.damaged(at, last, err)
 	}
 	return record.Record{}, record.ErrNotFound
 }
@@ -61,17 +62,17 @@ func (c *Cursor) open(ctx context.Context, at record.Offset) error {
 		return nil
 	}
 	if c.marks, err = c.at.index(); err != nil {
-		return c.damaged(at, err)
+		return c.damaged(at, c.at.Last, err)
 	}
 	// A compressed batch is unpacked into the reader's buffer, which records given before may point into: each batch gets a reader of its own.
 	if c.reader, err = record.NewReader(c.at.Bytes); err != nil {
-		return c.damaged(at, err)
+		return c.damaged(at, c.at.Last, err)
 	}
 	return nil
 }
 
-func (c *Cursor) damaged(at record.Offset, err error) error {
-	return fmt.Errorf("read %s/%d at %d: %w", c.part.Topic, c.part.Index, at, damaged(err))
+func (c *Cursor) damaged(at, last record.Offset, err error) error {
+	return c.part.failed(at, damaged(err, at, last))
 }
 
 // Partition returns the partition that the cursor reads.

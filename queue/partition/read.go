@@ -26,7 +26,7 @@ func (p *Partition) entries(ctx context.Context, from record.Offset, maxBytes in
 	age := p.cache.age(p.ID)
 	batches, err := p.log.Read(ctx, from, maxBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
+		return nil, p.failed(from, err)
 	}
 	return p.cache.keep(p.ID, batches, age), nil
 }
@@ -64,7 +64,7 @@ func (p *Partition) Scan(ctx context.Context, from record.Offset, chunk int, fn 
 				if errors.Is(err, errStop) {
 					return nil
 				}
-				return fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, b.Base, damaged(err))
+				return p.failed(b.Base, err)
 			}
 			from = b.Last + 1
 		}
@@ -97,7 +97,7 @@ func (p *Partition) Piece(ctx context.Context, from record.Offset, into []byte) 
 	}
 	batches, err := read(ctx, from, into)
 	if err != nil {
-		return Piece{}, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
+		return Piece{}, p.failed(from, err)
 	}
 	for n := len(batches); n > 0 && batches[n-1].Base >= end; n-- {
 		batches = batches[:n-1]
@@ -109,6 +109,9 @@ func (p *Partition) Piece(ctx context.Context, from record.Offset, into []byte) 
 	return x, nil
 }
 
+// Beyond is the piece without records that damage is: the next one begins behind it.
+func (p *Partition) Beyond(d *store.Damage) Piece { return Piece{part: p, next: d.Last + 1} }
+
 // Next is where the piece behind this one begins; the durable end if there is none.
 func (x *Piece) Next() record.Offset { return x.next }
 
@@ -116,15 +119,18 @@ func (x *Piece) Next() record.Offset { return x.next }
 func (x *Piece) Each(fn func(*record.Reader) error) error {
 	for _, b := range x.batches {
 		if err := scanBatch(b, x.from, fn); err != nil {
-			return fmt.Errorf("read %s/%d at %d: %w", x.part.Topic, x.part.Index, b.Base, damaged(err))
+			return x.part.failed(b.Base, err)
 		}
 	}
 	return nil
 }
 
-// damaged says in the store's words that a batch cannot be decoded.
-func damaged(err error) error {
-	if errors.Is(err, record.ErrCorrupt) || errors.Is(err, record.ErrUnsupported) {
+// damaged says in the store's words that a batch cannot be decoded from an offset on. What only another version can read is not given up.
+func damaged(err error, from, last record.Offset) error {
+	switch {
+	case errors.Is(err, record.ErrCorrupt):
+		return &store.Damage{From: from, Last: last, Err: fmt.Errorf("%w: %w", store.ErrCorrupt, err)}
+	case errors.Is(err, record.ErrUnsupported):
 		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 	}
 	return err
@@ -134,9 +140,10 @@ func scanBatch(b store.Batch, from record.Offset, fn func(*record.Reader) error)
 	if len(b.Bytes) == 0 { // a hole
 		return nil
 	}
+	next := max(from, b.Base)
 	r, err := record.NewReader(b.Bytes)
 	if err != nil {
-		return err
+		return damaged(err, next, b.Last)
 	}
 	for r.Next() {
 		if r.Offset() < from {
@@ -145,8 +152,12 @@ func scanBatch(b store.Batch, from record.Offset, fn func(*record.Reader) error)
 		if err := fn(r); err != nil {
 			return err
 		}
+		next = r.Offset() + 1
 	}
-	return r.Err()
+	if err := r.Err(); err != nil {
+		return damaged(err, next, b.Last)
+	}
+	return nil
 }
 
 // Find returns one record, or record.ErrNotFound for a hole; store.ErrTrimmed, store.ErrOutOfRange (at or past the end). Its bytes are shared.
@@ -169,5 +180,8 @@ func (p *Partition) OffsetForTime(ctx context.Context, t time.Time) (record.Offs
 		at = r.Offset()
 		return Stop()
 	})
+	if d := (*store.Damage)(nil); errors.As(err, &d) { // it may lie in there
+		return max(d.From, start), nil
+	}
 	return at, err
 }

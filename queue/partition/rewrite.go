@@ -85,7 +85,7 @@ func (p *Partition) Stored(ctx context.Context, from record.Offset, maxBytes int
 	}
 	batches, err := p.log.Read(ctx, from, maxBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
+		return nil, p.failed(from, err)
 	}
 	return batches, nil
 }
@@ -166,9 +166,19 @@ func (p *Partition) First(ctx context.Context, from record.Offset) (first record
 	return first, err
 }
 
-// Appended returns when the first record at or after an offset was appended; zero if there is none.
+// maxDamage is how much damage in a row Appended passes over.
+const maxDamage = 100
+
+// Appended returns when the first record at or after an offset that can be read was appended; zero if there is none.
 func (p *Partition) Appended(ctx context.Context, from record.Offset) (time.Time, error) {
 	first, err := p.First(ctx, from)
+	for n := 0; n < maxDamage; n++ {
+		var d *store.Damage
+		if !errors.As(err, &d) {
+			break
+		}
+		first, err = p.First(ctx, d.Last+1)
+	}
 	if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
 		return time.Time{}, nil
 	}

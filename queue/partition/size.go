@@ -136,7 +136,8 @@ func (s *sizes) trim(start record.Offset) {
 // Sizes returns the machine that the partition's SizeJournal is replayed into.
 func (p *Partition) Sizes() journal.Machine { return &p.sizes }
 
-// Recover ends the replay: j is the SizeJournal's journal, or nil if there was none. It reads what was appended after the last mark.
+// Recover ends the replay: j is the SizeJournal's journal, or nil if there was none. It reads what was appended after the last mark; what is damaged there counts as no
+// bytes.
 func (p *Partition) Recover(ctx context.Context, j *journal.Journal) error {
 	if j == nil {
 		j = journal.New(SizeJournal)
@@ -153,6 +154,10 @@ func (p *Partition) Recover(ctx context.Context, j *journal.Journal) error {
 	p.sizes.total += p.gaps.freedFrom(from)
 	for at := from; at < end; {
 		batches, err := p.Stored(ctx, at, markEvery)
+		if d, known := store.DamageAt(err, at); known {
+			at = d.Last + 1
+			continue
+		}
 		if err != nil {
 			return err
 		}

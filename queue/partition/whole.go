@@ -44,7 +44,7 @@ func (p *Partition) passing(ctx context.Context, from record.Offset, maxBytes in
 		batches, err = p.log.Read(ctx, from, maxBytes)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, from, err)
+		return nil, p.failed(from, err)
 	}
 	return batches, nil
 }
@@ -72,7 +72,7 @@ func (p *Partition) Stream(ctx context.Context, from, end record.Offset, chunk i
 			if err := scanBatch(b, from, fn); errors.Is(err, errStop) {
 				return nil
 			} else if err != nil {
-				return fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, b.Base, damaged(err))
+				return p.failed(b.Base, err)
 			}
 			from = b.Last + 1
 		}
@@ -108,7 +108,7 @@ func (p *Partition) ReadWhole(ctx context.Context, from, end record.Offset, coun
 			}
 			info, err := record.Peek(b)
 			if err != nil {
-				return w, fmt.Errorf("read %s/%d at %d: %w", p.Topic, p.Index, e.Base, damaged(err))
+				return w, p.failed(e.Base, damaged(err, e.Base, e.Last))
 			}
 			if info.Count > 0 {
 				w.add(b, info.Count)

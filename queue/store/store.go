@@ -64,7 +64,7 @@ type Log interface {
 
 	// Read returns the batch that covers from and its successors, at least one, up to about maxBytes (the first comes whatever its size).
 	// from = end returns none; a hole is a batch with empty Bytes. Errors: ErrTrimmed (from < start), ErrOutOfRange (from > end), ErrCorrupt (the chain of
-	// batches or a checksum is broken at from).
+	// batches or a checksum is broken at from; a *Damage where it is known how far): what is whole before damage is returned first.
 	Read(ctx context.Context, from Offset, maxBytes int) ([]Batch, error)
 
 	// OffsetForTime returns the first offset of the first batch whose MaxTime is not before t (the log's start, if that lies

@@ -2,10 +2,12 @@ package topic
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
 )
 
 // readChunk is about how many bytes one step of a read takes from a partition.
@@ -42,7 +44,7 @@ func Read(ctx context.Context, p *partition.Partition, from record.Offset, req R
 		req.Room.Keep(w.Bytes)
 		res.Batches, res.Next = w.Batches, w.Next
 		res.Start, res.End = p.Bounds()
-		return res, err
+		return res, unless(len(res.Batches) > 0, err)
 	}
 	size, full := int64(0), false
 	err := p.Scan(ctx, from, readChunk, func(r *record.Reader) error {
@@ -62,7 +64,15 @@ func Read(ctx context.Context, p *partition.Partition, from record.Offset, req R
 	if !full && err == nil { // what is left before the end are holes
 		res.Next = max(res.Next, end)
 	}
-	return res, err
+	return res, unless(len(res.Records) > 0, err)
+}
+
+// unless forgets an error of damage for now: there is something before it, and who reads on hears of it.
+func unless(something bool, err error) error {
+	if something && errors.Is(err, store.ErrCorrupt) {
+		return nil
+	}
+	return err
 }
 
 // grown is a partition.Watcher that closes a channel.

@@ -3,6 +3,7 @@
 package badger
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/holtmq/holt/queue/store"
 )
@@ -337,4 +339,102 @@ func writtenPart(t *testing.T, path string) int64 {
 		return 0
 	}
 	return int64(len(strings.TrimRight(string(b), "\x00")))
+}
+
+// flipBatch damages a stored batch in the files of the value log, so many bytes from the beginning of its own bytes: before it (< 0) lies what the store says of it.
+func flipBatch(t *testing.T, dir string, b store.Batch, at int) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.vlog"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, f := range files {
+		change(t, f, func(all []byte) []byte {
+			if i := bytes.Index(all, b.Bytes); i >= 0 {
+				found++
+				all[i+at] ^= 0x10
+			}
+			return all
+		})
+	}
+	if found != 1 {
+		t.Fatalf("the batch at %d is found %d times", b.Base, found)
+	}
+}
+
+// TestDamageHasAnExtent damages batches in different ways: it is told how far the damage goes, and what lies before and behind is read as ever.
+func TestDamageHasAnExtent(t *testing.T) {
+	dir := filepath.Join(tempDir(t), "data")
+	for range 2 { // the newest file of the value log is read at the start, which damage in it refuses
+		s := mustOpen(t, testConfig(dir))
+		fill(t, s, 1, 100, 300)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flipBatch(t, dir, testBatch(20, 10, 300), 1000) // a record
+	flipBatch(t, dir, testBatch(30, 10, 300), 16)   // the batch's header
+	flipBatch(t, dir, testBatch(60, 10, 300), -10)  // the store's
+	flipBatch(t, dir, testBatch(90, 10, 300), 2000)
+	s := mustOpen(t, testConfig(dir))
+	defer s.Close()
+	l := mustLog(t, s, 1)
+	damaged := map[store.Offset]store.Offset{20: 29, 27: 29, 29: 29, 30: 39, 61: 69, 90: 99}
+	for at, last := range damaged {
+		_, err := l.Read(bg, at, 1<<20)
+		d, known := store.DamageAt(err, at)
+		if !errors.Is(err, store.ErrCorrupt) || !known || d.From != at || d.Last != last {
+			t.Errorf("at %d: %v, want damage up to %d", at, err, last)
+		}
+	}
+	for at, last := range map[store.Offset]store.Offset{0: 19, 15: 19, 40: 59, 59: 59, 70: 89} {
+		got, err := l.Read(bg, at, 1<<20)
+		if err != nil || got[len(got)-1].Last != last {
+			t.Errorf("at %d: %d batches, %v, want those up to %d", at, len(got), err, last)
+		}
+		into := make([]byte, 1<<20)
+		if got, err := l.(store.Filler).Fill(bg, at, into); err != nil || got[len(got)-1].Last != last {
+			t.Errorf("fill at %d: %d batches, %v, want those up to %d", at, len(got), err, last)
+		}
+	}
+}
+
+// TestLostFileHasAnExtent starts, as it is told to, without a file of the value log.
+func TestLostFileHasAnExtent(t *testing.T) {
+	dir := filepath.Join(tempDir(t), "data")
+	s := damageStore(t, dir)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "000001.vlog")); err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig(dir)
+	cfg.AcceptDataLoss = true
+	s = mustOpen(t, cfg)
+	defer s.Close()
+	l := mustLog(t, s, 1)
+	lost := 0
+	for at := store.Offset(0); at < 3000; {
+		got, err := l.Read(bg, at, 1)
+		if d, known := store.DamageAt(err, at); known {
+			lost += int(d.Last-at) + 1
+			at = d.Last + 1
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = got[0].Last + 1
+	}
+	for at := store.Offset(1); at < 3000; at += 7 { // times are those of testBatch
+		got, err := l.OffsetForTime(bg, time.UnixMilli(1_700_000_000_000+int64(at)))
+		if err != nil || got > (at+9)/10*10 {
+			t.Fatalf("offset for the time of %d: %d, %v", at, got, err)
+		}
+	}
+	if lost == 0 || lost == 3000 {
+		t.Errorf("%d records of 3000 are lost with one of two files", lost)
+	}
 }

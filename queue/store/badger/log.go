@@ -59,19 +59,52 @@ func (l *log) run(ctx context.Context, from store.Offset, maxBytes int, into []b
 		out, err = l.batches(v, from, maxBytes, into)
 		return err
 	})
+	if errors.Is(err, store.ErrCorrupt) {
+		err = l.extent(ctx, from, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read log %d at %d: %w", l.st.id, from, err)
 	}
 	return out, nil
 }
 
+// extent says how far the damage goes that was met at an offset: up to the next batch, since batches follow each other without holes. Keys are in the tables, which
+// are checked when they are opened, whatever became of values.
+func (l *log) extent(ctx context.Context, from store.Offset, damage error) error {
+	v, err := l.begin(ctx)
+	if err != nil {
+		return damage
+	}
+	defer l.end(v)
+	if from < v.head.start || from >= v.edge {
+		return damage
+	}
+	return &store.Damage{From: from, Last: l.nextBase(v, from) - 1, Err: damage}
+}
+
+// nextBase returns where the next batch behind an offset begins, up to the view's edge.
+func (l *log) nextBase(v *view, at store.Offset) store.Offset {
+	it := v.txn.NewIterator(badgerdb.IteratorOptions{Prefix: logKey(kindBatch, l.st.id)})
+	defer it.Close()
+	if it.Seek(batchKey(l.st.id, at+1)); it.Valid() {
+		return min(v.edge, store.Offset(lastNumber(it.Item().Key())))
+	}
+	return v.edge
+}
+
 // OffsetForTime implements store.Log.
 func (l *log) OffsetForTime(ctx context.Context, t time.Time) (store.Offset, error) {
 	var at store.Offset
-	err := l.read(ctx, func(v *view) (err error) {
-		at, err = l.search(v, t)
-		return err
-	})
+	look := func(header func(*view, store.Offset) (store.Batch, error)) error {
+		return l.read(ctx, func(v *view) (err error) {
+			at, err = search(v, t, header)
+			return err
+		})
+	}
+	err := look(l.header)
+	if errors.Is(err, store.ErrCorrupt) {
+		err = look(l.headerOrNext)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("look up time in log %d: %w", l.st.id, err)
 	}
@@ -181,7 +214,7 @@ func (l *log) batches(v *view, from store.Offset, maxBytes int, into []byte) ([]
 	for size := len(b.Bytes); size < maxBytes && b.Last+1 < v.head.end; size += len(b.Bytes) {
 		into = into[min(len(b.Bytes), len(into)):]
 		b, err = l.batch(v, b.Last+1, maxBytes-size, into)
-		if errors.Is(err, errLarge) {
+		if errors.Is(err, errLarge) || errors.Is(err, errDamaged) { // who reads on there hears of it
 			break
 		}
 		if err != nil {
@@ -315,11 +348,11 @@ func checkBatch(b *store.Batch, end store.Offset) error {
 }
 
 // search finds the first batch whose time is not before t. Times never go back, so that halving offsets finds it.
-func (l *log) search(v *view, t time.Time) (store.Offset, error) {
+func search(v *view, t time.Time, header func(*view, store.Offset) (store.Batch, error)) (store.Offset, error) {
 	lo, hi := v.head.start, v.head.end // the answer lies in [lo, hi]
 	for lo < hi {
 		mid := lo + (hi-lo)/2
-		b, err := l.header(v, mid)
+		b, err := header(v, mid)
 		if err != nil {
 			return 0, err
 		}
@@ -353,4 +386,20 @@ func (l *log) header(v *view, at store.Offset) (b store.Batch, err error) {
 		return b, fmt.Errorf("batch that covers %d: %w", at, err)
 	}
 	return b, nil
+}
+
+// headerOrNext is header where that may be damaged: then it is of the time of the next batch whose header is not, which is not before its own.
+func (l *log) headerOrNext(v *view, at store.Offset) (store.Batch, error) {
+	for next := at; ; {
+		b, err := l.header(v, next)
+		switch {
+		case err == nil && next != at:
+			return store.Batch{Base: at, Last: b.Base - 1, MaxTime: b.MaxTime}, nil
+		case !errors.Is(err, errDamaged):
+			return b, err
+		}
+		if next = l.nextBase(v, next); next >= v.head.end { // all of the newest: it has their time
+			return store.Batch{Base: at, Last: v.head.end - 1, MaxTime: time.UnixMilli(v.head.maxTime).UTC()}, nil
+		}
+	}
 }

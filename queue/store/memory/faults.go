@@ -16,6 +16,8 @@ type Faults struct {
 	// Read may fail a method of a Log: op is "read", "time", "note" or "replay", at the offset asked for
 	// (0 for time and replay). Its error is returned as it is; store.ErrCorrupt is the usual one.
 	Read func(op string, id store.LogID, at store.Offset) error
+	// Damaged says that a batch cannot be read, by its first offset: a store.Damage.
+	Damaged func(id store.LogID, base store.Offset) bool
 
 	// BeforeDurable runs inside the call-th Commit before any of it is durable or seen: a Crash while it blocks loses the units.
 	BeforeDurable func(call uint64)

@@ -43,6 +43,9 @@ func (h *handle) Read(ctx context.Context, from store.Offset, maxBytes int) ([]s
 		out, err = l.read(from, maxBytes)
 		return err
 	})
+	if err == nil {
+		out, err = h.whole(out, from)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read log %d at %d: %w", h.id, from, err)
 	}
@@ -50,6 +53,21 @@ func (h *handle) Read(ctx context.Context, from store.Offset, maxBytes int) ([]s
 		out[i].Bytes = bytes.Clone(out[i].Bytes)
 	}
 	return out, nil
+}
+
+// whole returns the batches before the first that is damaged.
+func (h *handle) whole(batches []store.Batch, from store.Offset) ([]store.Batch, error) {
+	damaged := h.store.faults.Load().Damaged
+	if damaged == nil {
+		return batches, nil
+	}
+	switch i := slices.IndexFunc(batches, func(b store.Batch) bool { return damaged(h.id, b.Base) }); {
+	case i < 0:
+		return batches, nil
+	case i > 0:
+		return batches[:i], nil
+	}
+	return nil, &store.Damage{From: from, Last: batches[0].Last, Err: store.ErrCorrupt}
 }
 
 // Fill implements store.Filler.
