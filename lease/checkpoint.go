@@ -145,7 +145,7 @@ func (w *Window) appendRecord(dst []byte, s uint32, r *record) []byte {
 	case Leased:
 		dst = binary.AppendVarint(dst, r.at)
 		dst = binary.AppendUvarint(dst, uint64(r.length))
-	case Deferred:
+	case Deferred, Unread:
 		dst = binary.AppendVarint(dst, r.at)
 	case Dying:
 		dst = append(dst, byte(r.reason()))
@@ -286,7 +286,7 @@ func (d *decoder) record(r *record, redriven bool) (key uint64) {
 	if head&keptDies != 0 {
 		r.dies = stampOf(d.int())
 	}
-	if r.state() < Available || r.state() > Settled || r.state() == Settled && (key == 0 || r.redriven()) {
+	if r.state() < Available || r.state() > Unread || r.state() == Settled && (key == 0 || r.redriven()) || r.state() == Unread && (key != 0 || r.redriven()) {
 		d.fail("unknown state")
 	}
 	if head&keptFull == 0 {
@@ -302,7 +302,7 @@ func (d *decoder) record(r *record, redriven bool) (key uint64) {
 	switch r.state() {
 	case Leased:
 		r.at, r.length = d.int(), d.uint32()
-	case Deferred:
+	case Deferred, Unread:
 		r.at = d.int()
 	case Dying:
 		r.die(d.reason())

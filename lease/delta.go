@@ -25,6 +25,8 @@ const (
 	opBuryAhead                 // an offset at or past end: dying → dead
 	opRedrive                   // one record: put back, available or deferred
 	opSkip                      // an offset past end: what lies before it is gone
+	opUnread                    // an offset, count, due: records that cannot be read
+	opFound                     // an offset, a record: unread → available, or a hole
 )
 
 // journal gathers a command's delta.
@@ -116,26 +118,42 @@ func (j *journal) offer(at Offset, recs []Offered) {
 	j.uint(uint64(len(recs)))
 	dies := int64(0)
 	for i := range recs {
-		o := &recs[i]
-		head := uint64(o.Size) << offeredShift
-		if o.Gone {
-			head |= offeredGone
-		}
-		if o.Key != 0 {
-			head |= offeredKey
-		}
-		if o.Dies != 0 {
-			head |= offeredDies
-		}
-		j.uint(head)
-		if head&offeredKey != 0 {
-			j.buf = binary.LittleEndian.AppendUint64(j.buf, o.Key)
-		}
-		if head&offeredDies != 0 {
-			j.int(o.Dies - dies)
-			dies = o.Dies
-		}
+		dies = j.offered(&recs[i], dies)
 	}
+}
+
+// offered writes one record; dies is when the one before does, and is returned for the next.
+func (j *journal) offered(o *Offered, dies int64) int64 {
+	head := uint64(o.Size) << offeredShift
+	if o.Gone {
+		head |= offeredGone
+	}
+	if o.Key != 0 {
+		head |= offeredKey
+	}
+	if o.Dies != 0 {
+		head |= offeredDies
+	}
+	j.uint(head)
+	if head&offeredKey != 0 {
+		j.buf = binary.LittleEndian.AppendUint64(j.buf, o.Key)
+	}
+	if head&offeredDies != 0 {
+		j.int(o.Dies - dies)
+		dies = o.Dies
+	}
+	return dies
+}
+
+func (j *journal) unread(at Offset, n int, due int64) {
+	j.offset(opUnread, at)
+	j.uint(uint64(n))
+	j.int(due)
+}
+
+func (j *journal) found(at Offset, o *Offered) {
+	j.offset(opFound, at)
+	j.offered(o, 0)
 }
 
 func (j *journal) lease(c *call, name string, given []Handout) {

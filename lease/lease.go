@@ -190,6 +190,7 @@ const (
 	Deferred // waits for a due time
 	Dying    // given up, its dead letter not yet written; counted as leased
 	Settled
+	Unread // could not be read when it was offered; shown and counted as deferred
 )
 
 // View is one record as operators see it.
@@ -204,6 +205,7 @@ type View struct {
 	Length     int64  // of a leased one; ms
 	LeasedAt   int64  // of a leased one; ms
 	Due        int64  // of a deferred one; ms
+	Unread     bool   // of a deferred one: it could not be read, and waits to be read again
 	Key        uint64
 	BehindKey  bool   // available, but its key is held back
 	Behind     Offset // by this record
@@ -216,5 +218,6 @@ type View struct {
 // past the end, which are not in the window yet).
 type Counts struct {
 	Available, Leased, Deferred, Dying int
+	Unread                             int // deferred ones that could not be read
 	Ready                              int // available ones that a Lease could hand out now (not behind a key)
 }

@@ -289,7 +289,7 @@ func (m *model) settleAt(now int64, at lease.Offset, v lease.Verb) lease.Result 
 		}
 	}
 	switch {
-	case state == lease.Dying && v == lease.Reject, state == lease.Available && v == lease.Release:
+	case state == lease.Dying && v == lease.Reject, (state == lease.Available || state == lease.Unread) && v == lease.Release:
 		return lease.Result{Code: lease.Repeat, Dying: i.state == lease.Dying}
 	case state == lease.Dying:
 		return lease.Result{Code: lease.AlreadySettled}

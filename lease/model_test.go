@@ -112,6 +112,32 @@ func (m *model) offer(recs []lease.Offered) {
 	m.absorb()
 }
 
+func (m *model) unread(n int, due int64) {
+	if n == 0 {
+		return
+	}
+	from := m.end
+	m.offer(make([]lease.Offered, n))
+	for at := from; at < from+lease.Offset(n); at++ {
+		if i := m.open[at]; i != nil && i.state == lease.Available {
+			i.state, i.due = lease.Unread, due
+		}
+	}
+}
+
+func (m *model) found(at lease.Offset, o lease.Offered) bool {
+	i := m.open[at]
+	if i == nil || i.state != lease.Unread {
+		return false
+	}
+	if o.Gone {
+		m.settle(i, lease.Skipped)
+		return true
+	}
+	i.state, i.size, i.dies, i.key = lease.Available, o.Size, o.Dies, o.Key
+	return true
+}
+
 // absorb moves end over what was settled ahead.
 func (m *model) absorb() {
 	for {
@@ -383,6 +409,8 @@ func (m *model) view(i *item, behind lease.Offset) lease.View {
 		v.Deadline, v.Length, v.LeasedAt = i.deadline, i.length, i.since
 	case lease.Deferred:
 		v.Due = i.due
+	case lease.Unread:
+		v.State, v.Due, v.Unread = lease.Deferred, i.due, true
 	case lease.Dying:
 		v.Reason, v.Attempt = i.reason, i.failures
 	case lease.Available:
@@ -436,6 +464,9 @@ func (m *model) counts() lease.Counts {
 			c.Leased++
 		case lease.Deferred:
 			c.Deferred++
+		case lease.Unread:
+			c.Deferred++
+			c.Unread++
 		case lease.Dying:
 			c.Leased++
 			c.Dying++

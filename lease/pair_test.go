@@ -20,7 +20,8 @@ type pair struct {
 	claims []lease.Claim // every hand-out anybody saw
 	given  map[lease.Claim]bool
 	log    map[lease.Offset]lease.Offered
-	frozen bool // configuration fixed: attempts and keys can be checked without the model
+	late   map[lease.Offset]bool // could not be read at first
+	frozen bool                  // configuration fixed: attempts and keys can be checked without the model
 	cfg    lease.Config
 	start  []byte   // a checkpoint
 	deltas [][]byte // since
@@ -35,7 +36,7 @@ type pair struct {
 func newPair(n uint32, frozen bool) *pair {
 	cfg := config(n)
 	start := lease.Offset(n % 50)
-	p := &pair{w: lease.New(cfg, start, 3), m: newModel(cfg, start, 3), now: 1000, inc: 1, given: map[lease.Claim]bool{}, log: map[lease.Offset]lease.Offered{}, cfg: cfg, frozen: frozen}
+	p := &pair{w: lease.New(cfg, start, 3), m: newModel(cfg, start, 3), now: 1000, inc: 1, given: map[lease.Claim]bool{}, log: map[lease.Offset]lease.Offered{}, late: map[lease.Offset]bool{}, cfg: cfg, frozen: frozen}
 	p.start = p.w.AppendCheckpoint(nil)
 	p.shadow = lease.New(cfg, start, 3)
 	return p
@@ -111,6 +112,10 @@ func (p *pair) do(o op) string {
 		return p.redrive(o.n)
 	case doDrop:
 		return p.drop(o.n)
+	case doUnread:
+		p.unread(o.n)
+	case doFound:
+		return p.foundOut(o.n)
 	case doCheckpoint:
 		p.start, p.deltas, p.mark = p.w.AppendCheckpoint(nil), nil, nil
 		p.m.seen = 0
@@ -208,6 +213,39 @@ func (p *pair) offer(n [4]uint32) {
 	}
 	p.w.Offer(p.w.End(), recs)
 	p.m.offer(recs)
+}
+
+// unread offers records that cannot be read.
+func (p *pair) unread(n [4]uint32) {
+	if len(p.m.open) > 24 {
+		return
+	}
+	due := p.now + int64(n[1]%100)
+	p.w.OfferUnread(p.w.End(), int(n[0]%5), due)
+	p.m.unread(int(n[0]%5), due)
+}
+
+// foundOut reads one of them, mostly, after all.
+func (p *pair) foundOut(n [4]uint32) string {
+	at := p.somewhere(n[0])
+	for _, i := range p.m.sorted() {
+		if i.state == lease.Unread && n[1]%8 > 0 {
+			at = i.at
+			break
+		}
+	}
+	o, ok := p.log[at]
+	if !ok {
+		o = lease.Offered{Size: 1 + n[2]%100, Key: uint64(n[2] % 5), Gone: n[3]%8 == 0}
+		if n[3]>>8%8 == 0 {
+			o.Dies = p.now + int64(n[3]>>16%200)
+		}
+		p.log[at] = o
+	}
+	if i := p.m.open[at]; i != nil && i.state == lease.Unread {
+		p.late[at] = true
+	}
+	return same("Found", p.w.Found(at, o), p.m.found(at, o))
 }
 
 func (p *pair) lease(n [4]uint32) string {
@@ -468,7 +506,7 @@ func (p *pair) invariants() string {
 		if v.Key != 0 && v.State == lease.Leased && seen[v.Key] {
 			return fmt.Sprintf("offset %d is in flight behind another of its key", v.Offset)
 		}
-		seen[v.Key] = seen[v.Key] || !v.Redriven // one that came in front of what was in flight already
+		seen[v.Key] = seen[v.Key] || !v.Redriven && !p.late[v.Offset] // one that came in front of what was in flight already
 	}
 	return ""
 }

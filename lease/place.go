@@ -28,7 +28,7 @@ func (w *Window) SettleAt(now int64, at Offset, v Verb) Result {
 		}
 	}
 	switch {
-	case state == Dying && v == Reject, state == Available && v == Release:
+	case state == Dying && v == Reject, (state == Available || state == Unread) && v == Release:
 		return Result{Code: Repeat, Dying: r.state() == Dying}
 	case state == Dying:
 		return Result{Code: AlreadySettled}

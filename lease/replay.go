@@ -39,6 +39,10 @@ func (w *Window) replay(d *decoder, op byte) {
 		w.resume(d.int())
 	case opRedrive:
 		w.replayRedrive(d)
+	case opUnread:
+		w.replayUnread(d)
+	case opFound:
+		w.replayFound(d)
 	case opReset, opTrim, opAhead, opBuryAhead, opSkip:
 		w.replayPlace(d, op)
 	default:
@@ -85,19 +89,42 @@ func (w *Window) replayOffer(d *decoder) {
 	var recs []Offered
 	dies := int64(0)
 	for len(recs) < n && d.why == "" {
-		head := d.uint(1<<(32+offeredShift) - 1)
-		o := Offered{Size: uint32(head >> offeredShift), Gone: head&offeredGone != 0}
-		if head&offeredKey != 0 {
-			o.Key = d.uint64()
-		}
-		if head&offeredDies != 0 {
-			dies += d.int()
-			o.Dies = dies
-		}
-		recs = append(recs, o)
+		recs = append(recs, d.offered(&dies))
 	}
 	if d.why == "" {
 		w.offer(recs)
+	}
+}
+
+// offered reads one record; dies is when the one before does.
+func (d *decoder) offered(dies *int64) Offered {
+	head := d.uint(1<<(32+offeredShift) - 1)
+	o := Offered{Size: uint32(head >> offeredShift), Gone: head&offeredGone != 0}
+	if head&offeredKey != 0 {
+		o.Key = d.uint64()
+	}
+	if head&offeredDies != 0 {
+		*dies += d.int()
+		o.Dies = *dies
+	}
+	return o
+}
+
+func (w *Window) replayUnread(d *decoder) {
+	at, n, due := d.offset(), int(d.uint(MaxOffer)), d.int()
+	if d.why == "" && at != w.end {
+		d.fail("an offer is out of place")
+	}
+	if d.why == "" {
+		w.offerUnread(n, due)
+	}
+}
+
+func (w *Window) replayFound(d *decoder) {
+	s := w.replayFind(d, d.offset(), Unread)
+	dies := int64(0)
+	if o := d.offered(&dies); d.why == "" {
+		w.found(s, &o)
 	}
 }
 

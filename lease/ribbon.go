@@ -58,7 +58,7 @@ func (c *Cell) Count(s State) {
 		c.Available++
 	case Leased:
 		c.Leased++
-	case Deferred:
+	case Deferred, Unread:
 		c.Deferred++
 	case Dying:
 		c.Dying++

@@ -42,7 +42,7 @@ func TestRibbonAgreesWithViews(t *testing.T) {
 				c.Available++
 			case lease.Leased:
 				c.Leased++
-			case lease.Deferred:
+			case lease.Deferred, lease.Unread:
 				c.Deferred++
 			case lease.Dying:
 				c.Dying++

@@ -34,6 +34,8 @@ func (w *Window) view(s uint32) View {
 		v.Deadline, v.Length, v.LeasedAt = r.at, int64(r.length), r.leasedAt.ms()
 	case Deferred:
 		v.Due = r.at
+	case Unread:
+		v.State, v.Due, v.Unread = Deferred, r.at, true
 	case Dying:
 		v.Reason = r.reason()
 	case Available:
@@ -76,7 +78,7 @@ func (w *Window) behind(s uint32) (Offset, bool) {
 	return -1, true
 }
 
-// Views appends up to max unresolved records from from on to dst, in offset order, redriven ones among them; state 0 = of any state. It looks at no more than most
+// Views appends up to max unresolved records from from on to dst, in offset order, redriven ones among them; state 0 = of any state, Deferred with the unread ones. It looks at no more than most
 // records, so that the caller can give its lock back between, and returns where to go on; more is false if nothing is left there. Each call also walks all that
 // were redriven.
 func (w *Window) Views(from Offset, state State, max, most int, dst []View) (views []View, next Offset, more bool) {
@@ -90,7 +92,7 @@ func (w *Window) Views(from Offset, state State, max, most int, dst []View) (vie
 		if max == 0 || most == 0 {
 			return dst, r.offset, true
 		}
-		if state == 0 || r.state() == state {
+		if state == 0 || r.state() == state || r.state() == Unread && state == Deferred {
 			dst = append(dst, w.view(s))
 			max--
 		}

@@ -94,6 +94,7 @@ func (w *Window) Epoch() uint32 { return w.epoch }
 func (w *Window) Counts() Counts {
 	c := w.counts
 	c.Leased += c.Dying
+	c.Deferred += c.Unread
 	c.Dying += w.nAhead.dying
 	return c
 }
@@ -108,7 +109,7 @@ func (w *Window) Dropped() uint64 { return w.dropped }
 func (w *Window) Full() bool { return w.unresolved()+w.held.n >= MaxUnresolved }
 
 func (w *Window) unresolved() int {
-	return w.counts.Available + w.counts.Leased + w.counts.Deferred + w.counts.Dying
+	return w.counts.Available + w.counts.Leased + w.counts.Deferred + w.counts.Dying + w.counts.Unread
 }
 
 // Offer brings the records from at on into the window: available, unless they are holes or were settled ahead. at must be End and recs
@@ -259,6 +260,8 @@ func (w *Window) leave(s uint32, r *record) {
 		w.counts.Leased--
 	case Deferred:
 		w.counts.Deferred--
+	case Unread:
+		w.counts.Unread--
 	case Dying:
 		w.counts.Dying--
 	}
@@ -282,6 +285,8 @@ func (w *Window) enter(s uint32, r *record) {
 	case Deferred:
 		w.counts.Deferred++
 		w.setTimer(r)
+	case Unread:
+		w.counts.Unread++
 	case Dying:
 		w.counts.Dying++
 		w.dying.add(r.offset)

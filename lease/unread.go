@@ -1,0 +1,64 @@
+package lease
+
+// OfferUnread brings n records from at on into the window that cannot be read, so that nothing is known of them: not even their keys, and whether they are
+// holes. They are not handed out; they count as deferred until due, but it is the caller who reads them again then, and says what it Found, or rejects them by
+// place. Those that were settled ahead are as with Offer. at must be End and n at most MaxOffer: anything else is the caller's error and panics.
+func (w *Window) OfferUnread(at Offset, n int, due int64) {
+	switch {
+	case at != w.end:
+		panic("lease: an offer does not begin at the end of the window")
+	case n > MaxOffer:
+		panic("lease: an offer of more than MaxOffer records")
+	case n <= 0:
+		return
+	}
+	w.journal.unread(at, n, due)
+	w.offerUnread(n, due)
+}
+
+func (w *Window) offerUnread(n int, due int64) {
+	for range n {
+		at := w.end
+		w.end++
+		r := record{offset: at, at: due, phase: phaseOf(Unread, notEnded, 0)}
+		switch outcome, ahead := w.ahead.find(at); {
+		case ahead && outcome != rejected:
+			w.past.settle(at, outcome)
+			w.nAhead.settled--
+			continue
+		case ahead:
+			w.nAhead.dying--
+			r.at = 0
+			r.die(ReasonRejected)
+		}
+		w.insert(r, 0)
+	}
+	w.trimAhead()
+}
+
+// Found says of a record that could not be read what it is: available, at its place among those of its key that are not handed out yet, or a hole. It reports
+// false, and does nothing, if the record is settled, or was given up, since. At most 1,000 between two TakeDelta.
+func (w *Window) Found(at Offset, o Offered) bool {
+	s := w.find(at)
+	if s == 0 || w.slab.rec(s).state() != Unread {
+		return false
+	}
+	w.journal.found(at, &o)
+	w.found(s, &o)
+	return true
+}
+
+func (w *Window) found(s uint32, o *Offered) {
+	if o.Gone {
+		w.settle(s, Skipped)
+		return
+	}
+	r := w.slab.rec(s)
+	w.leave(s, r)
+	r.size, r.dies = o.Size, stampOf(o.Dies)
+	r.turn(Available)
+	if o.Key != 0 {
+		w.join(s, o.Key)
+	}
+	w.enter(s, r)
+}
