@@ -8,7 +8,7 @@ import (
 )
 
 // Scheduled returns up to limit delayed records of a topic from an id on ("" = the first), in the order in which they were published, and the id to go on
-// with; "" at the end. Errors: ErrTopicNotFound, ErrInvalidRequest, ErrCorrupt.
+// with; "" at the end. Errors: ErrTopicNotFound, ErrInvalidRequest.
 func (b *Broker) Scheduled(ctx context.Context, name, from string, limit int) (out []ScheduledRecord, next string, err error) {
 	t, err := b.topics.Get(name)
 	if err != nil {

@@ -252,10 +252,11 @@ type ScheduledRecord struct {
 	Record    record.Record
 	Priority  *int
 	Partition *int
+	Damaged   bool // it cannot be read: Record is empty, and nobody knows the rest
 }
 
 // List returns up to limit delayed records from an id on ("" = the first), in the order in which they were published, and the id to go on
-// with; "" at the end. Errors: ErrInvalidRequest, store.ErrCorrupt, a failed commit's.
+// with; "" at the end. Errors: ErrInvalidRequest, a failed commit's.
 func (d *Delayed) List(ctx context.Context, from string, limit int) (out []ScheduledRecord, next string, err error) {
 	at, err := scheduledOffset(from)
 	if from != "" && err != nil {
@@ -276,12 +277,16 @@ func (d *Delayed) List(ctx context.Context, from string, limit int) (out []Sched
 		if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) { // fired meanwhile
 			continue
 		}
+		place := scheduledPlace(it)
+		if errors.Is(err, store.ErrCorrupt) {
+			out = append(out, ScheduledRecord{ID: place.Scheduled, DeliverAt: place.Timestamp, Damaged: true})
+			continue
+		}
 		if err != nil {
 			return nil, "", err
 		}
 		m := messageOf(r)
 		r.Headers = m.Headers
-		place := scheduledPlace(it)
 		out = append(out, ScheduledRecord{ID: place.Scheduled, DeliverAt: place.Timestamp, Record: r, Priority: m.Priority, Partition: m.Partition})
 	}
 	return out, "", nil
