@@ -89,6 +89,9 @@ func (h *hollowing) joins(at record.Offset) bool { return h.run.n > 0 && h.run.L
 // step looks at the batches from the one that covers at on, and returns where to go on.
 func (h *hollowing) step(ctx context.Context, at, to record.Offset, stay need) (record.Offset, error) {
 	batches, err := h.p.Stored(ctx, at, readBytes)
+	if d, known := store.DamageAt(err, at); known { // what cannot be read stays
+		return d.Last + 1, h.flush(ctx)
+	}
 	if err != nil {
 		return at, err
 	}

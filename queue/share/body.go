@@ -36,11 +36,21 @@ func (g *Group) source(at place) (source, bool) {
 
 // body reads the record that the group has at a place. Errors: record.ErrNotFound, store.ErrTrimmed, the store's.
 func (g *Group) body(ctx context.Context, w *window, at lease.Offset) (record.Record, error) {
+	return g.bodyBeside(ctx, w, at, new(*store.Damage))
+}
+
+// bodyBeside is body beside others, of which some damage of the partition may be known: what it takes is not read again. What is found of it is noted.
+func (g *Group) bodyBeside(ctx context.Context, w *window, at lease.Offset, known **store.Damage) (record.Record, error) {
 	g.mu.Lock()
 	s, redriven := g.source(place{w.part.ID, at})
 	g.mu.Unlock()
 	if !redriven {
-		return w.part.Find(ctx, record.Offset(at))
+		if *known != nil && (*known).Takes(record.Offset(at)) {
+			return record.Record{}, *known
+		}
+		rec, err := w.part.Find(ctx, record.Offset(at))
+		errors.As(err, known)
+		return rec, err
 	}
 	return g.redrivenBody(ctx, w, s, at)
 }

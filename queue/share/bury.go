@@ -34,12 +34,12 @@ func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death, unrea
 	}
 	var letters []record.Record
 	var dead []*entry
+	var known *store.Damage // to be read once for all that it takes
 	size, readable := 0, make([]lease.Death, 0, len(deaths))
 	for i, d := range deaths {
-		l, e, err := g.letter(ctx, w, d, false)
+		l, e, err := g.letter(ctx, w, d, &known, false)
 		if err != nil && unread(d.Offset, err) {
-			g.env.Logger.Error("a dead letter is written without what cannot be read", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index, "offset", d.Offset, "error", err)
-			l, e, err = g.letter(ctx, w, d, true)
+			l, e, err = g.letter(ctx, w, d, &known, true)
 		}
 		if err != nil {
 			continue
@@ -59,11 +59,12 @@ func (g *Group) bury(ctx context.Context, w *window, deaths []lease.Death, unrea
 // historyDamaged is what a letter says when the record went into it, but not what its workers said.
 const historyDamaged = "the record's history is damaged: what its workers said could not be read"
 
-// letter reads a dying record and its history, and makes its letter and what is kept of that: with without, what is damaged is left out.
-func (g *Group) letter(ctx context.Context, w *window, d lease.Death, without bool) (record.Record, *entry, error) {
+// letter reads a dying record and its history, and makes its letter and what is kept of that: with without, what is damaged is left out. The damage of the partition
+// that is known is not read again, and what is found is noted.
+func (g *Group) letter(ctx context.Context, w *window, d lease.Death, known **store.Damage, without bool) (record.Record, *entry, error) {
 	leftOut := func(err error) bool { return without && errors.Is(err, store.ErrCorrupt) }
 	lost := ""
-	rec, err := g.body(ctx, w, d.Offset)
+	rec, err := g.bodyBeside(ctx, w, d.Offset, known)
 	switch {
 	case err == nil:
 	case errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed):

@@ -169,6 +169,7 @@ func (g *Group) buryRound(w *window, damaged map[lease.Offset]int64) (unread err
 			}
 			if now-damaged[at] >= damagedMillis {
 				delete(damaged, at)
+				g.env.Logger.Error("a dead letter is written without what cannot be read", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index, "offset", at, "error", err)
 				return true
 			}
 		} else {

@@ -7,6 +7,8 @@ import (
 // Counters are what a group has done since the process started.
 type Counters struct {
 	Leased, Acked, Nacked, Released, Rejected, Extended, Expired, DeadLettered, Dropped, Redelivered uint64
+
+	Unread uint64 // that the group came to and could not read; those that could be read in the end are among them
 }
 
 // Counters returns what the group has done since the process started.

@@ -2,6 +2,7 @@ package share
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/holtmq/holt/lease"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/topic"
 )
 
@@ -38,7 +40,7 @@ func (g *Group) fill(w *window) {
 	g.mu.Lock()
 	from := record.Offset(w.machine.End())
 	g.mu.Unlock()
-	first, recs, err := readAhead(g.ctx, w.part, from)
+	found, err := readAhead(g.ctx, w.part, from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	w.filling, w.slow = false, false
@@ -59,12 +61,14 @@ func (g *Group) fill(w *window) {
 		return
 	}
 	if record.Offset(w.machine.End()) == from { // no reset came between
-		w.machine.SkipTo(lease.Offset(first))
+		w.machine.SkipTo(lease.Offset(found.first))
 		switch at := record.Offset(w.machine.End()); {
-		case at < first: // one was rejected ahead of the group: it becomes a letter without a body
+		case at < found.first: // one was rejected ahead of the group: it becomes a letter without a body
 			w.machine.Offer(lease.Offset(at), []lease.Offered{{Gone: true}})
-		case at == first: // else what is skipped was settled ahead, and so was more
-			w.machine.Offer(lease.Offset(first), recs)
+		case found.damage != nil:
+			g.takeUnread(w, found.damage)
+		case at == found.first: // else what is skipped was settled ahead, and so was more
+			w.machine.Offer(lease.Offset(found.first), found.recs)
 		}
 		g.journal(w)
 	}
@@ -110,13 +114,20 @@ const fillBytes = 256 << 10
 // minSkip is how many offsets without a record are worth a skip of their own.
 const minSkip = 64
 
-// readAhead describes the records of a partition from an offset on, as many as one Offer takes. There is none before first; without records, that is the
-// end of what was looked at.
-func readAhead(ctx context.Context, p *partition.Partition, from record.Offset) (first record.Offset, out []lease.Offered, err error) {
+// found is what lies ahead: no record before first, then recs, as many as one Offer takes, or damage. With neither, first is the end of what was looked at.
+type found struct {
+	first  record.Offset
+	recs   []lease.Offered
+	damage *store.Damage // begins at first
+}
+
+// readAhead describes the records of a partition from an offset on. Damage whose extent is not known is an error.
+func readAhead(ctx context.Context, p *partition.Partition, from record.Offset) (found, error) {
 	start, end := p.Bounds()
-	first = max(from, start) // retention may have been faster than the group
+	first := max(from, start) // retention may have been faster than the group
 	next, size := first, 0
-	err = p.Scan(ctx, first, fillBytes, func(r *record.Reader) error {
+	var out []lease.Offered
+	err := p.Scan(ctx, first, fillBytes, func(r *record.Reader) error {
 		if len(out) == 0 && r.Offset()-first >= minSkip {
 			first, next = r.Offset(), r.Offset()
 		}
@@ -137,8 +148,14 @@ func readAhead(ctx context.Context, p *partition.Partition, from record.Offset) 
 		next++
 		return nil
 	})
-	if err == nil && len(out) == 0 {
+	var damage *store.Damage
+	switch known := errors.As(err, &damage); {
+	case known && len(out) > 0: // it comes next
+		return found{first: first, recs: out}, nil
+	case known:
+		return found{first: max(first, damage.From), damage: damage}, nil
+	case err == nil && len(out) == 0:
 		first = max(first, end)
 	}
-	return first, out, err
+	return found{first: first, recs: out}, err
 }

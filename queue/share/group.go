@@ -133,6 +133,7 @@ func NewGroup(env *Env, def *catalog.Group, parts []Part, letters []*Letters, an
 	g.arm()
 	for _, w := range g.windows {
 		g.buryBehind(w)
+		g.rereadBehind(w)
 	}
 	return g
 }

@@ -82,6 +82,7 @@ func (g *Group) Records(ctx context.Context, state lease.State, from Place, limi
 
 // recordsIn is Records for one window; it adds to out.
 func (g *Group) recordsIn(ctx context.Context, w *window, state lease.State, at record.Offset, limit int, out []Entry) ([]Entry, *Place, error) {
+	var known *store.Damage // a list may be of one damaged batch
 	for {
 		most := limit + 1 - len(out)
 		views := g.views(w, state, at, most)
@@ -93,7 +94,7 @@ func (g *Group) recordsIn(ctx context.Context, w *window, state lease.State, at 
 			case len(out) == limit:
 				return out, &place, nil
 			}
-			e, err := g.entry(ctx, w, v)
+			e, err := g.entry(ctx, w, v, &known)
 			at = place.Offset + 1
 			if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
 				at, err = afterHole(ctx, w.part, place.Offset)
@@ -167,8 +168,8 @@ func (g *Group) someViews(w *window, state lease.State, from lease.Offset, most 
 	return out, at, false
 }
 
-// entry adds what the machine does not know: key, last error. A damaged record has no key, and says so where it has no error.
-func (g *Group) entry(ctx context.Context, w *window, v lease.View) (Entry, error) {
+// entry adds what the machine does not know: key, last error. A damaged record has no key, and says so where it has no error. known is as bodyBeside has it.
+func (g *Group) entry(ctx context.Context, w *window, v lease.View, known **store.Damage) (Entry, error) {
 	e := Entry{
 		Place: Place{w.part.Topic, w.part.Index, record.Offset(v.Offset)},
 		State: v.State, Attempt: v.Attempt, Deliveries: v.Deliveries,
@@ -182,7 +183,7 @@ func (g *Group) entry(ctx context.Context, w *window, v lease.View) (Entry, erro
 	if v.State == lease.Deferred {
 		e.DueAt = g.env.Clock.Time(v.Due)
 	}
-	r, err := g.body(ctx, w, v.Offset)
+	r, err := g.bodyBeside(ctx, w, v.Offset, known)
 	damaged := errors.Is(err, store.ErrCorrupt)
 	if err != nil && !damaged {
 		return e, err
@@ -236,7 +237,7 @@ func (g *Group) Record(ctx context.Context, at Place) (Detail, error) {
 	v := w.machine.View(lease.Offset(at.Offset))
 	why := g.why(w, v)
 	g.mu.Unlock()
-	e, err := g.entry(ctx, w, v)
+	e, err := g.entry(ctx, w, v, new(*store.Damage))
 	if err != nil {
 		return Detail{}, err
 	}
@@ -254,6 +255,8 @@ func (g *Group) why(w *window, v lease.View) Why {
 		return Why{Code: WaitsLease, Detail: fmt.Sprintf("member %q holds it until %s", v.Member, g.env.Clock.Time(v.Deadline).Format(time.RFC3339))}
 	case v.State == lease.Dying:
 		return Why{Code: WaitsLease, Detail: "it was given up, and its dead letter is being written"}
+	case v.Unread:
+		return Why{Code: WaitsBackoff, Detail: fmt.Sprintf("it could not be read; it is read again at %s, and given up if it still cannot", g.env.Clock.Time(v.Due).Format(time.RFC3339))}
 	case v.State == lease.Deferred:
 		return Why{Code: WaitsBackoff, Detail: fmt.Sprintf("its next attempt is due at %s", g.env.Clock.Time(v.Due).Format(time.RFC3339))}
 	case v.BehindKey:

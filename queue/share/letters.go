@@ -356,6 +356,7 @@ func (g *Group) Stay() {
 	g.serve()
 	for _, w := range g.windows {
 		g.buryBehind(w)
+		g.rereadBehind(w)
 	}
 }
 

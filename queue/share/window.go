@@ -44,6 +44,8 @@ type window struct {
 	buries    bool          // somebody does so in the background
 	buryRests bool          // some could not be made, and are left alone for a while
 
+	rereads bool // somebody is to read its unread records again
+
 	unread    error // of the last read ahead
 	restUntil int64 // ms: the partition could not be read, and is left alone until then; 0 = it can
 }
