@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holtmq/holt/dlq/letter"
+	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
@@ -34,8 +35,9 @@ type Letter struct {
 	DeadAt      time.Time
 	Redrives    int
 	Pending     bool // redriven to the group, and its record is not settled since
+	Damaged     bool // it, or the record before it, was damaged on the disk: key, value and headers are missing
 
-	lost bool // the record could not go into it
+	lost bool // it does not hold the record
 }
 
 // Detail is one letter with what its last attempt left and the last ten attempts, oldest first.
@@ -112,19 +114,39 @@ func (s *Service) each(ctx context.Context, g *share.Group, rows []share.LetterR
 // read reads one letter; its stack and history are not decoded yet.
 func (s *Service) read(ctx context.Context, g *share.Group, row *share.LetterRow, c *partition.Cursor) (Detail, error) {
 	rec, err := g.ReadLetter(ctx, row, c)
+	if errors.Is(err, queue.ErrCorrupt) {
+		s.log.Error("a dead letter is damaged", "group", g.Definition().Name, "letter", row.ID, "error", err)
+		return Detail{Letter: unreadable(g, row)}, nil
+	}
 	if err != nil {
 		return Detail{}, err
 	}
 	o, body := letter.OriginOf(rec), letter.Body(rec)
-	info := letter.InfoOf(rec.Key, o)
+	info, lost := letter.InfoOf(rec.Key, o), letter.Lost(rec)
 	d := Detail{Letter: Letter{
 		ID: row.ID.String(), State: row.State, Topic: o.Topic, Partition: o.Partition, Offset: row.ID.Offset,
 		Key: body.Key, Value: body.Value, Headers: body.Headers,
 		Attempts: o.Attempts, Reason: o.Reason, Error: o.Error, ErrorType: o.ErrorType, Fingerprint: info.Fingerprint, Member: o.Member,
 		FirstAt: o.FirstAt, DeadAt: o.At, Redrives: row.Redrives, Pending: row.Live,
-		lost: letter.Lost(rec) != "",
+		Damaged: lost == letter.Damaged, lost: lost != "",
 	}}
 	return d, d.decode(o.History)
+}
+
+// unreadable is a letter that is damaged itself: it is known where its record is, and what it said, if anybody has looked since it was written.
+func unreadable(g *share.Group, row *share.LetterRow) Letter {
+	info, partition := g.UnreadableLetter(row)
+	l := Letter{
+		ID: row.ID.String(), State: row.State, Topic: info.Topic, Partition: partition, Offset: row.ID.Offset,
+		Reason: info.Reason, Error: letter.Unreadable, Fingerprint: info.Fingerprint, Redrives: row.Redrives, Pending: row.Live, Damaged: true, lost: true,
+	}
+	if info.HasKey && len(info.Key) < letter.MaxKey { // else it is cut, perhaps
+		l.Key = []byte(info.Key)
+	}
+	if info.Error != letter.Unreadable && info.At != 0 {
+		l.DeadAt = time.UnixMilli(info.At).UTC()
+	}
+	return l
 }
 
 // decode reads the history that the letter carries.

@@ -10,6 +10,7 @@ import (
 	"github.com/holtmq/holt/queue"
 	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/redrive"
 	"github.com/holtmq/holt/queue/store"
 	"github.com/holtmq/holt/queue/store/memory"
 )
@@ -151,6 +152,94 @@ func TestDamagedHistoryIsLeftOutOfTheLetter(t *testing.T) {
 		page := h.list("g", letter.Filter{State: letter.Open})
 		if len(page.Items) != 2 || string(page.Items[1].Value) != "k:1" || page.Items[1].Error != "the record's history is damaged: what its workers said could not be read" {
 			t.Fatalf("letters %+v", page.Items)
+		}
+	})
+}
+
+// A letter that is damaged itself is listed as such, among the others, which are as ever.
+func TestDamagedLetterTakesNoOtherAlong(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.group("g", []string{"t"}, nil)
+		for _, v := range []string{"a:0", "b:1", "c:2", "k:3", "l:4", "m:5"} {
+			h.publish("t", v)
+		}
+		ds := h.lease("g", 6, 0)
+		h.settle("g", ack, ds[:3]...)
+		for _, d := range ds[3:] {
+			h.settle("g", reject("bad"), d)
+		}
+		h.uncached()
+		h.st.SetFaults(memory.Faults{Damaged: func(_ store.LogID, base store.Offset) bool { return base == 1 }}) // of the topic that is acked
+
+		for _, f := range []letter.Filter{{State: letter.Open}, {State: letter.Open, Topic: "t"}} {
+			page := h.list("g", f)
+			if len(page.Items) != 3 || page.Total != 3 {
+				t.Fatalf("%d of %d letters", len(page.Items), page.Total)
+			}
+			for i, want := range []string{"k:3", "", "m:5"} {
+				l := page.Items[i]
+				if string(l.Value) != want || l.Offset != store.Offset(i+3) || l.Topic != "t" || l.Damaged != (want == "") {
+					t.Errorf("letter %d: %+v", i, l)
+				}
+			}
+			if l := page.Items[1]; l.Error != letter.Unreadable || l.Key != nil {
+				t.Errorf("the damaged one: %+v", l)
+			}
+		}
+		id := h.list("g", letter.Filter{State: letter.Open, Error: "letter is damaged"}).Items[0].ID
+		if buckets, total, err := h.dlq.Summary(h.ctx(), "g", letter.Filter{State: letter.Open}, letter.ByError, 0); err != nil || total != 2 || len(buckets) != 2 {
+			t.Errorf("summary of %d: %+v, %v", total, buckets, err)
+		}
+		var exported []string
+		h.ok(h.dlq.Export(h.ctx(), "g", letter.Filter{State: letter.Open}, func(d *dlq.Detail) error {
+			exported = append(exported, string(d.Value))
+			return nil
+		}))
+		if len(exported) != 3 || exported[1] != "" || exported[2] != "m:5" {
+			t.Errorf("exported %q", exported)
+		}
+		if d, err := h.dlq.Get(h.ctx(), "g", id); err != nil || !d.Damaged {
+			t.Errorf("got %+v, %v", d, err)
+		}
+
+		if _, err := h.dlq.Redrive(h.ctx(), "g", id, dlq.Edit{ToTopic: true}); !errors.Is(err, queue.ErrInvalidRequest) {
+			t.Errorf("redriven to the topic: %v", err)
+		}
+		_, err := h.dlq.Redrive(h.ctx(), "g", id, dlq.Edit{})
+		h.ok(err)
+		ds = h.lease("g", 1, 0)
+		if len(ds) != 1 || string(ds[0].Record.Value) != "l:4" {
+			t.Fatalf("redriven to the group it is read at its own place: %+v", ds)
+		}
+		h.settle("g", reject("again"), ds...)
+		if d, err := h.dlq.Get(h.ctx(), "g", id); err != nil || string(d.Value) != "l:4" || d.Damaged || d.Redrives != 1 {
+			t.Errorf("died again: %+v, %v", d, err)
+		}
+	})
+}
+
+// Jobs and purges go past a letter that is damaged itself.
+func TestDamagedLetterStopsNoJob(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.group("g", []string{"t"}, nil)
+		for _, v := range []string{"a:0", "b:1", "c:2"} {
+			h.publish("t", v)
+		}
+		for _, d := range h.lease("g", 3, 0) {
+			h.settle("g", reject("bad"), d)
+		}
+		h.uncached()
+		h.st.SetFaults(memory.Faults{Damaged: func(_ store.LogID, base store.Offset) bool { return base == 1 }})
+		j, err := h.dlq.Start(h.ctx(), "g", dlq.Choice{All: true}, dlq.Plan{ToTopic: true})
+		h.ok(err)
+		time.Sleep(time.Second)
+		if j, err = h.dlq.Job(h.ctx(), j.ID, 0); err != nil || j.State != redrive.Done || j.Skipped != 1 || j.Redriven != 2 {
+			t.Errorf("a job to the topic: %+v, %v", j, err)
+		}
+		if n, err := h.dlq.Purge(h.ctx(), "g", dlq.Choice{Filter: letter.Filter{State: letter.Open, Error: "damaged"}}); err != nil || n != 1 {
+			t.Errorf("%d purged, %v", n, err)
 		}
 	})
 }

@@ -101,6 +101,9 @@ const (
 	Gone    = "the record is gone: retention took it before its dead letter was written"
 )
 
+// Unreadable is what is said of a letter that is damaged itself.
+const Unreadable = "the dead letter is damaged: what it holds could not be read"
+
 // Lost tells that a letter's record could not go into it, and why: Damaged or Gone; "" = it did.
 func Lost(l record.Record) (why string) {
 	if l.Key != nil || l.Value != nil {

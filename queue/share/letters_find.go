@@ -241,6 +241,25 @@ func (g *Group) ReadLetter(ctx context.Context, row *LetterRow, c *partition.Cur
 	return rec, err
 }
 
+// UnreadableLetter returns what is known of a letter that is damaged itself: where its record is, as far as the group reads that still, and what it said, if that was
+// looked at before.
+func (g *Group) UnreadableLetter(row *LetterRow) (info letter.Info, partition int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	e, _ := g.letterAt(row.ID.place())
+	if e == nil {
+		return letter.Info{}, 0
+	}
+	info = *g.unreadableInfo(e)
+	if e.info != nil {
+		info = *e.info
+	}
+	if w := g.byLog[e.log]; w != nil {
+		partition = w.part.Index
+	}
+	return info, partition
+}
+
 // On tells whether a cursor is of the row's partition.
 func (r *LetterRow) On(c *partition.Cursor) bool { return c.Partition() == r.part }
 

@@ -2,6 +2,7 @@ package share
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/holtmq/holt/dlq/letter"
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
+	"github.com/holtmq/holt/queue/store"
 )
 
 // What letters are found by is read from those that were there before the process: once, piece by piece, by whoever looks for the first time or reads
@@ -174,6 +176,7 @@ const decoders = 2
 type decoder struct {
 	l     *Letters // of the piece under way; nil = there is none
 	piece partition.Piece
+	lost  *store.Damage // instead of a piece; nil = there is none
 	done  chan struct{}
 	read  []readInfo
 	size  int // about what they take in memory
@@ -189,7 +192,13 @@ func (d *decoder) begin(ctx context.Context, g *Group, l *Letters, from record.O
 	if d.into == nil {
 		d.into, d.texts = make([]byte, letterChunk), letter.Texts{}
 	}
-	if d.piece, err = l.piece(ctx, from, d.into); err != nil {
+	d.piece, err = l.piece(ctx, from, d.into)
+	d.lost = nil
+	if errors.As(err, &d.lost) { // the letters behind it are read all the same
+		d.piece, err = l.part.Beyond(d.lost), nil
+		g.env.Logger.Error("dead letters are damaged", "group", g.name, "topic", l.part.Topic, "partition", l.part.Index, "offset", from, "error", d.lost)
+	}
+	if err != nil {
 		return err
 	}
 	d.l, d.done = l, make(chan struct{})
@@ -252,18 +261,18 @@ func (g *Group) tellDecoded(d *decoder) error {
 	}
 	read := d.read
 	for ; len(read) > scanChunk; read = read[scanChunk:] {
-		g.tellLetters(l, read[:scanChunk], read[scanChunk].at)
+		g.tellLetters(l, read[:scanChunk], read[scanChunk].at, nil)
 	}
 	next := d.piece.Next()
 	if _, end := l.part.Bounds(); next >= end { // what comes then is of this process
 		next = math.MaxInt64
 	}
-	g.tellLetters(l, read, next)
+	g.tellLetters(l, read, next, d.lost)
 	return nil
 }
 
-// tellLetters gives entries what was read of the letters before next. Those that are not there any more are known by their places alone.
-func (g *Group) tellLetters(l *Letters, read []readInfo, next record.Offset) {
+// tellLetters gives entries what was read of the letters before next. Those that are not there any more, or lost, are known by their places alone.
+func (g *Group) tellLetters(l *Letters, read []readInfo, next record.Offset, lost *store.Damage) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var gone []*entry
@@ -278,6 +287,8 @@ func (g *Group) tellLetters(l *Letters, read []readInfo, next record.Offset) {
 		case e.gone || e.info != nil:
 		case len(read) > 0 && read[0].at == e.letter:
 			l.tell(e, &read[0])
+		case lost != nil && lost.Takes(e.letter):
+			l.tell(e, &readInfo{info: g.unreadableInfo(e), born: e.born, key: e.key, size: e.size})
 		case e.state != letter.Open && !g.live(e): // retention took it from between others
 			gone = append(gone, e)
 		default:
@@ -288,6 +299,15 @@ func (g *Group) tellLetters(l *Letters, read []readInfo, next record.Offset) {
 	for _, e := range gone { // taking may sweep the rows
 		l.take(e)
 	}
+}
+
+// unreadableInfo is what is known of a letter that is damaged itself; the lock is held.
+func (g *Group) unreadableInfo(e *entry) *letter.Info {
+	i := &letter.Info{Error: letter.Unreadable, Fingerprint: letter.Fingerprint("", "", letter.Unreadable), At: e.born}
+	if w := g.byLog[e.log]; w != nil {
+		i.Topic = w.part.Topic
+	}
+	return i
 }
 
 // tell gives an entry what was read of it.
