@@ -1,6 +1,7 @@
 package dlq_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -384,5 +385,56 @@ func TestMembersHoldRedrivenRecords(t *testing.T) {
 		h.ok(err)
 		m := g.Members()
 		h.same("members", m, []share.Member{{Name: "w", Leases: 2, LastSeen: m[0].LastSeen}})
+	})
+}
+
+// One edited record that is not settled for long does not keep the disk of those that came after it.
+func TestOldEditHoldsNoLaterOnes(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.group("g", []string{"t"}, func(c *queue.GroupConfig) { c.Lease = 12 * time.Hour })
+		const n = 50
+		for i := range n {
+			h.publish("t", fmt.Sprint("k:", i))
+		}
+		for _, d := range h.lease("g", n, 0) {
+			h.settle("g", reject("bad"), d)
+		}
+		large := bytes.Repeat([]byte("x"), 10_000)
+		var old []queue.Delivery
+		for i, l := range h.list("g", letter.Filter{State: letter.Open}).Items {
+			_, err := h.dlq.Redrive(h.ctx(), "g", l.ID, dlq.Edit{SetValue: true, Value: large})
+			h.ok(err)
+			ds := h.lease("g", 1, 0)
+			if len(ds) != 1 || len(ds[0].Record.Value) != len(large) {
+				t.Fatalf("redrive %d: %+v", i, ds)
+			}
+			if i == 0 {
+				old = ds
+				continue
+			}
+			h.settle("g", ack, ds...)
+		}
+		g, err := h.ShareGroup("g")
+		h.ok(err)
+		own := g.Edits(h.ctx()).Partition()
+		if b := own.Bytes(); b < 40*10_000 {
+			t.Fatalf("%d bytes before", b)
+		}
+		time.Sleep(time.Hour)
+		if missing, err := own.Missing(h.ctx(), 0, n); err != nil || missing != n-1 {
+			t.Errorf("%d of %d edited records are gone, %v", missing, n, err)
+		}
+		h.settle("g", queue.Action{Verb: queue.Release}, old...)
+		h.uncached()
+		ds := h.lease("g", 1, 0)
+		if len(ds) != 1 || !bytes.Equal(ds[0].Record.Value, large) {
+			t.Fatalf("the old one, after a restart: %d records", len(ds))
+		}
+		h.settle("g", reject("again"), ds...)
+		id := h.list("g", letter.Filter{State: letter.Open}).Items[0].ID
+		_, err = h.dlq.Redrive(h.ctx(), "g", id, dlq.Edit{SetValue: true, Value: []byte("new")})
+		h.ok(err)
+		h.settle("g", ack, h.lease("g", 1, 0)...)
 	})
 }

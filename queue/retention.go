@@ -63,6 +63,15 @@ func (r retention) Retained(name string) (retain.Topic, bool) {
 	return out, true
 }
 
+func (r retention) Edited() (all []retain.Kept) {
+	for _, g := range r.b.groups.Shares() {
+		if e := g.Edits(r.b.ctx); e != nil {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
 func (r retention) TakeTurn(ctx context.Context) (give func(), err error) {
 	return r.b.definitions.TakePositions(ctx)
 }

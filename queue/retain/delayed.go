@@ -9,8 +9,8 @@ import (
 	"github.com/holtmq/holt/queue/record"
 )
 
-// Delayed is the log of a topic's delayed records, whose start its owner moves up to the first that waits.
-type Delayed interface {
+// Kept is a log whose owner knows what of it waits, and moves its start up to the first that does: of a topic's delayed records, or of a group's edited ones.
+type Kept interface {
 	Partition() *partition.Partition
 	// Waiting appends the offsets of [from, to) that have to stay, as at most limit ranges in order; at the limit everything behind counts. What it leaves out never has to again.
 	Waiting(from, to record.Offset, limit int, dst []lease.Range) []lease.Range
@@ -26,11 +26,11 @@ func (t *Topic) delayed() *partition.Partition {
 	return t.Delayed.Partition()
 }
 
-// sparse is how many records of a delayed log there must be for each that waits before what is between them is taken out.
+// sparse is how many records of such a log there must be for each that waits before what is between them is taken out.
 const sparse = 4
 
-// hollowDelayed is hollow for a log of delayed records: what waits stays, however long; all else goes.
-func (k *Keeper) hollowDelayed(ctx context.Context, d Delayed, pc *pace) error {
+// hollowKept is hollow for such a log: what waits stays, however long; all else goes.
+func (k *Keeper) hollowKept(ctx context.Context, d Kept, pc *pace) error {
 	p := d.Partition()
 	start, end := p.Bounds()
 	missing, err := p.Missing(ctx, start, end)
@@ -50,8 +50,8 @@ func (k *Keeper) hollowDelayed(ctx context.Context, d Delayed, pc *pace) error {
 	return own.hollowTo(ctx, t, p, end, pc)
 }
 
-// waiting is a log of delayed records as a reader that has not settled what waits.
-type waiting struct{ Delayed }
+// waiting is such a log as a reader that has not settled what waits.
+type waiting struct{ Kept }
 
 func (w waiting) Needs(*partition.Partition) (record.Offset, bool) { return 0, true }
 
@@ -63,10 +63,10 @@ func (w waiting) Trimmed(*partition.Partition) {}
 
 func (w waiting) Lost(*partition.Partition, record.Offset, record.Offset, func(record.Offset) bool) {}
 
-// holding is the host whose turn is to hold a log of delayed records.
+// holding is the host whose turn is to hold such a log.
 type holding struct {
 	Host
-	d Delayed
+	d Kept
 }
 
 func (h holding) TakeTurn(context.Context) (give func(), err error) { return h.d.Hold(), nil }

@@ -57,7 +57,7 @@ type Topic struct {
 	Followers  func() []Follower
 	Holders    func() []Holder
 	Index      func(*partition.Partition) *keys.Index // of a compacted topic; nil if it is not there
-	Delayed    Delayed                                // nil = none
+	Delayed    Kept                                   // nil = none
 }
 
 // thinned tells who counts what there is to read.
@@ -73,6 +73,8 @@ type Host interface {
 	Names() []string
 	// Retained returns a topic; false if it is gone.
 	Retained(name string) (Topic, bool)
+	// Edited returns the logs of records that groups edited when they redrove them.
+	Edited() []Kept
 	// TakeTurn waits until nobody else moves starts of logs and groups; nobody does until give is called.
 	TakeTurn(ctx context.Context) (give func(), err error)
 	// Low tells that free space is short: nothing is rewritten.
@@ -122,7 +124,7 @@ func (k *Keeper) Trim(ctx context.Context) {
 	}, false, "retention cannot go on with a partition")
 }
 
-// Thin lets go of what is over from the middle of all partitions and logs of delayed records, and compacts, turn by turn until ctx ends.
+// Thin lets go of what is over from the middle of all partitions and logs of delayed and edited records, and compacts, turn by turn until ctx ends.
 func (k *Keeper) Thin(ctx context.Context) {
 	k.turns(ctx, k.Every, k.nextTurn, k.thin, true, "a partition cannot be rewritten")
 }
@@ -162,6 +164,19 @@ func (k *Keeper) turns(ctx context.Context, every time.Duration, begin func(), s
 				k.tell(problem, p, step(ctx, &t, p))
 			}
 		}
+		if delayed {
+			k.thinEdited(ctx, problem)
+		}
+	}
+}
+
+func (k *Keeper) thinEdited(ctx context.Context, problem string) {
+	for _, e := range k.Host.Edited() {
+		if ctx.Err() != nil {
+			return
+		}
+		k.Committer.Turn("thin")
+		k.tell(problem, e.Partition(), k.paced(e.Partition(), func(pc *pace) error { return k.hollowKept(ctx, e, pc) }))
 	}
 }
 
@@ -242,6 +257,19 @@ func (k *Keeper) advance(ctx context.Context, t *Topic, p *partition.Partition, 
 // thin rewrites a partition if there is something to gain, and rests ten times as long as that took.
 func (k *Keeper) thin(ctx context.Context, t *Topic, p *partition.Partition) error {
 	k.Committer.Turn("thin")
+	return k.paced(p, func(pc *pace) error {
+		switch {
+		case p == t.delayed():
+			return k.hollowKept(ctx, t.Delayed, pc)
+		case t.Config.Cleanup == catalog.CleanupCompact:
+			return k.compact(ctx, t, p, pc)
+		}
+		return k.hollow(ctx, t, p, pc)
+	})
+}
+
+// paced rewrites a partition unless it rests.
+func (k *Keeper) paced(p *partition.Partition, rewrite func(*pace) error) error {
 	pc := k.paces[p.ID]
 	if pc == nil {
 		pc = &pace{}
@@ -252,15 +280,7 @@ func (k *Keeper) thin(ctx context.Context, t *Topic, p *partition.Partition) err
 	if began.Before(pc.rest) || k.Host.Low() {
 		return nil
 	}
-	var err error
-	switch {
-	case p == t.delayed():
-		err = k.hollowDelayed(ctx, t.Delayed, pc)
-	case t.Config.Cleanup == catalog.CleanupCompact:
-		err = k.compact(ctx, t, p, pc)
-	default:
-		err = k.hollow(ctx, t, p, pc)
-	}
+	err := rewrite(pc)
 	pc.rest = began.Add(10 * time.Since(began))
 	return err
 }

@@ -118,6 +118,8 @@ func (h *host) Retained(name string) (Topic, bool) {
 	t, ok := h.topics[name]
 	return t, ok
 }
+func (h *host) Edited() []Kept { return nil }
+
 func (h *host) TakeTurn(context.Context) (func(), error) { return func() {}, nil }
 func (h *host) Low() bool                                { return h.low }
 

@@ -79,6 +79,8 @@ type Group struct {
 	measures measures
 	closed   bool
 
+	editsHeld bool // the start of the log of edited records stays where it is
+
 	attempts attempts
 	expired  []lease.Expired // reused by every Expire of a machine
 

@@ -157,9 +157,7 @@ func (g *Group) redrive(step *Step, own *partition.Partition) ([]uint32, error) 
 		return s.done, nil
 	}
 	t := tx.Commit(g.env.Committer, g.env.Clock.Wall(), func() []commit.Part { return g.stepParts(s, opRedriven, edit.Base) })
-	if start, _ := own.Bounds(); g.firstEdit() > start { // what is before is not needed any more
-		own.Retain(g.env.Committer, g.firstEdit())
-	}
+	g.trimEdits(own)
 	g.stepped(s, t)
 	return s.done, nil
 }
@@ -245,19 +243,6 @@ func (g *Group) stepped(s *stepping, t commit.Ticket) {
 	}
 	g.changed()
 	g.serve()
-}
-
-// firstEdit returns the first edited record that is needed still, 0 if there is none; the lock is held.
-func (g *Group) firstEdit() (first record.Offset) {
-	any := false
-	for _, l := range g.letters {
-		for at, edit := range l.edits {
-			if g.live(l.by[at]) && (!any || edit < first) {
-				first, any = edit, true
-			}
-		}
-	}
-	return first
 }
 
 // Purge gives letters up for good, and frees the keys they hold. It takes as many and returns which of them were open, as Redrive does. Errors: store.ErrUnknown.
