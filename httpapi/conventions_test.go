@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -197,6 +198,22 @@ func TestServerErrorsAreLoggedNotShown(t *testing.T) {
 			}
 			if want.code == api.StorageFull && !strings.Contains(p.Detail, "group a holds it") {
 				t.Errorf("507 does not say who holds most: %q", p.Detail)
+			}
+		}
+	})
+}
+
+func TestDamageSaysWhereToGoOn(t *testing.T) {
+	inBubble(t, func(h *house) {
+		for err, want := range map[error]*api.Damage{
+			&queue.DamageError{Topic: "t", Partition: 2, From: 5, Next: 9, Err: queue.ErrCorrupt}:                            {Topic: "t", Partition: 2, Offset: 5, NextOffset: 9},
+			fmt.Errorf("another: %w", &queue.DamageError{Topic: "t", Partition: 0, From: 0, Next: 1, Err: queue.ErrCorrupt}): {Topic: "t", Offset: 0, NextOffset: 1},
+			&queue.DamageError{Topic: "__r.g", Partition: 0, From: 0, Next: 1, Err: queue.ErrCorrupt}:                        nil,
+			queue.ErrCorrupt: nil,
+		} {
+			h.spy.topic = func() error { return err }
+			if p := h.get("/v1/topics/t").problem(500, api.Corrupt); !reflect.DeepEqual(p.Damage, want) {
+				t.Errorf("%v: %+v", err, p.Damage)
 			}
 		}
 	})

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/holtmq/holt/client/api"
@@ -97,7 +99,11 @@ func faultOf(err error) *fault {
 	}
 	for _, r := range table {
 		if errors.Is(err, r.err) {
-			return r.fault(err)
+			f := r.fault(err)
+			if f.damage = wireDamage(err); f.damage != nil {
+				f.detail += fmt.Sprintf("; what lies from offset %d on in partition %d of topic %s cannot be read: go on at %d to pass over it", f.damage.Offset, f.damage.Partition, f.damage.Topic, f.damage.NextOffset)
+			}
+			return f
 		}
 	}
 	if errors.Is(err, context.Canceled) {
@@ -143,4 +149,13 @@ func failures(failed []queue.Failure) []api.SettleFailure {
 		out[i] = api.SettleFailure{Receipt: f.Receipt, Code: failureCode(f.Err)}
 	}
 	return out
+}
+
+// wireDamage tells where damage of a topic is that an error is about, if it is known how far it goes; else nil.
+func wireDamage(err error) *api.Damage {
+	d := (*queue.DamageError)(nil)
+	if !errors.As(err, &d) || d.Partition < 0 || strings.HasPrefix(d.Topic, "__") { // the server's own
+		return nil
+	}
+	return &api.Damage{Topic: d.Topic, Partition: d.Partition, Offset: int64(d.From), NextOffset: int64(d.Next)}
 }

@@ -206,6 +206,9 @@ func (e *encoder) letter(l *dlq.Letter) {
 	if l.Pending {
 		e.raw(`,"pending":true`)
 	}
+	if l.Damaged {
+		e.raw(`,"damaged":true`)
+	}
 }
 
 // letterDetail appends a dead letter with stack and history.

@@ -135,6 +135,7 @@ func groupCounters() []groupMetric {
 		counter("expired", "Leases that ran past their deadline.", func(c *queue.GroupCounters) uint64 { return c.Expired }),
 		counter("dead_lettered", "Records that became dead letters.", func(c *queue.GroupCounters) uint64 { return c.DeadLettered }),
 		counter("dropped", "Records given up without a dead letter, and those over their ttl.", func(c *queue.GroupCounters) uint64 { return c.Dropped }),
+		counter("unread", "Records the group came to that could not be read.", func(c *queue.GroupCounters) uint64 { return c.Unread }),
 		counter("redelivered", "Records handed out again.", func(c *queue.GroupCounters) uint64 { return c.Redelivered }),
 	}
 }

@@ -21,8 +21,9 @@ type fault struct {
 	start, end *int64        // of offset_out_of_range
 	failed     []api.SettleFailure
 	violation  *api.Violation
-	cause      error // what a 5xx is logged with; never shown
-	hangUp     bool  // the rest of the request is not worth reading
+	damage     *api.Damage // of corrupt
+	cause      error       // what a 5xx is logged with; never shown
+	hangUp     bool        // the rest of the request is not worth reading
 }
 
 func (f *fault) Error() string { return string(f.code) + ": " + f.detail }
@@ -49,7 +50,7 @@ func unavailable(code api.Code, format string, args ...any) *fault {
 func (f *fault) problem(requestID string) []byte {
 	p := api.Problem{
 		Type: "urn:holt:problem:" + string(f.code), Title: title(f.code), Status: f.status, Detail: f.detail, Code: f.code,
-		RequestID: requestID, RetryAfterMS: f.retry.Milliseconds(), StartOffset: f.start, EndOffset: f.end, Failed: f.failed, Violation: f.violation,
+		RequestID: requestID, RetryAfterMS: f.retry.Milliseconds(), StartOffset: f.start, EndOffset: f.end, Failed: f.failed, Violation: f.violation, Damage: f.damage,
 	}
 	b, err := json.Marshal(p)
 	if err != nil {

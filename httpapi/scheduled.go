@@ -70,6 +70,9 @@ func (e *encoder) appendScheduled(r *queue.ScheduledRecord) {
 	e.raw(",")
 	e.content(r.Record.Key, r.Record.Headers, r.Record.Value)
 	e.destination(r.Priority, r.Partition)
+	if r.Damaged {
+		e.raw(`,"damaged":true`)
+	}
 	e.raw("}")
 }
 

@@ -56,6 +56,15 @@ type Problem struct {
 	RetryAfterMS int64           `json:"retry_after_ms,omitempty"`
 	StartOffset  *int64          `json:"start_offset,omitempty"` // of offset_out_of_range
 	EndOffset    *int64          `json:"end_offset,omitempty"`
+	Damage       *Damage         `json:"damage,omitempty"`    // of corrupt, where it is known how far it goes
 	Failed       []SettleFailure `json:"failed,omitempty"`    // of a settle that applied nothing
 	Violation    *Violation      `json:"violation,omitempty"` // of schema_violation
+}
+
+// Damage is offsets of a partition that cannot be read: from Offset up to, not including, NextOffset, where a reader may go on who passes over them.
+type Damage struct {
+	Topic      string `json:"topic"`
+	Partition  int    `json:"partition"`
+	Offset     int64  `json:"offset"`
+	NextOffset int64  `json:"next_offset"`
 }

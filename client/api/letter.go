@@ -24,6 +24,7 @@ type Letter struct {
 	DeadAt           *Time  `json:"dead_at,omitempty"`
 	Redrives         int    `json:"redrives"`
 	Pending          bool   `json:"pending,omitempty"` // redriven to the group, and not settled since
+	Damaged          bool   `json:"damaged,omitempty"` // it, or the record before it, was damaged on the disk: the value is missing
 
 	Stack   string    `json:"stack,omitempty"`   // of one letter, and in exports
 	History []Attempt `json:"history,omitempty"` // likewise: the last failed attempts, oldest first

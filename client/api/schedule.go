@@ -11,6 +11,7 @@ type ScheduledRecord struct {
 	Priority      *int              `json:"priority,omitempty"`
 	Partition     *int              `json:"partition,omitempty"`
 	Value
+	Damaged bool `json:"damaged,omitempty"` // it is damaged on the disk: what is not known is missing, the value first of all
 }
 
 // ScheduledList answers GET /v1/topics/{topic}/scheduled.
