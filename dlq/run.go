@@ -31,7 +31,7 @@ func (s *Service) run(j *redrive.Job) {
 		pace.spend(1)
 	}
 	for rests := 0; ; {
-		s.broker.Turn("redrive of " + j.Group)
+		s.turn(j)
 		err := s.advance(j, &pace)
 		if errors.Is(err, share.ErrNotRedriven) && rests == maxRests {
 			err = s.skip(j)
@@ -54,6 +54,9 @@ func (s *Service) run(j *redrive.Job) {
 	}
 }
 
+// turn has a job wait for its turn. The part of its name that is not random tells it apart.
+func (s *Service) turn(j *redrive.Job) { s.broker.Turn("redrive of " + j.Group + ", " + j.Since()) }
+
 // skip passes the job's next letter over.
 func (s *Service) skip(j *redrive.Job) error {
 	g, err := s.group(j.Group)
@@ -74,6 +77,7 @@ func (s *Service) sleep(j *redrive.Job, d time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		s.turn(j)
 		return true
 	case <-ended:
 	case <-s.ctx.Done():

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,6 +84,7 @@ type Committer struct {
 	store   store.Store
 	observe func(took time.Duration, units, records int)
 	turns   func(who string) // may be nil
+	waits   atomic.Uint64    // calls of Wait that had to, if there are turns
 
 	mu     sync.Mutex
 	groups []*group // the last one is open
@@ -109,18 +109,6 @@ func New(st store.Store, observe func(took time.Duration, units, records int)) *
 		observe = func(time.Duration, int, int) {}
 	}
 	return &Committer{store: st, observe: observe, room: make(chan struct{}), wake: make(chan struct{}, 1)}
-}
-
-// Turns has commits, and the background work of others, begin when turn returns for them: what is enqueued until then is in the commit. nil: at once, as without it. Call it before
-// Run and the first Turn.
-func (c *Committer) Turns(turn func(who string)) { c.turns = turn }
-
-// Turn returns when a piece of background work may begin, which is at once unless Turns said otherwise. who names the piece: no two that wait have one name. Call it with no
-// lock held.
-func (c *Committer) Turn(who ...string) {
-	if c.turns != nil {
-		c.turns(strings.Join(who, " "))
-	}
 }
 
 // Enqueue takes a unit. It never blocks and may be called under the lock that orders the unit's logs. After a failure or Close the
@@ -193,8 +181,21 @@ func (c *Committer) Wait(ctx context.Context, t Ticket) error {
 		return nil
 	}
 	select {
-	case <-t.g.done:
+	case <-t.g.done: // it failed, whatever became of ctx
 		return t.g.err
+	default:
+		return c.await(ctx, t.g)
+	}
+}
+
+// await is Wait for what is under way.
+func (c *Committer) await(ctx context.Context, g *group) error {
+	if c.turns != nil {
+		defer c.TurnOf(c.waits.Add(1), "wait for a commit")
+	}
+	select {
+	case <-g.done:
+		return g.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -259,13 +260,14 @@ const (
 )
 
 // gather lets those run who were told that the last commit is done, as long as they bring more: what they enqueue now would else wait for two commits instead of one,
-// and every second commit would carry half of what it could. It returns at once when nobody else can run.
-func (c *Committer) gather() {
+// and every second commit would carry half of what it could. It returns at once when nobody else can run. false: there is nothing to commit; what comes after that wakes.
+func (c *Committer) gather() bool {
 	if c.turns != nil {
-		if c.any() {
+		any := c.any()
+		if any {
 			c.turns("commit")
 		}
-		return
+		return any
 	}
 	began, before := time.Now(), 0
 	for range gatherTurns {
@@ -276,11 +278,12 @@ func (c *Committer) gather() {
 		}
 		c.mu.Unlock()
 		if units <= before || time.Since(began) > gatherTime {
-			return
+			break
 		}
 		before = units
 		runtime.Gosched()
 	}
+	return true
 }
 
 // any tells whether there is something to commit.
@@ -293,16 +296,16 @@ func (c *Committer) any() bool {
 // next waits for a group to commit; nil when the committer is closed and empty.
 func (c *Committer) next() (*group, error) {
 	for {
-		c.gather()
+		some := c.gather()
 		c.mu.Lock()
-		if len(c.groups) > 0 {
+		if some && len(c.groups) > 0 {
 			g := c.groups[0]
 			c.groups = c.groups[1:]
 			c.flight = g
 			c.mu.Unlock()
 			return g, nil
 		}
-		closed := c.closed
+		closed := c.closed && len(c.groups) == 0
 		c.mu.Unlock()
 		if closed {
 			return nil, nil

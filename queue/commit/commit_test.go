@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -113,6 +114,56 @@ func TestCommitsWaitForTheirTurn(t *testing.T) {
 		}
 		if b.Close(); len(who) != 0 {
 			t.Errorf("%q asks for a turn, and there is nothing to commit", <-who)
+		}
+	})
+}
+
+// TestNoCommitBeginsWithoutATurn enqueues when the committer looks for more, at the moment when it has found nothing too.
+func TestNoCommitBeginsWithoutATurn(t *testing.T) {
+	inBubble(t, 1, memory.Faults{}, func(t *testing.T, b *bench) {
+		var turns uint64
+		b.Turns(func(string) { turns++ })
+		b.run()
+		const units = 40_000
+		for i := range uint64(units) {
+			for ticket := b.Enqueue(Unit{delta(1, i+1, 1)}); !ticket.Done(); {
+				runtime.Gosched()
+			}
+		}
+		b.Close()
+		if err := <-b.ran; err != nil || b.Stats().Units != units || b.Stats().Commits != turns {
+			t.Errorf("%v; %d units in %d commits, in %d turns", err, b.Stats().Units, b.Stats().Commits, turns)
+		}
+	})
+}
+
+func TestCallsGoOnInTurn(t *testing.T) {
+	inBubble(t, 1, memory.Faults{}, func(t *testing.T, b *bench) {
+		begin, who, wentOn := make(chan struct{}), make(chan string, 9), make(chan error, 2)
+		b.Turns(func(name string) { who <- name; <-begin })
+		b.run()
+		done := b.Enqueue(Unit{delta(1, 1, 1)})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { wentOn <- b.Wait(t.Context(), done) }()
+		synctest.Wait()
+		go func() { wentOn <- b.Wait(ctx, done) }()
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		if first, second := <-who, <-who; first != "commit" || second != "wait for a commit 2" || len(wentOn) != 0 {
+			t.Fatalf("it is the turn of %q and %q; %d calls went on before theirs", first, second, len(wentOn))
+		}
+		begin <- struct{}{}
+		begin <- struct{}{}
+		if third := <-who; third != "wait for a commit 1" {
+			t.Fatalf("it is the turn of %q", third)
+		}
+		begin <- struct{}{}
+		if one, other := <-wentOn, <-wentOn; errors.Is(one, context.Canceled) == errors.Is(other, context.Canceled) {
+			t.Errorf("the calls end with %v and %v", one, other)
+		}
+		if err := b.Wait(ctx, done); err != nil || len(who) != 0 {
+			t.Errorf("a call that has not to wait: %v, and %d ask for a turn", err, len(who))
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,8 +155,8 @@ func (t *Table) Sweep(now time.Time, window time.Duration) {
 		b := t.buckets[0]
 		t.buckets = slices.Delete(t.buckets, 0, 1)
 		t.count -= len(b.ids)
-		for log, j := range b.journals {
-			t.gone = append(t.gone, Forgotten{log, j.Name()})
+		for _, log := range slices.Sorted(maps.Keys(b.journals)) {
+			t.gone = append(t.gone, Forgotten{log, b.journals[log].Name()})
 		}
 	}
 }

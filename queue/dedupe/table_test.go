@@ -1,8 +1,10 @@
 package dedupe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,6 +115,19 @@ func TestSweepForgetsWholeBucketsOnce(t *testing.T) {
 		if _, found := table.Find("2", begin.Add(41*time.Second), window); !found {
 			t.Errorf("%s: what is left was not found", name)
 		}
+	}
+}
+
+// TestSweepForgetsLogsInOrder has what is enqueued hang on nothing but the ids.
+func TestSweepForgetsLogsInOrder(t *testing.T) {
+	ids := new(Table)
+	for log := store.LogID(9); log > 0; log-- {
+		disk{}.add(t, ids, time.Minute, log, begin, fmt.Sprint(log))
+	}
+	ids.Sweep(begin.Add(time.Hour), time.Minute)
+	got := ids.Forget()
+	if len(got) != 9 || !slices.IsSortedFunc(got, func(a, b Forgotten) int { return cmp.Compare(a.Log, b.Log) }) {
+		t.Errorf("forgotten: %v", got)
 	}
 }
 

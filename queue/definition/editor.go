@@ -54,11 +54,20 @@ func New(c Config) *Editor {
 
 func (e *Editor) durable(ctx context.Context) error { return e.openings.Committer.Durable(ctx) }
 
+// lock takes the catalog's turn; the returned function gives it back.
+func (e *Editor) lock(ctx context.Context) (unlock func(), err error) {
+	if unlock, err = e.catalog.Lock(ctx); err == nil {
+		e.openings.Committer.Turn("definitions")
+	}
+	return unlock, err
+}
+
 // TakePositions takes the turn to move starts of logs and groups; the returned function gives it back. A dead-letter topic may be made under
 // it: it comes before the catalog's turn.
 func (e *Editor) TakePositions(ctx context.Context) (give func(), err error) {
 	select {
 	case e.positions <- struct{}{}:
+		e.openings.Committer.Turn("positions")
 		return func() { <-e.positions }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()

@@ -19,7 +19,7 @@ func (e *Editor) PutGroup(ctx context.Context, name string, cond catalog.Conditi
 		return info, false, err
 	}
 	defer give()
-	unlock, err := e.catalog.Lock(ctx)
+	unlock, err := e.lock(ctx)
 	if err != nil {
 		return info, false, err
 	}
@@ -64,7 +64,7 @@ func (e *Editor) putGroup(ctx context.Context, name string, cond catalog.Conditi
 
 // DeleteGroup deletes a group with its progress. force does so with leases running or dead letters open. Errors: catalog.ErrGroupNotFound, catalog.ErrGroupInUse, catalog.ErrPrecondition.
 func (e *Editor) DeleteGroup(ctx context.Context, name string, force bool, cond catalog.Condition) error {
-	unlock, err := e.catalog.Lock(ctx)
+	unlock, err := e.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (e *Editor) GroupFor(ctx context.Context, name string, kind catalog.Kind, t
 		return nil, err
 	}
 	defer give()
-	unlock, err := e.catalog.Lock(ctx)
+	unlock, err := e.lock(ctx)
 	if err != nil {
 		return nil, err
 	}

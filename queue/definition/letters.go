@@ -14,7 +14,7 @@ func (e *Editor) Letters(ctx context.Context, def *catalog.Group) (*partition.Pa
 	name := def.Config.DeadLetterTopic
 	t, err := e.topics.Get(name)
 	if err != nil {
-		unlock, err := e.catalog.Lock(ctx)
+		unlock, err := e.lock(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func (e *Editor) Edited(ctx context.Context, group string, make bool) (*partitio
 		return nil, nil
 	}
 	if t == nil {
-		unlock, err := e.catalog.Lock(ctx)
+		unlock, err := e.lock(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -37,7 +37,7 @@ func (e *Editor) TopicFor(ctx context.Context, name string, msgs []topic.Message
 	if t, err := e.topics.Get(name); err == nil {
 		return t, nil, nil
 	}
-	unlock, err := e.catalog.Lock(ctx)
+	unlock, err := e.lock(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

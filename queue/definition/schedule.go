@@ -15,7 +15,7 @@ func (e *Editor) PutSchedule(ctx context.Context, name string, cond catalog.Cond
 	if err := catalog.CheckName(name); err != nil {
 		return status, false, err
 	}
-	unlock, err := e.catalog.Lock(ctx)
+	unlock, err := e.lock(ctx)
 	if err != nil {
 		return status, false, err
 	}
@@ -68,7 +68,7 @@ func (e *Editor) admitSchedule(c catalog.ScheduleConfig) (*topic.Topic, error) {
 
 // DeleteSchedule ends a recurring schedule. Errors: catalog.ErrScheduleNotFound, catalog.ErrPrecondition.
 func (e *Editor) DeleteSchedule(ctx context.Context, name string, cond catalog.Condition) error {
-	unlock, err := e.catalog.Lock(ctx)
+	unlock, err := e.lock(ctx)
 	if err != nil {
 		return err
 	}

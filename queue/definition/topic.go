@@ -17,7 +17,7 @@ func (e *Editor) PutTopic(ctx context.Context, name string, cond catalog.Conditi
 	if err := catalog.CheckName(name); err != nil {
 		return info, false, err
 	}
-	unlock, err := e.catalog.Lock(ctx)
+	unlock, err := e.lock(ctx)
 	if err != nil {
 		return info, false, err
 	}
@@ -99,7 +99,7 @@ func (e *Editor) keyOrdered(topicID uint64) string {
 // DeleteTopic deletes a topic; its space comes back later. force detaches the groups that read it and gives open dead
 // letters up. Errors: catalog.ErrTopicNotFound, catalog.ErrTopicInUse, catalog.ErrPrecondition.
 func (e *Editor) DeleteTopic(ctx context.Context, name string, force bool, cond catalog.Condition) error {
-	unlock, err := e.catalog.Lock(ctx)
+	unlock, err := e.lock(ctx)
 	if err != nil {
 		return err
 	}

@@ -81,6 +81,7 @@ func (ix *Index) run() {
 		}
 	}()
 	for {
+		ix.committer.TurnOf(uint64(ix.part.Index), "keys of", ix.part.Topic)
 		g := make(grown)
 		var again <-chan time.Time
 		if err := ix.catchUp(ctx); err != nil && ctx.Err() == nil {
@@ -119,6 +120,7 @@ func (ix *Index) take(ctx context.Context) (give func(), err error) {
 	}
 	select {
 	case ix.turn <- struct{}{}:
+		ix.committer.TurnOf(uint64(ix.part.Index), "index of", ix.part.Topic)
 		return func() { <-ix.turn }, nil
 	case <-ix.stop:
 		return nil, ErrGone

@@ -52,6 +52,7 @@ type Group struct {
 	byLog     map[roster.Log]*position
 	byPlace   map[Place]*position
 	calls     map[string]map[*call]struct{} // of each member: the polls under way
+	polls     uint64                        // that have begun
 	last      commit.Ticket                 // of all that was journaled
 	timer     *time.Timer
 	armed     int64 // ms the timer is set to; 0 = not set

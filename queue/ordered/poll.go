@@ -70,6 +70,7 @@ type call struct {
 	owned map[roster.Log]record.Offset
 	woken chan struct{} // one slot
 	until time.Time     // when to stop waiting
+	nth   uint64        // of the group's polls
 }
 
 func (c *call) wake() {
@@ -139,6 +140,8 @@ func (g *Group) enter(req *PollRequest) (*call, error) {
 		g.calls[req.Member] = map[*call]struct{}{}
 	}
 	g.calls[req.Member][c] = struct{}{}
+	g.polls++
+	c.nth = g.polls
 	return c, nil
 }
 
@@ -244,6 +247,7 @@ func (g *Group) await(ctx context.Context, c *call, wants []want) (goOn bool, er
 	defer unwatch(wants, c)
 	timer := time.NewTimer(left)
 	defer timer.Stop()
+	defer g.env.Committer.TurnOf(c.nth, g.name, "poll of", c.req.Member)
 	select {
 	case <-c.woken:
 		return true, nil

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -64,8 +65,8 @@ func (s *Jobs) job(def Definition) *Job {
 func (s *Jobs) Opened() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, j := range s.all {
-		if !j.isReady() || j.ID != id {
+	for _, id := range slices.Sorted(maps.Keys(s.all)) {
+		if j := s.all[id]; !j.isReady() || j.ID != id {
 			s.forget(id, j)
 		}
 	}
@@ -127,8 +128,14 @@ func (s *Jobs) begin(def Definition) (*Job, error) {
 func newID(ms int64) string {
 	var random [4]byte
 	_, _ = rand.Read(random[:]) // never fails
-	return fmt.Sprintf("%011x", ms) + hex.EncodeToString(random[:])
+	return fmt.Sprintf("%0*x", timeDigits, ms) + hex.EncodeToString(random[:])
 }
+
+// timeDigits is how long the first part of a name is, which no two jobs of a server share.
+const timeDigits = 11
+
+// Since returns that part: when the job was made, or a little later.
+func (d *Definition) Since() string { return d.ID[:min(timeDigits, len(d.ID))] }
 
 // fill enqueues a job's definition and letters.
 func (s *Jobs) fill(j *Job, ids []share.LetterID) commit.Ticket {

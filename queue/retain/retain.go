@@ -148,6 +148,7 @@ func (k *Keeper) turns(ctx context.Context, every time.Duration, begin func(), s
 		case <-ctx.Done():
 			return
 		}
+		k.Committer.Turn(problem)
 		begin()
 		for _, name := range k.Host.Names() {
 			t, ok := k.Host.Retained(name)

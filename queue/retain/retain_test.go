@@ -128,7 +128,7 @@ func TestTurnsGoOnPastATrouble(t *testing.T) {
 	inBubble(t, func(s *shelf) {
 		a, b := s.partition(1), s.partition(2)
 		h := &host{topics: map[string]Topic{"a": {Partitions: []*partition.Partition{a, a}}, "b": {Partitions: []*partition.Partition{b}}}}
-		k := New(Config{Host: h, Logger: slog.New(slog.DiscardHandler), Every: time.Minute})
+		k := New(Config{Host: h, Committer: s.c, Logger: slog.New(slog.DiscardHandler), Every: time.Minute})
 		ctx, cancel := context.WithCancel(s.t.Context())
 		defer cancel()
 		seen := map[store.LogID]int{}

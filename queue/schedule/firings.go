@@ -3,6 +3,8 @@ package schedule
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,8 +75,8 @@ func (f *Firings) Fired(log store.LogID, id uint64, at time.Time) commit.Part {
 	part := commit.Part{Log: log, Entries: []store.Entry{f.journal.Delta(appendFiring(nil, id, at.UnixMilli()))}}
 	if f.journal.Due() {
 		var b []byte
-		for id, ms := range f.last {
-			b = appendFiring(b, id, ms)
+		for _, id := range slices.Sorted(maps.Keys(f.last)) {
+			b = appendFiring(b, id, f.last[id])
 		}
 		part.Entries = append(part.Entries, f.journal.Checkpoint(b)...)
 		f.journal.Written() // at most MaxSchedules of 16 bytes: they go into the same unit

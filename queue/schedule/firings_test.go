@@ -1,12 +1,33 @@
 package schedule
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/holtmq/holt/queue/store"
 )
+
+// TestCheckpointsOfFiringsAreTheSame has the same firings give the same bytes.
+func TestCheckpointsOfFiringsAreTheSame(t *testing.T) {
+	written := func() (all []byte) {
+		f := NewFirings()
+		f.Lock()
+		defer f.Unlock()
+		for i := range uint64(60_000) {
+			for _, e := range f.Fired(7, i%20, time.UnixMilli(1_700_000_000_000+int64(i))).Entries {
+				if e.Kind == store.Piece {
+					all = append(all, e.Bytes...)
+				}
+			}
+		}
+		return all
+	}
+	if first, again := written(), written(); len(first) == 0 || !bytes.Equal(first, again) {
+		t.Errorf("checkpoints of %d bytes, and others of %d", len(first), len(again))
+	}
+}
 
 func TestFiringsAreThereAfterAReplay(t *testing.T) {
 	at := time.UnixMilli(1_700_000_000_000).UTC()

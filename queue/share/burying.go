@@ -143,6 +143,7 @@ func (g *Group) restBurial(w *window) {
 	case <-t.C:
 	case <-g.ctx.Done():
 	}
+	g.env.Committer.Turn(g.name, "burials of", w.name)
 	g.setRest(w, false)
 }
 

@@ -76,6 +76,12 @@ func (g *Group) fill(w *window) {
 	g.serve()
 }
 
+// nextWait numbers a call that waits for a partition to be read ahead; the lock is held.
+func (g *Group) nextWait() uint64 {
+	g.waits++
+	return g.waits
+}
+
 // fillPatience is how long calls wait for a partition that is being read ahead. After it they go on with the others.
 const fillPatience = 50 * time.Millisecond
 

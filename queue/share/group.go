@@ -70,6 +70,7 @@ type Group struct {
 	serving  bool            // a dispatcher runs
 	filling  int             // windows that somebody reads ahead for
 	filled   chan struct{}   // closed when one of them is done
+	waits    uint64          // calls that waited for that
 	handouts []lease.Handout // reused by every Lease of a machine
 	timer    *time.Timer
 	armed    int64 // ms the timer is set to; 0 = not set
@@ -314,7 +315,7 @@ func (g *Group) writeCheckpoint(log store.LogID, j *journal.Journal, state []byt
 // encodeCheckpoint is writeCheckpoint of what encode gives in the background: the state as it is now.
 func (g *Group) encodeCheckpoint(log store.LogID, j *journal.Journal, encode func() []byte, gone *bool) {
 	seq := j.Begin()
-	g.background("checkpoint", func() {
+	g.background(fmt.Sprintf("checkpoint of %s on log %d", j.Name(), log), func() {
 		state := encode()
 		g.mu.Lock()
 		entries := j.CheckpointAt(seq, state)

@@ -35,6 +35,7 @@ func (g *Group) Lease(ctx context.Context, req LeaseRequest) ([]Delivery, error)
 	if waiter != nil {
 		var ok bool
 		p, ok = waiter.Await(ctx, req.Wait, g.env.Stop, g.ctx.Done())
+		g.env.Committer.TurnOf(waiter.Came(), g.name, "answer to a lease of", req.Member)
 		g.unpark(waiter)
 		if !ok {
 			return nil, ctx.Err()
@@ -57,7 +58,6 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 			if err := g.env.Committer.Wait(ctx, late); err != nil {
 				return p, nil, g.result(err)
 			}
-			g.env.Committer.Turn(g.name, "lease of", req.Member)
 		}
 		g.mu.Lock()
 		if err := g.admit(req); err != nil {
@@ -90,6 +90,7 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 		if filled == nil {
 			g.keyed.remember(req.Request, p.grants, waiter)
 		}
+		nth := g.nextWait()
 		g.mu.Unlock()
 		if filled == nil {
 			return p, waiter, err
@@ -97,7 +98,7 @@ func (g *Group) leaseOrPark(ctx context.Context, req *LeaseRequest) (p parcel, w
 		if err := g.awaitFill(ctx, fill, filled); err != nil {
 			return p, nil, err
 		}
-		g.env.Committer.Turn(g.name, "lease of", req.Member)
+		g.env.Committer.TurnOf(nth, g.name, "lease of", req.Member)
 	}
 }
 
@@ -247,6 +248,7 @@ func (g *Group) dispatch() {
 		g.mu.Unlock()
 		if fill != nil {
 			_ = g.awaitFill(g.ctx, fill, filled) // closed: serveOne sees it
+			g.env.Committer.Turn(g.name, "dispatch")
 		}
 	}
 }

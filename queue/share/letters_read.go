@@ -66,6 +66,7 @@ func (g *Group) readRest(ctx context.Context) error {
 func (g *Group) turnToRead(ctx context.Context) error {
 	select {
 	case g.reading <- struct{}{}:
+		g.env.Committer.Turn(g.name, "letters")
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

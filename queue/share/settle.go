@@ -235,7 +235,7 @@ func (g *Group) offerUpTo(ctx context.Context, c *claimed) error {
 			return err
 		}
 		g.startFill(w)
-		filled := g.filled
+		filled, nth := g.filled, g.nextWait()
 		g.mu.Unlock()
 		select {
 		case <-filled:
@@ -243,6 +243,7 @@ func (g *Group) offerUpTo(ctx context.Context, c *claimed) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		g.env.Committer.TurnOf(nth, g.name, "settle")
 	}
 }
 

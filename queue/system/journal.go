@@ -52,7 +52,11 @@ func (j *Journal) Part(deltas ...[]byte) commit.Part {
 	if j.pending != nil { // the step before this one is enqueued by now: no piece may come before the delta it is a checkpoint of
 		pieces := j.pending
 		j.pending = nil
-		j.log.work.Go(func() { j.write(pieces) })
+		nth := j.log.checkpoints.Add(1)
+		j.log.work.Go(func() {
+			j.log.committer.TurnOf(nth, "checkpoint of the server")
+			j.write(pieces)
+		})
 	}
 	part := commit.Part{Log: LogID}
 	for _, d := range deltas {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/holtmq/holt/queue/commit"
 	"github.com/holtmq/holt/queue/journal"
@@ -20,6 +21,8 @@ type Log struct {
 
 	alone map[store.Journal]*Journal // by name; read by Open only
 	each  []family                   // likewise
+
+	checkpoints atomic.Uint64 // begun that are longer than a piece
 
 	work   sync.WaitGroup // checkpoints being written
 	ctx    context.Context

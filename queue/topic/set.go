@@ -1,7 +1,9 @@
 package topic
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/holtmq/holt/queue/catalog"
@@ -55,7 +57,7 @@ func (s *Set) among(name string) map[string]*Topic {
 	return s.users
 }
 
-// All returns every topic, in no order, the server's own among them.
+// All returns every topic, in the order in which they were made, the server's own among them.
 func (s *Set) All() []*Topic {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -66,5 +68,6 @@ func (s *Set) All() []*Topic {
 	for _, t := range s.internal {
 		out = append(out, t)
 	}
+	slices.SortFunc(out, func(a, b *Topic) int { return cmp.Compare(a.Def.ID, b.Def.ID) })
 	return out
 }

@@ -34,6 +34,9 @@ func (w *Waiter[T]) Serve(result T) bool {
 	return true
 }
 
+// Came returns the number of a waiter of Lines: it rises with arrival.
+func (w *Waiter[T]) Came() uint64 { return w.came }
+
 // Await returns the result, or ok = false once d has passed, ctx is done, or stop or end is closed. A waiter that was served in that very moment has ok = true.
 func (w *Waiter[T]) Await(ctx context.Context, d time.Duration, stop, end <-chan struct{}) (result T, ok bool) {
 	timer := time.NewTimer(d)
