@@ -65,7 +65,7 @@ func TestConcurrent(t *testing.T) {
 
 // live runs a town for its time, heals it, drains it, and judges its history.
 func live(seed uint64, tell func(line string)) (tally, error) {
-	w := &town{history: newHistory(), seed: seed, st: memory.New(memory.Config{Seed: seed}), turns: newTurns(seed), tell: tell}
+	w := &town{history: newHistory(), seed: seed, st: memory.New(memory.Config{Seed: seed}), turns: newTurns(seed, tell), tell: tell}
 	defer w.turns.end()
 	w.open()
 	w.found()
@@ -152,6 +152,7 @@ func (w *town) slow() {
 
 func (w *town) delay(call uint64) {
 	time.Sleep(time.Duration(rand.New(rand.NewPCG(w.seed, call)).Int64N(int64(slowest))))
+	w.turns.await("disk")
 }
 
 // chaos lets commits fail and the power go, and opens the broker again, until the time is over.

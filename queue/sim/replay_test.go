@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
+	"os"
 	"runtime"
-	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,46 +17,39 @@ import (
 	"github.com/holtmq/holt/queue/system"
 )
 
-// replays compares histories of one seed. One that parts is told and let pass: with the race detector, beside other tests, it was seen.
-type replays struct {
-	t      *testing.T
-	parted int
-}
-
-func (r *replays) end() {
-	if r.parted > 1 {
-		r.t.Errorf("%d histories part from those of the same seed", r.parted)
+// replayed is how many seeds a test replays: HOLT_SIM_REPLAYS, or else as many as its time allows.
+func replayed(t *testing.T, full, short int) uint64 {
+	if s := os.Getenv("HOLT_SIM_REPLAYS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			t.Fatalf("HOLT_SIM_REPLAYS: %q", s)
+		}
+		return uint64(n)
 	}
-}
-
-// patient skips a test where there is no time, as beside the race detector: there, too, histories were seen to part.
-func patient(t *testing.T) {
 	if testing.Short() {
-		t.Skip("NOT RUN with -short: histories are compared without")
+		return uint64(short)
 	}
+	return uint64(full)
 }
+
+// replays are how many processors the replays of a seed have, after a first run with one.
+var replays = []int{2, 4, 1}
 
 // TestReplay runs programs again, on one processor and on several: a seed has one history, to the last byte that a commit held.
 func TestReplay(t *testing.T) {
-	patient(t)
-	r := replays{t: t}
-	defer r.end()
-	for seed := range uint64(5) {
+	for seed := range replayed(t, 5, 1) {
 		p := newProgram(1000+seed, 500)
 		_, first := recorded(t, p, 1)
-		for _, procs := range []int{2, 4} {
+		for _, procs := range replays {
 			_, again := recorded(t, p, procs)
-			r.same(p.seed, first, again)
+			same(t, p.seed, first, again)
 		}
 	}
 }
 
 // TestReplayConcurrent does the same with the other mode.
 func TestReplayConcurrent(t *testing.T) {
-	patient(t)
-	rs := replays{t: t}
-	defer rs.end()
-	for seed := range uint64(3) {
+	for seed := range replayed(t, 3, 1) {
 		again := func(procs int) []string {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 			var r listener
@@ -66,19 +60,16 @@ func TestReplayConcurrent(t *testing.T) {
 			return r.lines
 		}
 		first := again(1)
-		for _, procs := range []int{2, 4} {
-			rs.same(1000+seed, first, again(procs))
+		for _, procs := range replays {
+			same(t, 1000+seed, first, again(procs))
 		}
 	}
 }
 
 // TestShrunkenProgramsReplay shrinks programs to those in which a letter was redriven after a fault: what is left does that each time, in the same way.
 func TestShrunkenProgramsReplay(t *testing.T) {
-	patient(t)
-	r := replays{t: t}
-	defer r.end()
-	found := 0
-	for seed := uint64(1); found < 2; seed++ {
+	found := uint64(0)
+	for seed := uint64(1); found < replayed(t, 2, 1); seed++ {
 		shows := func(p program) bool {
 			n, _ := recorded(t, p, 2)
 			return n.redrives > 0 && n.faults > 0
@@ -92,7 +83,7 @@ func TestShrunkenProgramsReplay(t *testing.T) {
 		p = shrink(p, shows, func() bool { runs++; return runs < 60 })
 		_, first := recorded(t, p, 1)
 		_, again := recorded(t, p, 2)
-		r.same(seed, first, again)
+		same(t, seed, first, again)
 		if len(p.steps) > 100 || !shows(p) {
 			t.Errorf("seed %d: a program of %d steps is left, and does not show what was looked for: %v", seed, len(p.steps), p)
 		}
@@ -124,16 +115,15 @@ func recorded(t *testing.T, p program, procs int) (n tally, history []string) {
 }
 
 // same tells where two histories part, if they do.
-func (r *replays) same(seed uint64, first, again []string) {
-	r.t.Helper()
+func same(t *testing.T, seed uint64, first, again []string) {
+	t.Helper()
 	at := 0
 	for at < len(first) && at < len(again) && first[at] == again[at] {
 		at++
 	}
 	if at < len(first) || at < len(again) {
 		tail := func(h []string) string { return strings.Join(h[min(at, len(h)):min(at+2, len(h))], "\n\t\t") }
-		r.parted++
-		r.t.Logf("seed %d: the history parts at line %d of %d, after\n\t\t%s\n\tonce it goes on with\n\t\t%.2000s\n\tand once with\n\t\t%.2000s",
+		t.Errorf("seed %d: the history parts at line %d of %d, after\n\t\t%s\n\tonce it goes on with\n\t\t%.2000s\n\tand once with\n\t\t%.2000s",
 			seed, at, len(first), strings.Join(first[max(0, at-5):at], "\n\t\t"), tail(first), tail(again))
 	}
 }
@@ -172,7 +162,6 @@ func (s told) Commit(ctx context.Context, units []store.Unit) (int, error) {
 		for _, u := range units {
 			lines = append(lines, spelled(u))
 		}
-		slices.Sort(lines) // units that nobody orders are enqueued as they come
 		s.tell("commit:" + strings.Join(lines, ";"))
 	}
 	return s.Store.Commit(ctx, units)

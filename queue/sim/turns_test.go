@@ -9,11 +9,13 @@ import (
 	"time"
 )
 
-// turns has what a broker does happen one by one inside a bubble: commits and background work begin in turn, each once nothing moves any more. So what a commit holds, what a
-// call finds, and where a fault strikes hang on the seed alone, not on how the runtime runs goroutines. Who is next of those that wait is a matter of chance, which the seed decides.
+// turns has what a broker does happen one by one inside a bubble: commits and background work begin in turn, and what waited for something goes on in turn, each once nothing moves
+// any more. So what a commit holds, what a call finds, and where a fault strikes hang on the seed alone, not on how the runtime runs goroutines. Who is next of those that wait is a
+// matter of chance, which the seed decides.
 type turns struct {
 	seed uint64
-	bell chan struct{} // one slot: somebody waits, or it is over
+	tell func(line string) // hears whose turn it is; nil = nobody listens
+	bell chan struct{}     // one slot: somebody waits, or it is over
 
 	stuck chan struct{} // closed when it does not come to rest
 
@@ -35,9 +37,9 @@ type waiting struct {
 	turns chan struct{} // closed when it is its turn
 }
 
-// newTurns gives turns until end.
-func newTurns(seed uint64) *turns {
-	t := &turns{seed: seed, bell: make(chan struct{}, 1), stuck: make(chan struct{})}
+// newTurns gives turns until end. tell hears of each; nil = nobody listens.
+func newTurns(seed uint64, tell func(line string)) *turns {
+	t := &turns{seed: seed, tell: tell, bell: make(chan struct{}, 1), stuck: make(chan struct{})}
 	go t.run()
 	return t
 }
@@ -116,6 +118,9 @@ func (t *turns) next() bool {
 	switch {
 	case len(t.wait) > 0:
 		i := t.choose()
+		if t.tell != nil {
+			t.tell("turn of " + t.wait[i].who)
+		}
 		close(t.wait[i].turns)
 		t.wait = append(t.wait[:i], t.wait[i+1:]...)
 	case t.still != nil:

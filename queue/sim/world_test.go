@@ -84,7 +84,7 @@ func (w *world) now() int64 {
 // run executes a program and everything that follows it: heal, drain, and count.
 func run(p program, tell func(line string)) (t tally, story string, err error) {
 	w := &world{
-		tell: tell, turns: newTurns(p.seed),
+		tell: tell, turns: newTurns(p.seed, tell),
 		jumps: []jump{{}},
 		ctx:   context.Background(), topics: map[string]*topic{}, groups: map[string]*group{}, streams: map[string]*stream{}, joining: map[string]*member{}, letters: map[string]*letterbox{}, unsure: map[string]bool{}, receipts: map[string]struct{}{},
 	}
