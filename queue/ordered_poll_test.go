@@ -71,6 +71,38 @@ func TestAParkedPollIsWoken(t *testing.T) {
 	}
 }
 
+// Whoever waits hears that the group is gone, and not that it has nothing to read any more.
+func TestTheEndOfAGroupIsOneStep(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 2)
+		for range 20 {
+			r := h.join("g", "a", "t").poll()
+			req := queue.PollRequest{Member: r.Member, Epoch: r.Epoch, Owned: r.owned(), Max: 10, Wait: time.Minute}
+			polls := make(chan asked)
+			const many = 500 // so that one of them is quick
+			for range many {
+				go func() {
+					ans, err := h.Poll(h.t.Context(), "g", req)
+					polls <- asked{ans, err}
+				}()
+			}
+			synctest.Wait()
+			if err := h.DeleteGroup(h.t.Context(), "g", true, queue.Condition{}); err != nil {
+				h.t.Fatal(err)
+			}
+			wrong := 0
+			for range many {
+				if a := <-polls; !errors.Is(a.err, queue.ErrGroupNotFound) {
+					wrong++
+				}
+			}
+			if wrong > 0 {
+				h.t.Fatalf("%d of %d were told something else", wrong, many)
+			}
+		}
+	})
+}
+
 func TestAPollWhoseClientIsGoneEnds(t *testing.T) {
 	inBubble(t, func(h *house) {
 		h.topic("t", 1)

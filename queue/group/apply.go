@@ -117,7 +117,7 @@ func (s *Set) deleteOrdered(ctx context.Context, def *catalog.Group, force bool)
 	s.mu.Lock()
 	delete(s.ordered, def.Name)
 	s.mu.Unlock()
+	g.Delete() // first: a parked poll must not hear that nothing is left to read
 	g.Detach(def, s.logsOf(def.Topics), false)
-	g.Delete()
 	return nil
 }

@@ -169,7 +169,7 @@ func (g *Group) Attach(def *catalog.Group, parts []Part) {
 	g.setTopics()
 }
 
-// Detach ends the group's reading of some logs: progress there is forgotten. The logs may be gone already (dropped).
+// Detach ends the group's reading of some logs: progress there is forgotten. The logs may be gone already (dropped), the group too.
 func (g *Group) Detach(def *catalog.Group, logs []store.LogID, dropped bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
