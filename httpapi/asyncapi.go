@@ -84,9 +84,6 @@ type asyncRef struct {
 
 // asyncapi answers GET /asyncapi.yaml.
 func (a *API) asyncapi(x *exchange) error {
-	if err := x.params(); err != nil {
-		return err
-	}
 	t, err := a.broker.Topology(x.ctx())
 	if err != nil {
 		return err

@@ -15,14 +15,11 @@ const mediaBackup = "application/vnd.holt.backup"
 
 // backup streams a copy of the whole store, or the rest of one that broke off. One that breaks off lacks its end, which whoever reads it misses.
 func (a *API) backup(x *exchange) error {
-	if err := x.params("moment", "offset"); err != nil {
+	offset, err := x.queryInt("offset", 0, 0, math.MaxInt64)
+	if err != nil {
 		return err
 	}
-	at := backup.Place{Moment: x.r.URL.Query().Get("moment")}
-	var err error
-	if at.Offset, err = x.queryInt("offset", 0, 0, math.MaxInt64); err != nil {
-		return err
-	}
+	at := backup.Place{Moment: x.query.Get("moment"), Offset: offset}
 	if at.Offset > 0 && at.Moment == "" {
 		return invalid("offset is of a backup that broke off: moment says of which, as its ETag did")
 	}

@@ -57,12 +57,13 @@ func benchEncodeLease(b *testing.B, value string) {
 			}
 		}
 		b.Run(fmt.Sprint("records=", n), func(b *testing.B) {
-			var buf []byte
+			var e encoder
 			b.ReportAllocs()
 			for b.Loop() {
-				buf = appendLeased(buf[:0], encodeAuto, ds, nil, nil)
+				e = encoder{b: e.b[:0]}
+				e.leased(ds, nil, nil)
 			}
-			b.SetBytes(int64(len(buf)))
+			b.SetBytes(int64(len(e.b)))
 		})
 	}
 }
@@ -77,7 +78,9 @@ func BenchmarkDecodeSettle(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := parseSettle(limits, body); err != nil {
+		s := newScanner(body)
+		readSettle(s, limits)
+		if err := s.done(); err != nil {
 			b.Fatal(err)
 		}
 	}

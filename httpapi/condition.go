@@ -31,6 +31,16 @@ func (x *exchange) condition() (queue.Condition, error) {
 	return c, nil
 }
 
+// change reads what a PUT says beside its path: under which condition, and what is to be.
+func (x *exchange) change() (cond queue.Condition, body []byte, err error) {
+	if cond, err = x.condition(); err != nil {
+		return cond, nil, err
+	}
+	cond.Force = x.force
+	body, err = x.body()
+	return cond, body, err
+}
+
 // parseTags reads a list of entity tags (RFC 9110 §8.8.3). A weak one never matches strongly and becomes the tag "", which nothing has.
 func parseTags(s string) ([]string, bool) {
 	var tags []string

@@ -21,11 +21,11 @@ func (a *API) newConsole() *console.Console {
 // consoleRoutes are not of the API: they are for browsers, which bring a session and no token.
 func (a *API) consoleRoutes() []route {
 	return []route{
-		{name: "GET /console", handler: toConsole, open: true},
-		{name: "HEAD /console", handler: toConsole, open: true},
-		{name: "GET /console/*", handler: a.showConsole, open: true},
-		{name: "HEAD /console/*", handler: a.showConsole, open: true},
-		{name: "POST /console/*", handler: a.showConsole, open: true},
+		{name: "GET /console", free: true, handler: toConsole, open: true},
+		{name: "HEAD /console", free: true, handler: toConsole, open: true},
+		{name: "GET /console/*", free: true, handler: a.showConsole, open: true},
+		{name: "HEAD /console/*", free: true, handler: a.showConsole, open: true},
+		{name: "POST /console/*", free: true, handler: a.showConsole, open: true},
 	}
 }
 

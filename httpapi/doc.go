@@ -7,6 +7,12 @@
 // The caller owes it a broker that does not keep the bytes of a Message after Publish returned without an error, a server made by
 // NewServer, and the names under which that server is reached (Config.Hosts).
 //
+// # A call
+//
+// The table (server.go) says of each route what its path and its query have. Both are read before its handler runs (asked in query.go): a handler begins
+// with what it was asked for, reads the body with scanBody, calls the broker, and answers with json, or with encode and answer where records go out. Any
+// error it returns is answered as a problem.
+//
 // # JSON
 //
 // Bodies are read by a scanner of this package (json.go), not by encoding/json: the standard decoder matches names whatever

@@ -81,6 +81,31 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 	})
 }
 
+// What a route takes in its query is in the document, and the other way round.
+func TestDocumentHasEveryParameter(t *testing.T) {
+	inBubble(t, func(h *house) {
+		for _, rt := range h.table() {
+			method, pattern, _ := strings.Cut(rt.name, " ")
+			op, ok := theDocument().operation(method, pattern)
+			if !ok { // HEAD
+				continue
+			}
+			var written []string
+			for _, p := range op.params() {
+				if p.text("in") == "query" {
+					written = append(written, p.text("name"))
+				}
+			}
+			taken := strings.Fields(rt.query)
+			slices.Sort(taken)
+			slices.Sort(written)
+			if !slices.Equal(taken, written) {
+				t.Errorf("%s takes %v, openapi.yaml has %v", rt.name, taken, written)
+			}
+		}
+	})
+}
+
 // checkPath holds the parameters of the path to its pattern.
 func (op operation) checkPath(t *testing.T) {
 	for part := range strings.SplitSeq(op.pattern, "/") {

@@ -194,14 +194,12 @@ func appendString[T ~string | ~[]byte](b []byte, s T) []byte {
 	return append(b, '"')
 }
 
-// appendPublished appends the answer of a publish.
-func appendPublished(b []byte, places []queue.Place, created []string) []byte {
-	e := encoder{b: b}
+// published appends the answer of a publish.
+func (e *encoder) published(places []queue.Place, created []string) {
 	e.raw(`{"records":`)
 	e.places(places)
 	e.created(created)
-	e.raw("}\n")
-	return e.b
+	e.raw("}")
 }
 
 // places appends where records went, or when they will.
@@ -265,9 +263,8 @@ func (e *encoder) appendDelivery(d *queue.Delivery) {
 	e.raw("}")
 }
 
-// appendLeased appends the answer of a lease; settled is what came of the settle that it carried, nil if it carried none.
-func appendLeased(b []byte, values encoding, ds []queue.Delivery, settled *queue.SettleResult, created []string) []byte {
-	e := encoder{b: b, values: values}
+// leased appends the answer of a lease; settled is what came of the settle that it carried, nil if it carried none.
+func (e *encoder) leased(ds []queue.Delivery, settled *queue.SettleResult, created []string) {
 	e.raw(`{"records":[`)
 	for i := range ds {
 		e.comma(i)
@@ -280,18 +277,15 @@ func appendLeased(b []byte, values encoding, ds []queue.Delivery, settled *queue
 		e.raw("}")
 	}
 	e.created(created)
-	e.raw("}\n")
-	return e.b
+	e.raw("}")
 }
 
-// appendSettled appends the answer of a settle.
-func appendSettled(b []byte, r *queue.SettleResult) []byte {
-	e := encoder{b: b}
+// settlement appends the answer of a settle.
+func (e *encoder) settlement(r *queue.SettleResult) {
 	e.raw("{")
 	e.settled(r)
 	e.created(r.Created)
-	e.raw("}\n")
-	return e.b
+	e.raw("}")
 }
 
 // settled appends the fields that tell what came of a settle.

@@ -1,14 +1,11 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -24,11 +21,14 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	id     string
+	asked          // by path and query
 	status int     // of the answer; 0 = none yet
 	buf    *[]byte // the body's, back to the pool at the end
+	out    *[]byte // the answer's, likewise
 	held   int64   // of api.held
-	query  url.Values
-	rights Rights // of its token
+	scan   scanner // of the body
+	enc    encoder // of the answer
+	rights Rights  // of its token
 	start  time.Time
 	span   *trace.Span // nil: none is made
 	keep   bool        // the connection, at a stop: something may be settled on it
@@ -47,6 +47,9 @@ func (a *API) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	x.expectBody()
 	err := x.admit()
 	if err == nil {
+		err = x.parse()
+	}
+	if err == nil {
 		err = rt.handler(x)
 		x.endSpan(err)
 	}
@@ -58,6 +61,9 @@ func (a *API) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 // end gives back what the exchange holds, and counts it; whoever panics on goes by here, too.
 func (x *exchange) end() {
 	x.release()
+	if x.out != nil {
+		x.api.giveBack(x.out)
+	}
 	took := time.Since(x.start)
 	x.route.timed.observe(x.status, took)
 	if log := x.api.cfg.Log; log.Enabled(x.ctx(), slog.LevelDebug) {
@@ -184,16 +190,29 @@ func (x *exchange) write(status int, contentType string, body []byte) error {
 
 // json sends a struct of client/api.
 func (x *exchange) json(status int, v any) error {
-	buf := x.api.buffer()
-	defer x.api.giveBack(buf)
-	out := bytes.NewBuffer(*buf)
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
+	e := x.encode()
+	if err := e.marshal(v); err != nil {
+		return err
 	}
-	*buf = out.Bytes()
-	return x.sent(x.write(status, "application/json", *buf))
+	return x.answer(status)
+}
+
+// encode begins an answer of JSON, with values as the query asks for them; answer sends it.
+func (x *exchange) encode() *encoder {
+	if x.out == nil {
+		x.out = x.api.buffer()
+	}
+	x.enc = encoder{b: (*x.out)[:0], values: x.values}
+	return &x.enc
+}
+
+// answer sends what was encoded.
+func (x *exchange) answer(status int) error { return x.sent(x.send(status)) }
+
+// send sends what was encoded, and ends its line. Its error says that the client is gone.
+func (x *exchange) send(status int) error {
+	*x.out = append(x.enc.b, '\n')
+	return x.write(status, "application/json", *x.out)
 }
 
 // sent takes note of an error of writing: nothing is left to answer.

@@ -11,43 +11,25 @@ import (
 )
 
 func (a *API) putGroup(x *exchange) error {
-	name, err := x.name("group")
+	cond, body, err := x.change()
 	if err != nil {
 		return err
 	}
-	if err := x.params(); err != nil {
+	if err := mergeGroup(&queue.GroupChange{}, x.group, body); err != nil { // what is wrong with the body is so whatever is there
 		return err
 	}
-	cond, err := x.condition()
-	if err != nil {
-		return err
-	}
-	body, err := x.body()
-	if err != nil {
-		return err
-	}
-	if err := mergeGroup(&queue.GroupChange{}, name, body); err != nil { // what is wrong with the body is so whatever is there
-		return err
-	}
-	info, created, err := a.broker.PutGroup(x.ctx(), name, cond, func(old queue.GroupChange, _ bool) (queue.GroupChange, error) {
-		err := mergeGroup(&old, name, body)
+	info, created, err := a.broker.PutGroup(x.ctx(), x.group, cond, func(old queue.GroupChange, _ bool) (queue.GroupChange, error) {
+		err := mergeGroup(&old, x.group, body)
 		return old, err
 	})
 	if err != nil {
 		return err
 	}
 	x.tag(info.Tag)
-	return x.json(x.made(created, "/v1/groups/"+name), wireGroup(info))
+	return x.json(x.made(created, "/v1/groups/"+x.group), wireGroup(info))
 }
 
 func (a *API) getGroup(x *exchange) error {
-	name, err := x.name("group")
-	if err != nil {
-		return err
-	}
-	if err := x.params("partitions"); err != nil {
-		return err
-	}
 	summary, err := x.summary()
 	if err != nil {
 		return err
@@ -56,7 +38,7 @@ func (a *API) getGroup(x *exchange) error {
 	if summary {
 		describe = a.broker.GroupSummary
 	}
-	info, err := describe(x.ctx(), name)
+	info, err := describe(x.ctx(), x.group)
 	if err != nil {
 		return err
 	}
@@ -65,7 +47,7 @@ func (a *API) getGroup(x *exchange) error {
 }
 
 func (a *API) listGroups(x *exchange) error {
-	limit, after, err := x.pageByName("groups", "partitions")
+	limit, after, err := x.pageByName("groups")
 	if err != nil {
 		return err
 	}
@@ -99,15 +81,11 @@ func (x *exchange) summary() (bool, error) {
 }
 
 func (a *API) deleteGroup(x *exchange) error {
-	name, err := x.name("group")
+	cond, err := x.condition()
 	if err != nil {
 		return err
 	}
-	force, cond, err := x.change()
-	if err != nil {
-		return err
-	}
-	if err := a.broker.DeleteGroup(x.ctx(), name, force, cond); err != nil {
+	if err := a.broker.DeleteGroup(x.ctx(), x.group, x.force, cond); err != nil {
 		return err
 	}
 	return x.noContent()
@@ -118,19 +96,12 @@ func (a *API) pause(x *exchange) error { return a.setPaused(x, true) }
 func (a *API) resume(x *exchange) error { return a.setPaused(x, false) }
 
 func (a *API) setPaused(x *exchange, paused bool) error {
-	name, err := x.name("group")
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
 	if err := x.noFields(); err != nil {
 		return err
 	}
-	info, _, err := a.broker.PutGroup(x.ctx(), name, queue.Condition{}, func(old queue.GroupChange, exists bool) (queue.GroupChange, error) {
+	info, _, err := a.broker.PutGroup(x.ctx(), x.group, queue.Condition{}, func(old queue.GroupChange, exists bool) (queue.GroupChange, error) {
 		if !exists {
-			return old, fmt.Errorf("group %s: %w", name, queue.ErrGroupNotFound)
+			return old, fmt.Errorf("group %s: %w", x.group, queue.ErrGroupNotFound)
 		}
 		old.Config.Paused = paused
 		return old, nil

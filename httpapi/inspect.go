@@ -25,18 +25,11 @@ var outcomes = map[lease.Outcome]string{lease.Acked: "acked", lease.Dead: "dead_
 
 // listGroupRecords lists the unsettled records of a group that are in one state.
 func (a *API) listGroupRecords(x *exchange) error {
-	group, err := x.name("group")
-	if err != nil {
-		return err
-	}
-	if err := x.params("state", "limit", "cursor"); err != nil {
-		return err
-	}
 	state, err := x.queryState()
 	if err != nil {
 		return err
 	}
-	list := "groups/" + group + "/records?state=" + states[state]
+	list := "groups/" + x.group + "/records?state=" + states[state]
 	limit, at, err := x.page(list)
 	if err != nil {
 		return err
@@ -45,7 +38,7 @@ func (a *API) listGroupRecords(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	entries, next, err := a.broker.GroupRecords(x.ctx(), group, state, from, limit)
+	entries, next, err := a.broker.GroupRecords(x.ctx(), x.group, state, from, limit)
 	if err != nil {
 		return err
 	}
@@ -97,33 +90,14 @@ func parsePlace(text string) (p queue.GroupPlace, err error) {
 	return queue.GroupPlace{Topic: parts[0], Partition: int(partition), Offset: queue.Offset(offset)}, nil
 }
 
-// place returns the record that the path names.
-func (x *exchange) place() (group string, at queue.GroupPlace, err error) {
-	if group, err = x.name("group"); err != nil {
-		return group, at, err
-	}
-	if at.Topic, err = x.name("topic"); err != nil {
-		return group, at, err
-	}
-	partition, err := x.number("partition")
-	if err != nil {
-		return group, at, err
-	}
-	offset, err := x.number("offset")
-	at.Partition, at.Offset = int(partition), queue.Offset(offset)
-	return group, at, err
+// place is the record that the path names.
+func (x *exchange) place() queue.GroupPlace {
+	return queue.GroupPlace{Topic: x.topic, Partition: x.partition, Offset: x.offset}
 }
 
 // getGroupRecord tells what one record of a group waits for, and what became of its last attempts.
 func (a *API) getGroupRecord(x *exchange) error {
-	group, at, err := x.place()
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	r, err := a.broker.GroupRecord(x.ctx(), group, at)
+	r, err := a.broker.GroupRecord(x.ctx(), x.group, x.place())
 	if err != nil {
 		return err
 	}
@@ -133,17 +107,10 @@ func (a *API) getGroupRecord(x *exchange) error {
 // settleAt settles one record by its place.
 func (a *API) settleAt(v queue.Verb) handler {
 	return func(x *exchange) error {
-		group, at, err := x.place()
-		if err != nil {
-			return err
-		}
-		if err := x.params(); err != nil {
-			return err
-		}
 		if err := x.noFields(); err != nil {
 			return err
 		}
-		if err := a.broker.SettleAt(x.ctx(), group, at, v); err != nil {
+		if err := a.broker.SettleAt(x.ctx(), x.group, x.place(), v); err != nil {
 			return err
 		}
 		return x.json(http.StatusOK, api.SettleResponse{Settled: 1})
@@ -152,19 +119,8 @@ func (a *API) settleAt(v queue.Verb) handler {
 
 // extendAt moves the deadline of the lease on one record, by its place.
 func (a *API) extendAt(x *exchange) error {
-	group, at, err := x.place()
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	body, err := x.body()
-	if err != nil {
-		return err
-	}
 	var length time.Duration
-	s := newScanner(body)
+	s := x.scanBody()
 	s.object(func(name []byte) bool {
 		if string(name) != "for" {
 			return false
@@ -177,7 +133,7 @@ func (a *API) extendAt(x *exchange) error {
 	if err := s.done(); err != nil {
 		return err
 	}
-	until, err := a.broker.ExtendAt(x.ctx(), group, at, length)
+	until, err := a.broker.ExtendAt(x.ctx(), x.group, x.place(), length)
 	if err != nil {
 		return err
 	}
@@ -186,11 +142,7 @@ func (a *API) extendAt(x *exchange) error {
 
 // noFields reads the body of a call that takes no fields.
 func (x *exchange) noFields() error {
-	body, err := x.body()
-	if err != nil {
-		return err
-	}
-	s := newScanner(body)
+	s := x.scanBody()
 	s.object(func([]byte) bool { return false })
 	return s.done()
 }

@@ -252,8 +252,9 @@ func FuzzReset(f *testing.F) {
 	}
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		req, err := parseReset(body, now)
-		if err != nil {
+		s := newScanner(body)
+		req := readReset(s, now)
+		if err := s.done(); err != nil {
 			if got := faultOf(err).status; got != 400 {
 				t.Fatalf("%q: %d %v", body, got, err)
 			}

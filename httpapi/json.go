@@ -26,11 +26,16 @@ type scanner struct {
 
 // newScanner starts at the beginning of a body. A body of nothing but white space reads as {} (see object).
 func newScanner(b []byte) *scanner {
-	s := &scanner{b: b}
+	s := new(scanner)
+	s.begin(b)
+	return s
+}
+
+func (s *scanner) begin(b []byte) {
+	*s = scanner{b: b}
 	if bytes.HasPrefix(b, byteOrderMark) {
 		s.syntax("it begins with a byte order mark: send UTF-8 without one")
 	}
-	return s
 }
 
 // notJSON is what a terse scanner says of every error.

@@ -12,23 +12,9 @@ import (
 
 // lease hands out records. Those whose answer nobody was there to take go back at once, uncounted.
 func (a *API) lease(x *exchange) error {
-	group, err := x.name("group")
-	if err != nil {
-		return err
-	}
-	if err := x.params("encoding"); err != nil {
-		return err
-	}
-	values, err := x.queryEncoding()
-	if err != nil {
-		return err
-	}
-	body, err := x.body()
-	if err != nil {
-		return err
-	}
-	call, err := parseLease(&a.limits, body)
-	if err != nil {
+	s := x.scanBody()
+	call := readLease(s, &a.limits)
+	if err := s.done(); err != nil {
 		return err
 	}
 	if call.settle != nil && len(call.settle.Publish) > 0 {
@@ -38,31 +24,28 @@ func (a *API) lease(x *exchange) error {
 	}
 	call.req.Room = a.room.Share()
 	defer call.req.Room.End()
-	ds, settled, created, err := x.leased(group, call)
+	ds, settled, created, err := x.leased(call)
 	if err != nil {
 		return err
 	}
 	if call.settle == nil {
-		x.worked(group, len(ds), nil)
+		x.worked(len(ds), nil)
 	} else {
-		x.worked(group, len(ds), call.settle.Publish)
+		x.worked(len(ds), call.settle.Publish)
 	}
 	taken := false
 	defer func() {
 		if !taken && len(ds) > 0 {
-			a.broker.GiveBack(group, ds)
+			a.broker.GiveBack(x.group, ds)
 		}
 	}()
 	if err := x.ctx().Err(); err != nil {
 		return err
 	}
-	buf := a.buffer()
-	defer a.giveBack(buf)
-	x.leasedSpan(group, ds)
+	x.leasedSpan(ds)
 	x.keep = len(ds) > 0
-	*buf = appendLeased((*buf)[:0], values, ds, settled, created)
-	err = x.write(http.StatusOK, "application/json", *buf)
-	if err == nil {
+	x.encode().leased(ds, settled, created)
+	if err = x.send(http.StatusOK); err == nil {
 		err = x.flush()
 	}
 	taken = err == nil
@@ -79,10 +62,10 @@ func (x *exchange) flush() error {
 }
 
 // leased makes the call. One that may be parked holds no buffer meanwhile: only records to publish point into the body, and with them it does not wait.
-func (x *exchange) leased(group string, call leaseCall) (ds []queue.Delivery, settled *queue.SettleResult, created []string, err error) {
+func (x *exchange) leased(call leaseCall) (ds []queue.Delivery, settled *queue.SettleResult, created []string, err error) {
 	if call.settle == nil {
 		x.release()
-		ds, created, err = x.api.broker.Lease(x.ctx(), group, call.req)
+		ds, created, err = x.api.broker.Lease(x.ctx(), x.group, call.req)
 		return ds, nil, created, err
 	}
 	if len(call.settle.Publish) == 0 {
@@ -91,7 +74,7 @@ func (x *exchange) leased(group string, call leaseCall) (ds []queue.Delivery, se
 	for _, p := range call.settle.Publish {
 		carry(x.traced(), p.Messages, &x.api.limits)
 	}
-	res, ds, created, err := x.api.broker.LeaseAndSettle(x.ctx(), group, *call.settle, call.req)
+	res, ds, created, err := x.api.broker.LeaseAndSettle(x.ctx(), x.group, *call.settle, call.req)
 	if err != nil {
 		x.keepBody() // if it was not released
 		return nil, nil, nil, err
@@ -105,11 +88,10 @@ type leaseCall struct {
 	settle *queue.SettleRequest // to be carried out first; nil = none
 }
 
-// parseLease reads the body of a lease.
-func parseLease(limits *queue.Limits, body []byte) (leaseCall, error) {
+// readLease reads a lease. The records of its settle's publish point into the body.
+func readLease(s *scanner, limits *queue.Limits) leaseCall {
 	call := leaseCall{req: queue.LeaseRequest{Max: 1}}
 	req := &call.req
-	s := newScanner(body)
 	s.object(func(name []byte) bool {
 		if s.null() {
 			return slices.Contains(leaseFields, string(name))
@@ -139,7 +121,7 @@ func parseLease(limits *queue.Limits, body []byte) (leaseCall, error) {
 		}
 		return true
 	})
-	return call, s.done()
+	return call
 }
 
 // requestKey reads an idempotency key.

@@ -273,9 +273,10 @@ func TestVerbsTakeTheirFields(t *testing.T) {
 				if v.name != tt.verb {
 					continue
 				}
-				got, err := v.parse(l, []byte(tt.body))
-				if d := cmp.Diff(tt.want, got); d != "" || err != nil {
-					t.Errorf("%s %s: %v\n%s", tt.verb, tt.body, err, d)
+				s := newScanner([]byte(tt.body))
+				got := v.read(s, l).Actions
+				if d := cmp.Diff(tt.want, got); d != "" || s.done() != nil {
+					t.Errorf("%s %s: %v\n%s", tt.verb, tt.body, s.done(), d)
 				}
 			}
 		}

@@ -21,7 +21,7 @@ import (
 // letterFilters are the parameters that choose dead letters.
 var letterFilters = []string{"state", "reason", "error", "fingerprint", "topic", "key", "key_base64", "since", "until"}
 
-// letterQuery returns the filter of the query, which may have other parameters, too; params was called.
+// letterQuery returns the filter of the query, which may have other parameters, too.
 func (x *exchange) letterQuery() (f letter.Filter, err error) {
 	f.State = letter.Open
 	for _, name := range letterFilters {
@@ -88,34 +88,23 @@ func letterTime(to *time.Time, text string) *fault {
 }
 
 // letterList names the list that a query's filters choose, for its cursors.
-func (x *exchange) letterList(group string) string {
+func (x *exchange) letterList() string {
 	q := url.Values{"state": {letter.Open.String()}} // said or not
 	for _, name := range letterFilters {
 		if x.query.Has(name) {
 			q.Set(name, x.query.Get(name))
 		}
 	}
-	return "groups/" + group + "/dead-letters?" + q.Encode()
+	return "groups/" + x.group + "/dead-letters?" + q.Encode()
 }
 
 // listLetters lists the dead letters of a group. A page ends early when it has become large.
 func (a *API) listLetters(x *exchange) error {
-	group, err := x.name("group")
-	if err != nil {
-		return err
-	}
-	if err := x.params(append([]string{"limit", "cursor", "encoding"}, letterFilters...)...); err != nil {
-		return err
-	}
-	values, err := x.queryEncoding()
-	if err != nil {
-		return err
-	}
 	filter, err := x.letterQuery()
 	if err != nil {
 		return err
 	}
-	list := x.letterList(group)
+	list := x.letterList()
 	limit, at, err := x.page(list)
 	if err != nil {
 		return err
@@ -124,13 +113,11 @@ func (a *API) listLetters(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.cfg.DeadLetters.List(x.ctx(), group, filter, from, limit)
+	page, err := a.cfg.DeadLetters.List(x.ctx(), x.group, filter, from, limit)
 	if err != nil {
 		return err
 	}
-	buf := a.buffer()
-	defer a.giveBack(buf)
-	e := encoder{b: (*buf)[:0], values: values}
+	e := x.encode()
 	e.raw(`{"items":[`)
 	for i := range page.Items {
 		e.comma(i)
@@ -144,9 +131,8 @@ func (a *API) listLetters(x *exchange) error {
 		e.raw(`,"next_cursor":`)
 		e.string(cursor{list: list, at: markText(*page.Next)}.String())
 	}
-	e.raw("}\n")
-	*buf = e.b
-	return x.sent(x.write(http.StatusOK, "application/json", *buf))
+	e.raw("}")
+	return x.answer(http.StatusOK)
 }
 
 func markText(m dlq.Mark) string {
@@ -223,43 +209,20 @@ func (e *encoder) letterDetail(d *dlq.Detail) error {
 	if err := e.marshal(wireAttempts(d.History)); err != nil {
 		return err
 	}
-	e.raw("}\n")
+	e.raw("}")
 	return nil
 }
 
 // getLetter shows one dead letter.
 func (a *API) getLetter(x *exchange) error {
-	group, id, err := x.letterID()
+	d, err := a.cfg.DeadLetters.Get(x.ctx(), x.group, x.item)
 	if err != nil {
 		return err
 	}
-	if err := x.params("encoding"); err != nil {
+	if err := x.encode().letterDetail(&d); err != nil {
 		return err
 	}
-	values, err := x.queryEncoding()
-	if err != nil {
-		return err
-	}
-	d, err := a.cfg.DeadLetters.Get(x.ctx(), group, id)
-	if err != nil {
-		return err
-	}
-	buf := a.buffer()
-	defer a.giveBack(buf)
-	e := encoder{b: (*buf)[:0], values: values}
-	if err := e.letterDetail(&d); err != nil {
-		return err
-	}
-	*buf = e.b
-	return x.sent(x.write(http.StatusOK, "application/json", *buf))
-}
-
-func (x *exchange) letterID() (group, id string, err error) {
-	if group, err = x.name("group"); err != nil {
-		return "", "", err
-	}
-	id, err = x.param("id")
-	return group, id, err
+	return x.answer(http.StatusOK)
 }
 
 // maxBuckets is how many error groups a summary shows, unless the query asks for less.
@@ -267,13 +230,6 @@ const maxBuckets = 1000
 
 // summarizeLetters counts dead letters by their errors, or by something else.
 func (a *API) summarizeLetters(x *exchange) error {
-	group, err := x.name("group")
-	if err != nil {
-		return err
-	}
-	if err := x.params(append([]string{"by", "limit"}, letterFilters...)...); err != nil {
-		return err
-	}
 	filter, err := x.letterQuery()
 	if err != nil {
 		return err
@@ -288,7 +244,7 @@ func (a *API) summarizeLetters(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	buckets, total, err := a.cfg.DeadLetters.Summary(x.ctx(), group, filter, by, int(limit))
+	buckets, total, err := a.cfg.DeadLetters.Summary(x.ctx(), x.group, filter, by, int(limit))
 	if err != nil {
 		return err
 	}
@@ -312,29 +268,21 @@ const exportBytes = 64 << 10
 
 // exportLetters streams dead letters, one a line, with stacks and histories. An answer that breaks off ends within its chunked coding, which whoever reads it notices.
 func (a *API) exportLetters(x *exchange) error {
-	group, err := x.name("group")
-	if err != nil {
-		return err
-	}
-	if err := x.params(append([]string{"encoding"}, letterFilters...)...); err != nil {
-		return err
-	}
-	values, err := x.queryEncoding()
-	if err != nil {
-		return err
-	}
 	filter, err := x.letterQuery()
 	if err != nil {
 		return err
 	}
 	out := &streamed{x: x, media: mediaLines}
-	e := encoder{values: values}
-	err = a.cfg.DeadLetters.Export(x.ctx(), group, filter, func(d *dlq.Detail) error {
-		if err := e.letterDetail(d); err != nil || len(e.b) < exportBytes {
+	e := encoder{values: x.values}
+	err = a.cfg.DeadLetters.Export(x.ctx(), x.group, filter, func(d *dlq.Detail) error {
+		if err := e.letterDetail(d); err != nil {
 			return err
 		}
+		if e.raw("\n"); len(e.b) < exportBytes {
+			return nil
+		}
 		_, err := out.Write(e.b)
-		e = encoder{b: e.b[:0], values: values}
+		e = encoder{b: e.b[:0], values: x.values}
 		return err
 	})
 	if err != nil {

@@ -44,8 +44,19 @@ func (x *exchange) release() {
 		x.api.giveBack(x.buf)
 		x.buf = nil
 	}
+	x.scan = scanner{} // it points into them
 	x.api.held.Add(-x.held)
 	x.held = 0
+}
+
+// scanBody returns a scanner of the whole body. One that cannot be read is its first error.
+func (x *exchange) scanBody() *scanner {
+	body, err := x.body()
+	x.scan.begin(body)
+	if err != nil {
+		x.scan.fail(faultOf(err))
+	}
+	return &x.scan
 }
 
 // keepBody leaves the body's bytes alone for good: after an error the broker may be at work on records that point into them still.

@@ -50,11 +50,8 @@ func (x *exchange) page(list string) (limit int, at string, err error) {
 	return int(n), c.at, err
 }
 
-// pageByName is page for a list by name: how many items, after which name. more are what else the query may have.
-func (x *exchange) pageByName(list string, more ...string) (limit int, after string, err error) {
-	if err := x.params(append([]string{"limit", "cursor"}, more...)...); err != nil {
-		return 0, "", err
-	}
+// pageByName is page for a list by name: how many items, after which name.
+func (x *exchange) pageByName(list string) (limit int, after string, err error) {
 	limit, after, err = x.page(list)
 	if err == nil && after != "" && !catalog.ValidName(after) {
 		err = errCursor

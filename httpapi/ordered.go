@@ -26,15 +26,11 @@ type memberCall struct {
 
 // memberCall reads the body of a call of a member, which has these fields.
 func (x *exchange) memberCall(fields ...string) (c memberCall, err error) {
-	body, err := x.body()
-	if err != nil {
-		return c, err
-	}
 	c.poll.Max, c.most = defaultRead, x.api.limits.MaxRead
 	if x.acceptsBatches() {
 		c.poll.Max, c.most = ordered.MaxBatched, ordered.MaxBatched
 	}
-	s := newScanner(body)
+	s := x.scanBody()
 	s.object(func(name []byte) bool {
 		if !slices.Contains(fields, string(name)) {
 			return false
@@ -141,47 +137,23 @@ func committedOffset(s *scanner) (o queue.Committed) {
 	return o
 }
 
-// streamOf returns the group of the path, for a call without a query.
-func (x *exchange) streamOf() (string, error) {
-	group, err := x.name("group")
-	if err != nil {
-		return "", err
-	}
-	return group, x.params()
-}
-
 // join takes a member into an ordered group.
 func (a *API) join(x *exchange) error {
-	group, err := x.streamOf()
-	if err != nil {
-		return err
-	}
 	c, err := x.memberCall("member", "topics", "session")
 	if err != nil {
 		return err
 	}
 	c.session.Member, c.session.Topics = c.poll.Member, c.topics
-	j, created, err := a.broker.Join(x.ctx(), group, c.session)
+	j, created, err := a.broker.Join(x.ctx(), x.group, c.session)
 	if err != nil {
 		return err
 	}
-	x.worked(group, 0, nil)
+	x.worked(0, nil)
 	return x.json(http.StatusOK, api.JoinResponse{Member: j.Member, Epoch: j.Epoch, Assignment: wireAssigned(j.Assignment), Heartbeat: api.Duration(j.Heartbeat), Created: created})
 }
 
 // poll hands a member records of its partitions, as JSON or, when it accepts that, as the batches they are stored in.
 func (a *API) poll(x *exchange) error {
-	group, err := x.name("group")
-	if err != nil {
-		return err
-	}
-	if err := x.params("encoding"); err != nil {
-		return err
-	}
-	values, err := x.queryEncoding()
-	if err != nil {
-		return err
-	}
 	c, err := x.memberCall("member", "epoch", "max", "max_bytes", "wait", "owned")
 	if err != nil {
 		return err
@@ -192,34 +164,26 @@ func (a *API) poll(x *exchange) error {
 	x.release() // a call that waits holds no buffer
 	c.poll.Batches, c.poll.Room = x.acceptsBatches(), a.room.Share()
 	defer c.poll.Room.End()
-	ans, err := a.broker.Poll(x.ctx(), group, c.poll)
+	ans, err := a.broker.Poll(x.ctx(), x.group, c.poll)
 	if err != nil {
 		return err
 	}
-	x.worked(group, len(ans.Records), nil)
+	x.worked(len(ans.Records), nil)
 	x.keep = len(ans.Records) > 0 || len(ans.Batches) > 0
 	if c.poll.Batches {
 		return x.stretches(api.PollHead{PollResponse: wirePoll(ans), Hidden: topic.HiddenHeaders()}, ans.Batches)
 	}
-	return x.polled(values, ans)
+	return x.polled(ans)
 }
 
 // polled answers with JSON.
-func (x *exchange) polled(values encoding, ans queue.PollAnswer) error {
-	buf := x.api.buffer()
-	defer x.api.giveBack(buf)
-	e := encoder{b: (*buf)[:0], values: values}
-	e.appendPolled(&ans)
-	*buf = e.b
-	return x.sent(x.write(http.StatusOK, "application/json", *buf))
+func (x *exchange) polled(ans queue.PollAnswer) error {
+	x.encode().appendPolled(&ans)
+	return x.answer(http.StatusOK)
 }
 
 // heartbeat keeps a member's session.
 func (a *API) heartbeat(x *exchange) error {
-	group, err := x.streamOf()
-	if err != nil {
-		return err
-	}
 	c, err := x.memberCall("member", "epoch", "owned")
 	if err != nil {
 		return err
@@ -227,19 +191,15 @@ func (a *API) heartbeat(x *exchange) error {
 	if err := c.needs("member", "epoch"); err != nil {
 		return err
 	}
-	ans, err := a.broker.Heartbeat(x.ctx(), group, c.poll.Member, c.poll.Epoch, c.poll.Owned)
+	ans, err := a.broker.Heartbeat(x.ctx(), x.group, c.poll.Member, c.poll.Epoch, c.poll.Owned)
 	if err != nil {
 		return err
 	}
-	return x.polled(encodeAuto, ans)
+	return x.polled(ans)
 }
 
 // commit takes a member's offsets, all or none.
 func (a *API) commit(x *exchange) error {
-	group, err := x.streamOf()
-	if err != nil {
-		return err
-	}
 	c, err := x.memberCall("member", "epoch", "offsets")
 	if err != nil {
 		return err
@@ -247,7 +207,7 @@ func (a *API) commit(x *exchange) error {
 	if err := c.needs("member", "epoch", "offsets"); err != nil {
 		return err
 	}
-	if err := a.broker.CommitOffsets(x.ctx(), group, c.poll.Member, c.poll.Epoch, c.offsets); err != nil {
+	if err := a.broker.CommitOffsets(x.ctx(), x.group, c.poll.Member, c.poll.Epoch, c.offsets); err != nil {
 		return err
 	}
 	return x.json(http.StatusOK, api.CommitResponse{Committed: len(c.offsets)})
@@ -255,11 +215,7 @@ func (a *API) commit(x *exchange) error {
 
 // offsets tells what an ordered group has committed.
 func (a *API) offsets(x *exchange) error {
-	group, err := x.streamOf()
-	if err != nil {
-		return err
-	}
-	all, err := a.broker.Offsets(x.ctx(), group)
+	all, err := a.broker.Offsets(x.ctx(), x.group)
 	if err != nil {
 		return err
 	}
@@ -272,10 +228,6 @@ func (a *API) offsets(x *exchange) error {
 
 // leave takes a member out.
 func (a *API) leave(x *exchange) error {
-	group, err := x.streamOf()
-	if err != nil {
-		return err
-	}
 	c, err := x.memberCall("member", "epoch")
 	if err != nil {
 		return err
@@ -283,7 +235,7 @@ func (a *API) leave(x *exchange) error {
 	if err := c.needs("member"); err != nil {
 		return err
 	}
-	if err := a.broker.Leave(x.ctx(), group, c.poll.Member, c.poll.Epoch); err != nil {
+	if err := a.broker.Leave(x.ctx(), x.group, c.poll.Member, c.poll.Epoch); err != nil {
 		return err
 	}
 	return x.json(http.StatusOK, api.LeaveResponse{Member: c.poll.Member})
@@ -360,7 +312,7 @@ func (e *encoder) appendPolled(a *queue.PollAnswer) {
 		e.record(&d.Record)
 		e.raw("}")
 	}
-	e.raw("]}\n")
+	e.raw("]}")
 }
 
 // place opens an object that begins with a partition's place.

@@ -17,18 +17,7 @@ import (
 
 // publish appends the records of one request: one JSON record or several, one a line, or the body as one value.
 func (a *API) publish(x *exchange) error {
-	topic, err := x.name("topic")
-	if err != nil {
-		return err
-	}
-	if err := x.params("wait"); err != nil {
-		return err
-	}
-	wait, err := x.queryWait()
-	if err != nil {
-		return err
-	}
-	form, err := bodyForm(x.r, topic)
+	form, err := bodyForm(x.r, x.topic)
 	if err != nil {
 		return err
 	}
@@ -49,18 +38,16 @@ func (a *API) publish(x *exchange) error {
 		a.done(b)
 		return err
 	}
-	carry(x.begin(trace.Publish, topic, "", len(b.msgs)), b.msgs, &a.limits)
-	places, created, err := a.broker.Publish(x.ctx(), topic, b.msgs, wait)
+	carry(x.begin(trace.Publish, len(b.msgs)), b.msgs, &a.limits)
+	places, created, err := a.broker.Publish(x.ctx(), x.topic, b.msgs, x.wait)
 	if err != nil {
 		x.keepBody() // nor is the batch done
 		return err
 	}
 	a.done(b)
-	a.broker.Published(x.client(), topic, len(places))
-	buf := a.buffer()
-	defer a.giveBack(buf)
-	*buf = appendPublished((*buf)[:0], places, created)
-	return x.sent(x.write(http.StatusOK, "application/json", *buf))
+	a.broker.Published(x.client(), x.topic, len(places))
+	x.encode().published(places, created)
+	return x.answer(http.StatusOK)
 }
 
 // form is how a publish's body is written.

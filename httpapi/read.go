@@ -12,16 +12,7 @@ import (
 
 // read reads a partition from an offset or a time on, waiting for records if the query says so.
 func (a *API) read(x *exchange) error {
-	name, err := x.name("topic")
-	if err != nil {
-		return err
-	}
-	partition, err := x.number("partition")
-	if err != nil {
-		return err
-	}
-	req := queue.ReadRequest{Topic: name, Partition: int(partition)}
-	values, err := x.readQuery(&req)
+	req, err := x.readQuery()
 	if err != nil {
 		return err
 	}
@@ -35,9 +26,7 @@ func (a *API) read(x *exchange) error {
 		head := api.ReadHead{NextOffset: int64(res.Next), StartOffset: int64(res.Start), EndOffset: int64(res.End), Hidden: topic.HiddenHeaders()}
 		return x.stretches(head, []queue.Stretch{{Place: queue.TopicPartition{Topic: req.Topic, Partition: req.Partition}, From: res.From, Batches: res.Batches}})
 	}
-	buf := a.buffer()
-	defer a.giveBack(buf)
-	e := encoder{b: (*buf)[:0], values: values}
+	e := x.encode()
 	e.raw(`{"records":[`)
 	for i := range res.Records {
 		e.comma(i)
@@ -49,30 +38,22 @@ func (a *API) read(x *exchange) error {
 	e.int(int64(res.Start))
 	e.raw(`,"end_offset":`)
 	e.int(int64(res.End))
-	e.raw("}\n")
-	*buf = e.b
-	return x.sent(x.write(http.StatusOK, "application/json", *buf))
+	e.raw("}")
+	return x.answer(http.StatusOK)
 }
 
-func (x *exchange) readQuery(req *queue.ReadRequest) (values encoding, err error) {
-	if err = x.params("offset", "max", "max_bytes", "wait", "encoding"); err != nil {
-		return values, err
-	}
+func (x *exchange) readQuery() (req queue.ReadRequest, err error) {
+	req = queue.ReadRequest{Topic: x.topic, Partition: x.partition, Wait: x.wait}
 	if req.From, err = x.position(); err != nil {
-		return values, err
+		return req, err
 	}
 	limit, err := x.queryInt("max", defaultRead, 1, x.api.limits.MaxRead)
 	if err != nil {
-		return values, err
-	}
-	if req.MaxBytes, err = x.queryInt("max_bytes", 0, 0, x.api.limits.MaxBytes); err != nil {
-		return values, err
-	}
-	if req.Wait, err = x.queryWait(); err != nil {
-		return values, err
+		return req, err
 	}
 	req.Max = int(limit)
-	return x.queryEncoding()
+	req.MaxBytes, err = x.queryInt("max_bytes", 0, 0, x.api.limits.MaxBytes)
+	return req, err
 }
 
 // position reads the query's offset: a number, "earliest" (the default), "latest", or a time.
@@ -96,37 +77,13 @@ func (x *exchange) position() (queue.Position, error) {
 
 // readOne reads one record.
 func (a *API) readOne(x *exchange) error {
-	topic, err := x.name("topic")
-	if err != nil {
-		return err
-	}
-	partition, err := x.number("partition")
-	if err != nil {
-		return err
-	}
-	offset, err := x.number("offset")
-	if err != nil {
-		return err
-	}
-	if err := x.params("encoding"); err != nil {
-		return err
-	}
-	values, err := x.queryEncoding()
-	if err != nil {
-		return err
-	}
-	r, err := a.broker.ReadOne(x.ctx(), topic, int(partition), queue.Offset(offset))
+	r, err := a.broker.ReadOne(x.ctx(), x.topic, x.partition, x.offset)
 	if out := (*queue.RangeError)(nil); errors.As(err, &out) { // the path names a record, not a place to read from
-		err = fmt.Errorf("offset %d: %w: the partition holds offsets from %d up to, not including, %d", offset, queue.ErrRecordNotFound, out.Start, out.End)
+		err = fmt.Errorf("offset %d: %w: the partition holds offsets from %d up to, not including, %d", x.offset, queue.ErrRecordNotFound, out.Start, out.End)
 	}
 	if err != nil {
 		return err
 	}
-	buf := a.buffer()
-	defer a.giveBack(buf)
-	e := encoder{b: (*buf)[:0], values: values}
-	e.appendRead(int(partition), &r)
-	e.raw("\n")
-	*buf = e.b
-	return x.sent(x.write(http.StatusOK, "application/json", *buf))
+	x.encode().appendRead(x.partition, &r)
+	return x.answer(http.StatusOK)
 }

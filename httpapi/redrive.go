@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/holtmq/holt/client/api"
 	"github.com/holtmq/holt/dlq"
@@ -96,27 +97,17 @@ func (s *scanner) target() bool {
 }
 
 // choose reads a body that chooses letters, and with plan says how they are redriven.
-func (x *exchange) choose(plan bool) (group string, c *choosing, err error) {
-	if group, err = x.name("group"); err != nil {
-		return "", nil, err
-	}
-	if err := x.params(); err != nil {
-		return "", nil, err
-	}
-	body, err := x.body()
-	if err != nil {
-		return "", nil, err
-	}
-	c = &choosing{filter: map[string]string{}}
+func (x *exchange) choose(plan bool) (*choosing, error) {
+	c := &choosing{filter: map[string]string{}}
 	c.choice.Filter.State = letter.Open
-	s := newScanner(body)
+	s := x.scanBody()
 	s.object(func(name []byte) bool {
 		if s.null() {
 			return slices.Contains(choiceFields, string(name)) || plan && slices.Contains(planFields, string(name))
 		}
 		return c.field(s, string(name)) || plan && c.planField(s, string(name))
 	})
-	return group, c, s.done()
+	return c, s.done()
 }
 
 // maxNamed is how many ids a job's filter shows.
@@ -149,13 +140,13 @@ func (c *choosing) words() string {
 
 // redriveLetters makes a job, or tells what it would be about.
 func (a *API) redriveLetters(x *exchange) error {
-	group, c, err := x.choose(true)
+	c, err := x.choose(true)
 	if err != nil {
 		return err
 	}
 	if !c.dryRun {
 		c.plan.Filter = c.words()
-		j, err := a.cfg.DeadLetters.Start(x.ctx(), group, c.choice, c.plan)
+		j, err := a.cfg.DeadLetters.Start(x.ctx(), x.group, c.choice, c.plan)
 		if err != nil {
 			return err
 		}
@@ -165,13 +156,11 @@ func (a *API) redriveLetters(x *exchange) error {
 	if err := c.plan.Validate(); err != nil {
 		return err
 	}
-	p, err := a.cfg.DeadLetters.Preview(x.ctx(), group, c.choice)
+	p, err := a.cfg.DeadLetters.Preview(x.ctx(), x.group, c.choice)
 	if err != nil {
 		return err
 	}
-	buf := a.buffer()
-	defer a.giveBack(buf)
-	e := encoder{b: (*buf)[:0]}
+	e := x.encode()
 	e.raw(`{"matched":`)
 	e.int(int64(p.Matched))
 	e.raw(`,"samples":[`)
@@ -181,27 +170,26 @@ func (a *API) redriveLetters(x *exchange) error {
 		e.letter(&p.Samples[i])
 		e.raw("}")
 	}
-	e.raw("]}\n")
-	*buf = e.b
-	return x.sent(x.write(http.StatusOK, "application/json", *buf))
+	e.raw("]}")
+	return x.answer(http.StatusOK)
 }
 
 // purgeLetters gives letters up for good, or tells how many that would be.
 func (a *API) purgeLetters(x *exchange) error {
-	group, c, err := x.choose(false)
+	c, err := x.choose(false)
 	if err != nil {
 		return err
 	}
 	n := 0
 	if c.dryRun {
 		var p dlq.Preview
-		p, err = a.cfg.DeadLetters.Preview(x.ctx(), group, c.choice)
+		p, err = a.cfg.DeadLetters.Preview(x.ctx(), x.group, c.choice)
 		n = p.Matched
 		if c.choice.Filter.State != letter.Open {
 			n = 0 // only open ones are
 		}
 	} else {
-		n, err = a.cfg.DeadLetters.Purge(x.ctx(), group, c.choice)
+		n, err = a.cfg.DeadLetters.Purge(x.ctx(), x.group, c.choice)
 	}
 	if err != nil {
 		return err
@@ -211,14 +199,7 @@ func (a *API) purgeLetters(x *exchange) error {
 
 // purgeLetter gives one letter up for good.
 func (a *API) purgeLetter(x *exchange) error {
-	group, id, err := x.letterID()
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	if err := a.cfg.DeadLetters.PurgeOne(x.ctx(), group, id); err != nil {
+	if err := a.cfg.DeadLetters.PurgeOne(x.ctx(), x.group, x.item); err != nil {
 		return err
 	}
 	return x.noContent()
@@ -226,24 +207,13 @@ func (a *API) purgeLetter(x *exchange) error {
 
 // redriveLetter delivers one letter again, edited if the body says so.
 func (a *API) redriveLetter(x *exchange) error {
-	group, id, err := x.letterID()
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	body, err := x.body()
-	if err != nil {
-		return err
-	}
-	b := a.batch()
-	edit, err := b.edit(body)
-	if err != nil {
+	b, s := a.batch(), x.scanBody()
+	edit := b.edit(s)
+	if err := s.done(); err != nil {
 		a.done(b)
 		return err
 	}
-	r, err := a.cfg.DeadLetters.Redrive(x.ctx(), group, id, edit)
+	r, err := a.cfg.DeadLetters.Redrive(x.ctx(), x.group, x.item, edit)
 	if err != nil {
 		x.keepBody() // nor is the batch done: the edited value may be on its way still
 		return err
@@ -264,8 +234,7 @@ func target(toTopic bool) string {
 }
 
 // edit reads how a letter is to be delivered again.
-func (b *batch) edit(body []byte) (e dlq.Edit, err error) {
-	s := newScanner(body)
+func (b *batch) edit(s *scanner) (e dlq.Edit) {
 	m, given := b.add(s), fields{firstHeader: len(b.headers)}
 	s.object(func(name []byte) bool {
 		switch string(name) {
@@ -298,7 +267,7 @@ func (b *batch) edit(body []byte) (e dlq.Edit, err error) {
 		e.Headers = m.Headers
 	}
 	e.Delay = m.Delay
-	return e, s.done()
+	return e
 }
 
 // wireJob is a job as the API shows it.
@@ -316,9 +285,6 @@ func wireJob(j *dlq.Job) api.Redrive {
 
 // listRedrives lists jobs, the newest first.
 func (a *API) listRedrives(x *exchange) error {
-	if err := x.params("limit", "cursor"); err != nil {
-		return err
-	}
 	const list = "redrives"
 	limit, before, err := x.page(list)
 	if err != nil {
@@ -339,18 +305,7 @@ func (a *API) listRedrives(x *exchange) error {
 
 // getRedrive shows a job; with ?wait= once it has ended.
 func (a *API) getRedrive(x *exchange) error {
-	id, err := x.param("id")
-	if err != nil {
-		return err
-	}
-	if err := x.params("wait"); err != nil {
-		return err
-	}
-	wait, err := x.queryWait()
-	if err != nil {
-		return err
-	}
-	j, err := a.cfg.DeadLetters.Job(x.ctx(), id, wait)
+	j, err := a.cfg.DeadLetters.Job(x.ctx(), x.item, x.wait)
 	if err != nil {
 		return err
 	}
@@ -359,14 +314,7 @@ func (a *API) getRedrive(x *exchange) error {
 
 // cancelRedrive ends a job.
 func (a *API) cancelRedrive(x *exchange) error {
-	id, err := x.param("id")
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	if err := a.cfg.DeadLetters.Cancel(x.ctx(), id); err != nil {
+	if err := a.cfg.DeadLetters.Cancel(x.ctx(), x.item); err != nil {
 		return err
 	}
 	return x.noContent()
@@ -377,17 +325,18 @@ func (a *API) letterRoutes() []route {
 	if a.cfg.DeadLetters == nil {
 		return nil
 	}
+	filters := " " + strings.Join(letterFilters, " ")
 	return []route{
-		{name: "GET /v1/groups/{group}/dead-letters", handler: a.listLetters},
-		{name: "GET /v1/groups/{group}/dead-letters/summary", handler: a.summarizeLetters},
-		{name: "GET /v1/groups/{group}/dead-letters/export", handler: a.exportLetters},
+		{name: "GET /v1/groups/{group}/dead-letters", query: "limit cursor encoding" + filters, handler: a.listLetters},
+		{name: "GET /v1/groups/{group}/dead-letters/summary", query: "by limit" + filters, handler: a.summarizeLetters},
+		{name: "GET /v1/groups/{group}/dead-letters/export", query: "encoding" + filters, handler: a.exportLetters},
 		{name: "POST /v1/groups/{group}/dead-letters/redrive", handler: a.redriveLetters},
 		{name: "POST /v1/groups/{group}/dead-letters/purge", handler: a.purgeLetters},
-		{name: "GET /v1/groups/{group}/dead-letters/{id}", handler: a.getLetter},
+		{name: "GET /v1/groups/{group}/dead-letters/{id}", query: "encoding", handler: a.getLetter},
 		{name: "DELETE /v1/groups/{group}/dead-letters/{id}", handler: a.purgeLetter},
 		{name: "POST /v1/groups/{group}/dead-letters/{id}/redrive", handler: a.redriveLetter},
-		{name: "GET /v1/redrives", handler: a.listRedrives},
-		{name: "GET /v1/redrives/{id}", handler: a.getRedrive},
+		{name: "GET /v1/redrives", query: "limit cursor", handler: a.listRedrives},
+		{name: "GET /v1/redrives/{id}", query: "wait", handler: a.getRedrive},
 		{name: "DELETE /v1/redrives/{id}", handler: a.cancelRedrive},
 	}
 }

@@ -12,22 +12,12 @@ import (
 
 // reset moves a group's start offsets, or tells where it would move them.
 func (a *API) reset(x *exchange) error {
-	group, err := x.name("group")
-	if err != nil {
+	s := x.scanBody()
+	req := readReset(s, time.Now())
+	if err := s.done(); err != nil {
 		return err
 	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	body, err := x.body()
-	if err != nil {
-		return err
-	}
-	req, err := parseReset(body, time.Now())
-	if err != nil {
-		return err
-	}
-	moves, err := a.broker.Reset(x.ctx(), group, req)
+	moves, err := a.broker.Reset(x.ctx(), x.group, req)
 	if err != nil {
 		return err
 	}
@@ -38,9 +28,8 @@ func (a *API) reset(x *exchange) error {
 	return x.json(http.StatusOK, out)
 }
 
-// parseReset reads the body of a reset that came at now.
-func parseReset(body []byte, now time.Time) (req queue.ResetRequest, err error) {
-	s := newScanner(body)
+// readReset reads a reset that came at now.
+func readReset(s *scanner, now time.Time) (req queue.ResetRequest) {
 	given := false
 	s.object(func(name []byte) bool {
 		switch string(name) {
@@ -76,7 +65,7 @@ func parseReset(body []byte, now time.Time) (req queue.ResetRequest, err error) 
 	if s.err == nil && !given {
 		s.fail(invalid("to is missing: say where, as in %s", targets))
 	}
-	return req, s.done()
+	return req
 }
 
 // targets shows what a reset can go to.

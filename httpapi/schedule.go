@@ -14,25 +14,14 @@ import (
 )
 
 func (a *API) putSchedule(x *exchange) error {
-	name, err := x.name("schedule")
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	cond, err := x.condition()
-	if err != nil {
-		return err
-	}
-	body, err := x.body()
+	cond, body, err := x.change()
 	if err != nil {
 		return err
 	}
 	if _, err := mergeSchedule(new(queue.ScheduleConfig), body); err != nil { // what is wrong with the body is so whatever is there
 		return err
 	}
-	info, created, err := a.broker.PutSchedule(x.ctx(), name, cond, func(old queue.ScheduleConfig, exists bool) (queue.ScheduleConfig, error) {
+	info, created, err := a.broker.PutSchedule(x.ctx(), x.schedule, cond, func(old queue.ScheduleConfig, exists bool) (queue.ScheduleConfig, error) {
 		valued, err := mergeSchedule(&old, body)
 		if err == nil && !valued && !exists {
 			err = newFault(http.StatusBadRequest, api.InvalidConfig, `the record is missing: say what to publish, as in "record":{"value":{"any":"json"}}`)
@@ -43,38 +32,18 @@ func (a *API) putSchedule(x *exchange) error {
 		return err
 	}
 	x.tag(info.Tag)
-	return x.schedule(x.made(created, "/v1/schedules/"+name), info)
+	x.encode().appendSchedule(&info)
+	return x.answer(x.made(created, "/v1/schedules/"+x.schedule))
 }
 
 func (a *API) getSchedule(x *exchange) error {
-	name, err := x.name("schedule")
-	if err != nil {
-		return err
-	}
-	if err := x.params("encoding"); err != nil {
-		return err
-	}
-	info, err := a.broker.Schedule(x.ctx(), name)
+	info, err := a.broker.Schedule(x.ctx(), x.schedule)
 	if err != nil {
 		return err
 	}
 	x.tag(info.Tag)
-	return x.schedule(http.StatusOK, info)
-}
-
-// schedule answers with one schedule.
-func (x *exchange) schedule(status int, info queue.ScheduleInfo) error {
-	values, err := x.queryEncoding()
-	if err != nil {
-		return err
-	}
-	buf := x.api.buffer()
-	defer x.api.giveBack(buf)
-	e := encoder{b: (*buf)[:0], values: values}
-	e.appendSchedule(&info)
-	e.raw("\n")
-	*buf = e.b
-	return x.sent(x.write(status, "application/json", *buf))
+	x.encode().appendSchedule(&info)
+	return x.answer(http.StatusOK)
 }
 
 // listSchedules lists schedules by name. A page ends early when it has become large: they come with their values.
@@ -87,9 +56,7 @@ func (a *API) listSchedules(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	buf := a.buffer()
-	defer a.giveBack(buf)
-	e := encoder{b: (*buf)[:0]}
+	e := x.encode()
 	e.raw(`{"items":[`)
 	n := 0
 	for ; n < min(limit, len(infos)) && int64(len(e.b)) < a.limits.MaxBytes; n++ {
@@ -101,24 +68,16 @@ func (a *API) listSchedules(x *exchange) error {
 		e.raw(`,"next_cursor":`)
 		e.string(next)
 	}
-	e.raw("}\n")
-	*buf = e.b
-	return x.sent(x.write(http.StatusOK, "application/json", *buf))
+	e.raw("}")
+	return x.answer(http.StatusOK)
 }
 
 func (a *API) deleteSchedule(x *exchange) error {
-	name, err := x.name("schedule")
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
 	cond, err := x.condition()
 	if err != nil {
 		return err
 	}
-	if err := a.broker.DeleteSchedule(x.ctx(), name, cond); err != nil {
+	if err := a.broker.DeleteSchedule(x.ctx(), x.schedule, cond); err != nil {
 		return err
 	}
 	return x.noContent()

@@ -12,33 +12,20 @@ const scheduledStep = 16
 
 // listScheduled lists the delayed records of a topic that are not due yet. A page ends early when it has become large.
 func (a *API) listScheduled(x *exchange) error {
-	topic, err := x.name("topic")
-	if err != nil {
-		return err
-	}
-	if err := x.params("limit", "cursor", "encoding"); err != nil {
-		return err
-	}
-	values, err := x.queryEncoding()
-	if err != nil {
-		return err
-	}
-	list := "topics/" + topic + "/scheduled"
+	list := "topics/" + x.topic + "/scheduled"
 	limit, from, err := x.page(list)
 	if err != nil {
 		return err
 	}
-	total, err := a.broker.ScheduledCount(topic)
+	total, err := a.broker.ScheduledCount(x.topic)
 	if err != nil {
 		return err
 	}
-	buf := a.buffer()
-	defer a.giveBack(buf)
-	e := encoder{b: (*buf)[:0], values: values}
+	e := x.encode()
 	e.raw(`{"items":[`)
 	for n := 0; n < limit && int64(len(e.b)) < a.limits.MaxBytes; {
 		var items []queue.ScheduledRecord
-		if items, from, err = a.broker.Scheduled(x.ctx(), topic, from, min(limit-n, scheduledStep)); err != nil {
+		if items, from, err = a.broker.Scheduled(x.ctx(), x.topic, from, min(limit-n, scheduledStep)); err != nil {
 			return err
 		}
 		for i := range items {
@@ -56,9 +43,8 @@ func (a *API) listScheduled(x *exchange) error {
 		e.raw(`,"next_cursor":`)
 		e.string(cursor{list: list, at: from}.String())
 	}
-	e.raw("}\n")
-	*buf = e.b
-	return x.sent(x.write(http.StatusOK, "application/json", *buf))
+	e.raw("}")
+	return x.answer(http.StatusOK)
 }
 
 // appendScheduled appends one delayed record.
@@ -90,11 +76,7 @@ func (e *encoder) destination(priority, partition *int) {
 
 // cancelScheduled takes a delayed record back.
 func (a *API) cancelScheduled(x *exchange) error {
-	topic, id, err := x.scheduled()
-	if err != nil {
-		return err
-	}
-	if err := a.broker.CancelScheduled(x.ctx(), topic, id); err != nil {
+	if err := a.broker.CancelScheduled(x.ctx(), x.topic, x.item); err != nil {
 		return err
 	}
 	return x.noContent()
@@ -102,27 +84,12 @@ func (a *API) cancelScheduled(x *exchange) error {
 
 // runScheduled appends a delayed record now.
 func (a *API) runScheduled(x *exchange) error {
-	topic, id, err := x.scheduled()
-	if err != nil {
-		return err
-	}
 	if err := x.noFields(); err != nil {
 		return err
 	}
-	at, err := a.broker.RunScheduled(x.ctx(), topic, id)
+	at, err := a.broker.RunScheduled(x.ctx(), x.topic, x.item)
 	if err != nil {
 		return err
 	}
 	return x.json(http.StatusOK, api.Published{Partition: at.Partition, Offset: int64(at.Offset), Timestamp: api.Time(at.Timestamp)})
-}
-
-// scheduled reads which delayed record a path names.
-func (x *exchange) scheduled() (topic, id string, err error) {
-	if topic, err = x.name("topic"); err != nil {
-		return "", "", err
-	}
-	if id, err = x.param("id"); err != nil {
-		return "", "", err
-	}
-	return topic, id, x.params()
 }

@@ -11,40 +11,9 @@ import (
 	"github.com/holtmq/holt/queue/schema"
 )
 
-// getSchema answers with the schema that a topic's values are checked by.
+// getSchema answers with one version of a topic's schema, or with the one that its values are checked by.
 func (a *API) getSchema(x *exchange) error {
-	topic, err := x.name("topic")
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	return x.schemaVersion(topic, 0)
-}
-
-// getSchemaVersion answers with one version of a topic's schema.
-func (a *API) getSchemaVersion(x *exchange) error {
-	topic, err := x.name("topic")
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	text, err := x.param("version")
-	if err != nil {
-		return err
-	}
-	version, err := whole("version", text, 1, 1<<31-1)
-	if err != nil {
-		return err
-	}
-	return x.schemaVersion(topic, int(version))
-}
-
-func (x *exchange) schemaVersion(topic string, version int) error {
-	v, err := x.api.broker.SchemaVersion(x.ctx(), topic, version)
+	v, err := a.broker.SchemaVersion(x.ctx(), x.topic, x.version)
 	if err != nil {
 		return err
 	}
@@ -56,14 +25,7 @@ func wireSchema(v queue.SchemaVersion) api.SchemaVersion {
 }
 
 func (a *API) listSchemaVersions(x *exchange) error {
-	topic, err := x.name("topic")
-	if err != nil {
-		return err
-	}
-	if err := x.params("limit", "cursor"); err != nil {
-		return err
-	}
-	list := "schemas/" + topic
+	list := "schemas/" + x.topic
 	limit, at, err := x.page(list)
 	if err != nil {
 		return err
@@ -74,7 +36,7 @@ func (a *API) listSchemaVersions(x *exchange) error {
 			return errCursor
 		}
 	}
-	versions, err := a.broker.SchemaVersions(x.ctx(), topic, after, limit+1)
+	versions, err := a.broker.SchemaVersions(x.ctx(), x.topic, after, limit+1)
 	if err != nil {
 		return err
 	}
@@ -88,22 +50,12 @@ func (a *API) listSchemaVersions(x *exchange) error {
 
 // checkSchema answers what the topic would say to a schema and to values.
 func (a *API) checkSchema(x *exchange) error {
-	topic, err := x.name("topic")
-	if err != nil {
+	s := x.scanBody()
+	req := readSchemaCheck(s, int(a.limits.MaxPublish))
+	if err := s.done(); err != nil {
 		return err
 	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	body, err := x.body()
-	if err != nil {
-		return err
-	}
-	req, err := readSchemaCheck(body, int(a.limits.MaxPublish))
-	if err != nil {
-		return err
-	}
-	verdict, err := a.broker.CheckSchema(x.ctx(), topic, req)
+	verdict, err := a.broker.CheckSchema(x.ctx(), x.topic, req)
 	if err != nil {
 		return err
 	}
@@ -117,8 +69,7 @@ func (a *API) checkSchema(x *exchange) error {
 	return x.json(http.StatusOK, out)
 }
 
-func readSchemaCheck(body []byte, most int) (req queue.SchemaCheck, err error) {
-	s := newScanner(body)
+func readSchemaCheck(s *scanner, most int) (req queue.SchemaCheck) {
 	s.object(func(name []byte) bool {
 		switch string(name) {
 		case "schema":
@@ -142,7 +93,7 @@ func readSchemaCheck(body []byte, most int) (req queue.SchemaCheck, err error) {
 		}
 		return true
 	})
-	return req, s.done()
+	return req
 }
 
 func wireViolation(v *queue.SchemaViolation) api.Violation {

@@ -113,11 +113,15 @@ type handler func(x *exchange) error
 // route is one method of one pattern.
 type route struct {
 	name    string // "POST /v1/topics/{topic}/records", in metrics and logs
+	query   string // the names of the parameters that it takes
 	handler handler
 	late    bool   // served during a shutdown, too
 	open    bool   // served without a token, too
+	free    bool   // its query is its handler's business
 	rights  Rights // of which a token needs one; 0: see needs
 	timed   *timings
+	parts   []string // of its path, those that are parameters
+	params  []string // of its query
 }
 
 // table of what is served. HEAD goes with every GET: net/http leaves the body out.
@@ -125,52 +129,52 @@ func (a *API) table() []route {
 	routes := []route{
 		{name: "GET /healthz", handler: a.healthz, late: true, open: true},
 		{name: "GET /readyz", handler: a.readyz, late: true, open: true},
-		{name: "GET /metrics", handler: a.scrape, late: true},
+		{name: "GET /metrics", free: true, handler: a.scrape, late: true},
 		{name: "GET /openapi.yaml", handler: a.openapi, rights: AllRights},
 		{name: "GET /v1/info", handler: a.info, rights: AllRights},
-		{name: "GET /v1/backup", handler: a.backup, rights: Manage},
+		{name: "GET /v1/backup", query: "moment offset", handler: a.backup, rights: Manage},
 		{name: "GET /v1/topology", handler: a.topology},
 		{name: "GET /asyncapi.yaml", handler: a.asyncapi, rights: AllRights},
 
-		{name: "GET /v1/topics", handler: a.listTopics},
-		{name: "PUT /v1/topics/{topic}", handler: a.putTopic},
+		{name: "GET /v1/topics", query: "limit cursor", handler: a.listTopics},
+		{name: "PUT /v1/topics/{topic}", query: "force", handler: a.putTopic},
 		{name: "GET /v1/topics/{topic}", handler: a.getTopic},
-		{name: "DELETE /v1/topics/{topic}", handler: a.deleteTopic},
+		{name: "DELETE /v1/topics/{topic}", query: "force", handler: a.deleteTopic},
 		{name: "GET /v1/topics/{topic}/schema", handler: a.getSchema, rights: Read | Publish},
-		{name: "GET /v1/topics/{topic}/schema/versions", handler: a.listSchemaVersions, rights: Read | Publish},
-		{name: "GET /v1/topics/{topic}/schema/versions/{version}", handler: a.getSchemaVersion, rights: Read | Publish},
+		{name: "GET /v1/topics/{topic}/schema/versions", query: "limit cursor", handler: a.listSchemaVersions, rights: Read | Publish},
+		{name: "GET /v1/topics/{topic}/schema/versions/{version}", handler: a.getSchema, rights: Read | Publish},
 		{name: "POST /v1/topics/{topic}/schema/check", handler: a.checkSchema, rights: Read | Publish},
-		{name: "POST /v1/topics/{topic}/records", handler: a.publish, rights: Publish},
-		{name: "GET /v1/topics/{topic}/partitions/{partition}/records", handler: a.read},
-		{name: "GET /v1/topics/{topic}/partitions/{partition}/records/{offset}", handler: a.readOne},
-		{name: "GET /v1/topics/{topic}/keys/{key}", handler: a.keyOfPath},
-		{name: "GET /v1/topics/{topic}/key", handler: a.keyOfQuery},
-		{name: "GET /v1/topics/{topic}/tail", handler: a.tail},
-		{name: "GET /v1/topics/{topic}/scheduled", handler: a.listScheduled},
+		{name: "POST /v1/topics/{topic}/records", query: "wait", handler: a.publish, rights: Publish},
+		{name: "GET /v1/topics/{topic}/partitions/{partition}/records", query: "offset max max_bytes wait encoding", handler: a.read},
+		{name: "GET /v1/topics/{topic}/partitions/{partition}/records/{offset}", query: "encoding", handler: a.readOne},
+		{name: "GET /v1/topics/{topic}/keys/{key}", query: "encoding", handler: a.keyOfPath},
+		{name: "GET /v1/topics/{topic}/key", query: "key key_base64 encoding", handler: a.keyOfQuery},
+		{name: "GET /v1/topics/{topic}/tail", query: "from key key_base64 encoding", handler: a.tail},
+		{name: "GET /v1/topics/{topic}/scheduled", query: "limit cursor encoding", handler: a.listScheduled},
 		{name: "DELETE /v1/topics/{topic}/scheduled/{id}", handler: a.cancelScheduled, rights: Publish | Manage},
 		{name: "POST /v1/topics/{topic}/scheduled/{id}/run", handler: a.runScheduled},
 
-		{name: "GET /v1/schedules", handler: a.listSchedules},
+		{name: "GET /v1/schedules", query: "limit cursor", handler: a.listSchedules},
 		{name: "PUT /v1/schedules/{schedule}", handler: a.putSchedule},
-		{name: "GET /v1/schedules/{schedule}", handler: a.getSchedule},
+		{name: "GET /v1/schedules/{schedule}", query: "encoding", handler: a.getSchedule},
 		{name: "DELETE /v1/schedules/{schedule}", handler: a.deleteSchedule},
 
-		{name: "GET /v1/groups", handler: a.listGroups},
+		{name: "GET /v1/groups", query: "limit cursor partitions", handler: a.listGroups},
 		{name: "PUT /v1/groups/{group}", handler: a.putGroup},
-		{name: "GET /v1/groups/{group}", handler: a.getGroup, rights: Read | Work},
-		{name: "DELETE /v1/groups/{group}", handler: a.deleteGroup},
+		{name: "GET /v1/groups/{group}", query: "partitions", handler: a.getGroup, rights: Read | Work},
+		{name: "DELETE /v1/groups/{group}", query: "force", handler: a.deleteGroup},
 		{name: "POST /v1/groups/{group}/pause", handler: a.pause},
 		{name: "POST /v1/groups/{group}/resume", handler: a.resume},
 		{name: "POST /v1/groups/{group}/reset", handler: a.reset},
-		{name: "POST /v1/groups/{group}/lease", handler: a.lease, rights: Work},
+		{name: "POST /v1/groups/{group}/lease", query: "encoding", handler: a.lease, rights: Work},
 		{name: "POST /v1/groups/{group}/settle", handler: a.settle, late: true, rights: Work},
 		{name: "POST /v1/groups/{group}/join", handler: a.join, rights: Work},
-		{name: "POST /v1/groups/{group}/poll", handler: a.poll, rights: Work},
+		{name: "POST /v1/groups/{group}/poll", query: "encoding", handler: a.poll, rights: Work},
 		{name: "POST /v1/groups/{group}/heartbeat", handler: a.heartbeat, late: true, rights: Work},
 		{name: "POST /v1/groups/{group}/commit", handler: a.commit, late: true, rights: Work},
 		{name: "GET /v1/groups/{group}/offsets", handler: a.offsets, rights: Read | Work},
 		{name: "POST /v1/groups/{group}/leave", handler: a.leave, late: true, rights: Work},
-		{name: "GET /v1/groups/{group}/records", handler: a.listGroupRecords},
+		{name: "GET /v1/groups/{group}/records", query: "state limit cursor", handler: a.listGroupRecords},
 		{name: "GET /v1/groups/{group}/records/{topic}/{partition}/{offset}", handler: a.getGroupRecord},
 		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/release", handler: a.settleAt(queue.Release), late: true},
 		{name: "POST /v1/groups/{group}/records/{topic}/{partition}/{offset}/ack", handler: a.settleAt(queue.Ack), late: true},
@@ -183,7 +187,8 @@ func (a *API) table() []route {
 	}
 	for _, rt := range routes {
 		if path, ok := strings.CutPrefix(rt.name, "GET "); ok {
-			routes = append(routes, route{name: "HEAD " + path, handler: rt.handler, late: rt.late, open: rt.open, rights: rt.rights})
+			rt.name = "HEAD " + path
+			routes = append(routes, rt)
 		}
 	}
 	return routes
@@ -199,12 +204,13 @@ func (a *API) register() {
 		}
 	}
 	slices.Sort(a.methods)
-	a.mux.NotFound(a.serving(route{name: "none", handler: notFound, rights: AllRights}))
-	a.mux.MethodNotAllowed(a.serving(route{name: "none", handler: a.methodNotAllowed, rights: AllRights}))
+	a.mux.NotFound(a.serving(route{name: "none", free: true, handler: notFound, rights: AllRights}))
+	a.mux.MethodNotAllowed(a.serving(route{name: "none", free: true, handler: a.methodNotAllowed, rights: AllRights}))
 }
 
 func (a *API) serving(rt route) http.HandlerFunc {
 	rt.timed = a.metrics.route(rt.name)
+	rt.parts, rt.params = partsOf(rt.name), strings.Fields(rt.query)
 	return func(w http.ResponseWriter, r *http.Request) { a.serve(&rt, w, r) }
 }
 

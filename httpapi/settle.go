@@ -26,32 +26,17 @@ var verbs = []verb{
 }
 
 // settle ends or extends leases, each by its own verb.
-func (a *API) settle(x *exchange) error { return a.settleBy(x, parseSettle) }
+func (a *API) settle(x *exchange) error { return a.settleBy(x, readSettle) }
 
 // settleOne is the one-verb form of settle.
 func (a *API) settleOne(v verb) handler {
-	return func(x *exchange) error {
-		return a.settleBy(x, func(limits *queue.Limits, body []byte) (queue.SettleRequest, error) {
-			actions, err := v.parse(limits, body)
-			return queue.SettleRequest{Actions: actions}, err
-		})
-	}
+	return func(x *exchange) error { return a.settleBy(x, v.read) }
 }
 
-func (a *API) settleBy(x *exchange, parse func(limits *queue.Limits, body []byte) (queue.SettleRequest, error)) error {
-	group, err := x.name("group")
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	body, err := x.body()
-	if err != nil {
-		return err
-	}
-	req, err := parse(&a.limits, body)
-	if err != nil {
+func (a *API) settleBy(x *exchange, read func(s *scanner, limits *queue.Limits) queue.SettleRequest) error {
+	s := x.scanBody()
+	req := read(s, &a.limits)
+	if err := s.done(); err != nil {
 		return err
 	}
 	if len(req.Publish) > 0 {
@@ -59,32 +44,23 @@ func (a *API) settleBy(x *exchange, parse func(limits *queue.Limits, body []byte
 			return err
 		}
 	}
-	c := x.begin(trace.Settle, "", group, len(req.Actions))
+	c := x.begin(trace.Settle, len(req.Actions))
 	for _, p := range req.Publish {
 		carry(c, p.Messages, &a.limits)
 	}
-	res, err := a.broker.SettleAndPublish(x.ctx(), group, req)
+	res, err := a.broker.SettleAndPublish(x.ctx(), x.group, req)
 	if err != nil {
 		if len(req.Publish) > 0 {
 			x.keepBody()
 		}
 		return err
 	}
-	x.worked(group, 0, req.Publish)
-	buf := a.buffer()
-	defer a.giveBack(buf)
-	*buf = appendSettled((*buf)[:0], &res)
-	return x.sent(x.write(http.StatusOK, "application/json", *buf))
+	x.worked(0, req.Publish)
+	x.encode().settlement(&res)
+	return x.answer(http.StatusOK)
 }
 
-// parseSettle reads {"ack":["r"],"nack":[{"receipt":"r",…}],…}.
-func parseSettle(limits *queue.Limits, body []byte) (queue.SettleRequest, error) {
-	s := newScanner(body)
-	req := readSettle(s, limits)
-	return req, s.done()
-}
-
-// readSettle reads a settle. The records of its publish point into the body.
+// readSettle reads {"ack":["r"],"nack":[{"receipt":"r",…}],…}. The records of its publish point into the body.
 func readSettle(s *scanner, limits *queue.Limits) (req queue.SettleRequest) {
 	s.object(func(name []byte) bool {
 		switch string(name) {
@@ -230,12 +206,11 @@ func workerError(s *scanner) *queue.WorkerError {
 	return e
 }
 
-// parse reads the body of the one-verb form: {"receipt":"r"} or {"receipts":["r",…]}, and what goes with the verb.
-func (v verb) parse(limits *queue.Limits, body []byte) ([]queue.Action, error) {
+// read reads the one-verb form: {"receipt":"r"} or {"receipts":["r",…]}, and what goes with the verb.
+func (v verb) read(s *scanner, limits *queue.Limits) queue.SettleRequest {
 	var common queue.Action
 	var actions []queue.Action
 	one, many := false, false
-	s := newScanner(body)
 	s.object(func(name []byte) bool {
 		switch string(name) {
 		case "receipt":
@@ -262,7 +237,7 @@ func (v verb) parse(limits *queue.Limits, body []byte) ([]queue.Action, error) {
 		actions[i] = common
 		actions[i].Receipt, actions[i].Verb = r, v.verb
 	}
-	return actions, s.done()
+	return queue.SettleRequest{Actions: actions}
 }
 
 // onceEach makes sure that no receipt is named twice: which verb would count?

@@ -165,8 +165,9 @@ func FuzzLease(f *testing.F) {
 	limits := testLimits()
 	limits.MaxPublish = 3
 	f.Fuzz(func(t *testing.T, body []byte) {
-		call, err := parseLease(limits, body)
-		if err != nil {
+		s := newScanner(body)
+		call := readLease(s, limits)
+		if err := s.done(); err != nil {
 			if faultOf(err).status >= 500 {
 				t.Fatalf("%q: %v", body, err)
 			}

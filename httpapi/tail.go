@@ -23,7 +23,7 @@ const (
 
 // tail follows a topic as server-sent events. What the reader takes slowly is read slowly: nothing waits for it in memory.
 func (a *API) tail(x *exchange) error {
-	req, values, err := x.tailRequest()
+	req, err := x.tailRequest()
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (a *API) tail(x *exchange) error {
 	}
 	buf := a.buffer()
 	defer a.giveBack(buf)
-	w := &eventWriter{x: x, s: s, values: values, buf: append((*buf)[:0], tailRetry...)}
+	w := &eventWriter{x: x, s: s, buf: append((*buf)[:0], tailRetry...)}
 	w.eventID(positions(s.Position())) // without data: a connection that breaks before the first event is resumed, too
 	w.buf = append(w.buf, '\n')
 	err = w.run()
@@ -60,11 +60,10 @@ func (a *API) tail(x *exchange) error {
 
 // eventWriter writes a stream's events to a client.
 type eventWriter struct {
-	x      *exchange
-	s      *tail.Stream
-	values encoding
-	buf    []byte
-	id     string // sent last
+	x   *exchange
+	s   *tail.Stream
+	buf []byte
+	id  string // sent last
 }
 
 // run writes until the client is gone (an error) or the stream has ended.
@@ -126,7 +125,7 @@ func (w *eventWriter) records(e *tail.Event) error {
 			at[e.Partition] = next
 		}
 		w.eventID(positions(at))
-		enc := encoder{b: append(w.buf, "data: "...), values: w.values}
+		enc := encoder{b: append(w.buf, "data: "...), values: w.x.values}
 		from := len(enc.b)
 		enc.appendRead(e.Partition, r)
 		w.buf = oneLine(enc.b, from)
@@ -203,25 +202,20 @@ func parsePositions(text string) (map[int]queue.Offset, bool) {
 	return out, true
 }
 
-func (x *exchange) tailRequest() (req queue.TailRequest, values encoding, err error) {
-	if req.Topic, err = x.name("topic"); err != nil {
-		return req, values, err
-	}
-	if err = x.params("from", "key", "key_base64", "encoding"); err != nil {
-		return req, values, err
-	}
+func (x *exchange) tailRequest() (req queue.TailRequest, err error) {
+	req.Topic = x.topic
 	if req.Key, req.Keyed, err = x.queryKey(); err != nil {
-		return req, values, err
+		return req, err
 	}
-	if id := x.r.Header.Get(lastEventID); id != "" {
-		if req.At, req.Resume = parsePositions(id); !req.Resume {
-			return req, values, invalid("%s: must be the id of an event, as in 0:17,1:20, not %q", lastEventID, cut(id))
-		}
-	} else if err = x.tailFrom(&req); err != nil {
-		return req, values, err
+	id := x.r.Header.Get(lastEventID)
+	if id == "" {
+		err = x.tailFrom(&req)
+		return req, err
 	}
-	values, err = x.queryEncoding()
-	return req, values, err
+	if req.At, req.Resume = parsePositions(id); !req.Resume {
+		return req, invalid("%s: must be the id of an event, as in 0:17,1:20, not %q", lastEventID, cut(id))
+	}
+	return req, nil
 }
 
 // tailFrom reads where to begin: "latest" (the default), "earliest", a time, or positions.

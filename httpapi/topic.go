@@ -12,23 +12,14 @@ import (
 )
 
 func (a *API) putTopic(x *exchange) error {
-	name, err := x.name("topic")
-	if err != nil {
-		return err
-	}
-	force, cond, err := x.change()
-	if err != nil {
-		return err
-	}
-	cond.Force = force
-	body, err := x.body()
+	cond, body, err := x.change()
 	if err != nil {
 		return err
 	}
 	if err := mergeTopic(new(queue.TopicConfig), body); err != nil { // what is wrong with the body is so whatever is there
 		return err
 	}
-	info, created, err := a.broker.PutTopic(x.ctx(), name, cond, func(old queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
+	info, created, err := a.broker.PutTopic(x.ctx(), x.topic, cond, func(old queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
 		err := mergeTopic(&old, body)
 		return old, err
 	})
@@ -36,7 +27,7 @@ func (a *API) putTopic(x *exchange) error {
 		return err
 	}
 	x.tag(info.Tag)
-	return x.json(x.made(created, "/v1/topics/"+name), wireTopic(info))
+	return x.json(x.made(created, "/v1/topics/"+x.topic), wireTopic(info))
 }
 
 // made is the status of a PUT, and says where what it created is.
@@ -49,14 +40,7 @@ func (x *exchange) made(created bool, at string) int {
 }
 
 func (a *API) getTopic(x *exchange) error {
-	name, err := x.name("topic")
-	if err != nil {
-		return err
-	}
-	if err := x.params(); err != nil {
-		return err
-	}
-	info, err := a.broker.Topic(x.ctx(), name)
+	info, err := a.broker.Topic(x.ctx(), x.topic)
 	if err != nil {
 		return err
 	}
@@ -82,30 +66,14 @@ func (a *API) listTopics(x *exchange) error {
 }
 
 func (a *API) deleteTopic(x *exchange) error {
-	name, err := x.name("topic")
+	cond, err := x.condition()
 	if err != nil {
 		return err
 	}
-	force, cond, err := x.change()
-	if err != nil {
-		return err
-	}
-	if err := a.broker.DeleteTopic(x.ctx(), name, force, cond); err != nil {
+	if err := a.broker.DeleteTopic(x.ctx(), x.topic, x.force, cond); err != nil {
 		return err
 	}
 	return x.noContent()
-}
-
-// change reads what a PUT or DELETE says in its query and headers.
-func (x *exchange) change() (force bool, cond queue.Condition, err error) {
-	if err := x.params("force"); err != nil {
-		return false, cond, err
-	}
-	if force, err = x.queryBool("force"); err != nil {
-		return false, cond, err
-	}
-	cond, err = x.condition()
-	return force, cond, err
 }
 
 // mergeTopic applies the body of a PUT. Fields that only a GET's answer has are ignored.

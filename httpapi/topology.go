@@ -36,19 +36,16 @@ func (x *exchange) client() string {
 	return name
 }
 
-// worked notes what a call did for a group: records that it handed out, and those that it published on the way.
-func (x *exchange) worked(group string, records int, publish []queue.TopicMessages) {
+// worked notes what a call did for its group: records that it handed out, and those that it published on the way.
+func (x *exchange) worked(records int, publish []queue.TopicMessages) {
 	client := x.client()
-	x.api.broker.Worked(client, group, records)
+	x.api.broker.Worked(client, x.group, records)
 	for _, p := range publish {
 		x.api.broker.Published(client, p.Topic, len(p.Messages))
 	}
 }
 
 func (a *API) topology(x *exchange) error {
-	if err := x.params(); err != nil {
-		return err
-	}
 	t, err := a.broker.Topology(x.ctx())
 	if err != nil {
 		return err

@@ -18,11 +18,11 @@ func (x *exchange) traced() trace.Context {
 }
 
 // begin begins the exchange's span, if spans are made, and returns the context that what it publishes goes on with: the span's, else the request's own.
-func (x *exchange) begin(op trace.Operation, topic, group string, count int) trace.Context {
+func (x *exchange) begin(op trace.Operation, count int) trace.Context {
 	c := x.traced()
 	x.span = x.api.cfg.Tracer.Start(op, c, x.start)
 	if s := x.span; s != nil {
-		s.Topic, s.Group, s.Count, s.Client, s.Request = topic, group, count, cut(x.r.Header.Get(clientHeader)), x.id
+		s.Topic, s.Group, s.Count, s.Client, s.Request = x.topic, x.group, count, cut(x.r.Header.Get(clientHeader)), x.id
 		c = s.Context
 	}
 	return c
@@ -40,11 +40,11 @@ func (x *exchange) endSpan(err error) {
 }
 
 // leasedSpan makes a span of a lease that got something, linked to where each record was published.
-func (x *exchange) leasedSpan(group string, ds []queue.Delivery) {
+func (x *exchange) leasedSpan(ds []queue.Delivery) {
 	if x.api.cfg.Tracer == nil || len(ds) == 0 {
 		return
 	}
-	x.begin(trace.Lease, "", group, len(ds))
+	x.begin(trace.Lease, len(ds))
 	for i := range ds {
 		x.span.Link(contextOf(ds[i].Record.Headers))
 	}
