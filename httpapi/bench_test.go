@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/holtmq/holt/queue"
+	"github.com/holtmq/holt/queue/catalog"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/store/memory"
 )
@@ -157,5 +159,63 @@ func BenchmarkScrape(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "µs/topic")
 		})
+	}
+}
+
+// BenchmarkScrapePartitions tells what a scrape takes with so many partitions, of one group and ten topics at the most, of which each holds a record that the
+// group has not settled ("behind"), or none does.
+func BenchmarkScrapePartitions(b *testing.B) {
+	for _, state := range []string{"behind", "idle"} {
+		for _, n := range []int{1, 1000, 10_000} {
+			b.Run(fmt.Sprint(state, "/partitions=", n), func(b *testing.B) { benchScrape(b, n, state == "behind") })
+		}
+	}
+}
+
+func benchScrape(b *testing.B, partitions int, behind bool) {
+	broker, err := queue.Open(b.Context(), memory.New(memory.Config{}), queue.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer broker.Close()
+	var topics []string
+	for left := partitions; left > 0; left -= catalog.MaxPartitions {
+		name := fmt.Sprint("t", len(topics))
+		topics = append(topics, name)
+		_, _, err := broker.PutTopic(b.Context(), name, queue.Condition{}, func(c queue.TopicConfig, _ bool) (queue.TopicConfig, error) {
+			c.Partitions = min(left, catalog.MaxPartitions)
+			return c, nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var msgs []queue.Message
+		for p := range min(left, catalog.MaxPartitions) {
+			msgs = append(msgs, queue.Message{Partition: new(p), Value: []byte("one of many")})
+		}
+		if !behind {
+			continue
+		}
+		for part := range slices.Chunk(msgs, 100) {
+			if _, _, err := broker.Publish(b.Context(), name, part, 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	_, _, err = broker.PutGroup(b.Context(), "g", queue.Condition{}, func(c queue.GroupChange, _ bool) (queue.GroupChange, error) {
+		c.Topics = topics
+		return c, nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, err := New(broker, Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", "http://localhost:4658/metrics", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		a.ServeHTTP(&discard{http.Header{}}, r)
 	}
 }

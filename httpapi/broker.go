@@ -36,6 +36,8 @@ type Topics interface {
 	Topic(ctx context.Context, name string) (queue.TopicInfo, error)
 	// Topics returns up to limit topics with names after the given one, by name.
 	Topics(ctx context.Context, after string, limit int) ([]queue.TopicInfo, error)
+	// TopicSummaries is Topics with no more of each topic's groups than their lag: no record is read for it.
+	TopicSummaries(ctx context.Context, after string, limit int) ([]queue.TopicInfo, error)
 	DeleteTopic(ctx context.Context, name string, force bool, cond queue.Condition) error
 }
 
@@ -87,11 +89,13 @@ type Groups interface {
 	Reset(ctx context.Context, group string, req queue.ResetRequest) ([]queue.ResetMove, error)
 }
 
-// GroupSummaries shows groups without what there is of each partition, at a cost that does not depend on how many there are.
+// GroupSummaries shows groups without what there is of each partition; what is not said of the oldest costs the same however many there are.
 type GroupSummaries interface {
 	GroupSummary(ctx context.Context, name string) (queue.GroupInfo, error)
 	// GroupSummaries returns what Groups does otherwise.
 	GroupSummaries(ctx context.Context, after string, limit int) ([]queue.GroupInfo, error)
+	// GroupOverviews is that with the times of what is oldest: it looks at each partition, yet reads only where that is another record than the last time.
+	GroupOverviews(ctx context.Context, after string, limit int) ([]queue.GroupInfo, error)
 }
 
 // Schedules changes and shows recurring schedules.

@@ -88,13 +88,13 @@ func (s *spy) Topic(ctx context.Context, name string) (queue.TopicInfo, error) {
 	return s.Broker.Topic(ctx, name)
 }
 
-func (s *spy) Topics(ctx context.Context, after string, limit int) ([]queue.TopicInfo, error) {
+func (s *spy) TopicSummaries(ctx context.Context, after string, limit int) ([]queue.TopicInfo, error) {
 	if s.topics != nil {
 		if err := s.topics(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return s.Broker.Topics(ctx, after, limit)
+	return s.Broker.TopicSummaries(ctx, after, limit)
 }
 
 func (s *spy) Health() store.Health {

@@ -20,8 +20,8 @@ const maxSeries = 10_000
 const maxHistograms = 500
 
 // infoCollector shows what the broker tells of topics, groups and its store. A scrape goes once through the list of groups and once through that of
-// topics, a page at a time, and shows what came within scrapeTimeout of each. What it costs is the broker's work for those pages: for the age of a
-// group's oldest record it reads one record of each partition that is behind, and for each topic it looks for its groups among all.
+// topics, a page at a time, and shows what came within scrapeTimeout of each. What it costs is the broker's work for those pages: a look at each partition of each
+// topic and of each group that is behind, and a record read of those whose first one is another than at the last scrape and may be the oldest.
 type infoCollector struct {
 	broker     Broker
 	topics     []topicMetric
@@ -100,10 +100,10 @@ func groupGauges() []groupMetric {
 		gauge("members", "Members of an ordered group, and workers of a share group that hold leases or were seen in the last 30 s, by the names they gave.", presentMembers),
 		gauge("paused", "1 while the group is paused.", func(g *queue.GroupInfo, _ time.Time) float64 { return truth(g.Config.Paused) }),
 		gauge("oldest_unsettled_age_seconds", "Age of the oldest record the group has not settled; 0 when there is none.", func(g *queue.GroupInfo, now time.Time) float64 {
-			return oldestAge(g, now, func(p *queue.GroupPartition) time.Time { return p.OldestUnsettled })
+			return age(g.OldestUnsettled, now)
 		}),
 		gauge("oldest_available_age_seconds", "Age of the oldest record that can be handed out; 0 when there is none.", func(g *queue.GroupInfo, now time.Time) float64 {
-			return oldestAge(g, now, func(p *queue.GroupPartition) time.Time { return p.OldestAvailable })
+			return age(g.OldestAvailable, now)
 		}),
 	}
 }
@@ -165,15 +165,12 @@ func (h groupHistogram) metric(group string, m *queue.GroupMeasures) prometheus.
 	return prometheus.MustNewConstHistogram(h.desc, n+s.Counts[len(s.Bounds)], s.Sum, buckets, group)
 }
 
-// oldestAge is the age of the oldest of times that a group's partitions have; 0 if none has one.
-func oldestAge(g *queue.GroupInfo, now time.Time, of func(p *queue.GroupPartition) time.Time) float64 {
-	oldest := now
-	for i := range g.Partitions {
-		if at := of(&g.Partitions[i]); !at.IsZero() && at.Before(oldest) {
-			oldest = at
-		}
+// age is how long a time is ago; 0 if it is none, or has yet to come.
+func age(at, now time.Time) float64 {
+	if at.IsZero() {
+		return 0
 	}
-	return now.Sub(oldest).Seconds()
+	return max(0, now.Sub(at).Seconds())
 }
 
 func truth(b bool) float64 {
@@ -213,7 +210,7 @@ func (c *infoCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(c.low, prometheus.GaugeValue, truth(health.Low))
 	now, measured := time.Now(), 0
-	collect(ch, c.leftOut, "groups", c.broker.Groups, func(g queue.GroupInfo) string {
+	collect(ch, c.leftOut, "groups", c.broker.GroupOverviews, func(g queue.GroupInfo) string {
 		for _, m := range c.groups {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(&g, now), g.Name)
 		}
@@ -222,7 +219,7 @@ func (c *infoCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 		return g.Name
 	})
-	collect(ch, c.leftOut, "topics", c.broker.Topics, func(t queue.TopicInfo) string {
+	collect(ch, c.leftOut, "topics", c.broker.TopicSummaries, func(t queue.TopicInfo) string {
 		for _, m := range c.topics {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(&t), t.Name)
 		}

@@ -43,6 +43,11 @@ func (b *Broker) GroupSummaries(ctx context.Context, after string, limit int) ([
 	return b.list(ctx, after, limit, b.groups.Summary)
 }
 
+// GroupOverviews is GroupSummaries with the times of what is oldest, for which it looks at each partition, yet reads only where that is another record than the last time.
+func (b *Broker) GroupOverviews(ctx context.Context, after string, limit int) ([]GroupInfo, error) {
+	return b.list(ctx, after, limit, b.groups.Overview)
+}
+
 func (b *Broker) list(ctx context.Context, after string, limit int, describe func(context.Context, string) (GroupInfo, error)) ([]GroupInfo, error) {
 	var out []GroupInfo
 	for _, def := range b.catalog.Groups(after, limit) {

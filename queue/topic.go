@@ -2,6 +2,8 @@ package queue
 
 import (
 	"context"
+
+	"github.com/holtmq/holt/queue/topic"
 )
 
 // PutTopic creates a topic or changes it: edit gets the configuration that is, or the defaults, and returns the one to
@@ -21,10 +23,22 @@ func (b *Broker) Topic(ctx context.Context, name string) (TopicInfo, error) {
 
 // Topics describes up to limit topics with names after the given one, by name.
 func (b *Broker) Topics(ctx context.Context, after string, limit int) ([]TopicInfo, error) {
+	return b.listTopics(ctx, after, limit, b.groups.Topic)
+}
+
+// TopicSummaries is Topics with no more of each topic's groups than their lag: no record is read for it.
+func (b *Broker) TopicSummaries(ctx context.Context, after string, limit int) ([]TopicInfo, error) {
+	return b.listTopics(ctx, after, limit, b.groups.TopicSummary)
+}
+
+func (b *Broker) listTopics(ctx context.Context, after string, limit int, describe func(*topic.Topic) TopicInfo) ([]TopicInfo, error) {
 	var out []TopicInfo
 	for _, def := range b.catalog.Topics(after, limit) {
 		if t, err := b.topics.Get(def.Name); err == nil {
-			out = append(out, b.groups.Topic(t))
+			out = append(out, describe(t))
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 	}
 	return out, b.committer.Durable(ctx)

@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"maps"
@@ -76,6 +77,9 @@ func (o *office) check() string {
 		if brief.Partitions != nil || whole.Totals != brief.Totals || whole.Counters != brief.Counters {
 			return fmt.Sprintf("%s has %+v, its summary is %+v", name, whole.Totals, brief.Totals)
 		}
+		if wrong := o.checkAges(whole); wrong != "" {
+			return wrong
+		}
 		if name != "stream" {
 			if has, want := leases(brief), o.leases(name); !maps.Equal(has, want) {
 				return fmt.Sprintf("%s has leases of %v, want %v", name, has, want)
@@ -92,6 +96,51 @@ func (o *office) check() string {
 		return fmt.Sprintf("%d leases run, of %d", got, leased)
 	}
 	return ""
+}
+
+// checkAges compares what a group's overview, and those of its topics, say of what is oldest with what its partitions have.
+func (o *office) checkAges(whole queue.GroupInfo) string {
+	all, err := o.GroupOverviews(o.t.Context(), "", 100)
+	if err != nil {
+		return err.Error()
+	}
+	i := slices.IndexFunc(all, func(g queue.GroupInfo) bool { return g.Name == whole.Name })
+	var unsettled, available time.Time
+	lags, oldest := map[string]int64{}, map[string]time.Time{}
+	for _, p := range whole.Partitions {
+		unsettled, available = earlier(unsettled, p.OldestUnsettled), earlier(available, p.OldestAvailable)
+		lags[p.Topic] += p.Lag
+		oldest[p.Topic] = earlier(oldest[p.Topic], p.OldestUnsettled)
+	}
+	if g := all[i]; !g.OldestUnsettled.Equal(unsettled) || !g.OldestAvailable.Equal(available) || g.Totals != whole.Totals {
+		return fmt.Sprintf("%s: the oldest are of %v and %v, want %v and %v", whole.Name, g.OldestUnsettled, g.OldestAvailable, unsettled, available)
+	}
+	for brief, list := range []func(context.Context, string, int) ([]queue.TopicInfo, error){o.Topics, o.TopicSummaries} {
+		topics, err := list(o.t.Context(), "", 100)
+		if err != nil {
+			return err.Error()
+		}
+		for _, t := range topics {
+			for _, g := range t.Groups {
+				want := oldest[t.Name]
+				if brief == 1 {
+					want = time.Time{}
+				}
+				if g.Group == whole.Name && (g.Lag != lags[t.Name] || !g.OldestUnsettled.Equal(want)) {
+					return fmt.Sprintf("%s has of %s %+v, want %d since %v", whole.Name, t.Name, g, lags[t.Name], want)
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// earlier is the earlier of two times; zero is none.
+func earlier(x, y time.Time) time.Time {
+	if x.IsZero() || !y.IsZero() && y.Before(x) {
+		return y
+	}
+	return x
 }
 
 // leases returns how many each member has that has some.

@@ -19,9 +19,9 @@ const Base = "/console/"
 
 // Source is what the shared snapshot is taken from; *queue.Broker is one.
 type Source interface {
-	// Topics and Groups return up to limit of them with names after the given one, by name.
-	Topics(ctx context.Context, after string, limit int) ([]queue.TopicInfo, error)
-	Groups(ctx context.Context, after string, limit int) ([]queue.GroupInfo, error)
+	// TopicSummaries and GroupOverviews return up to limit topics or groups with names after the given one, by name.
+	TopicSummaries(ctx context.Context, after string, limit int) ([]queue.TopicInfo, error)
+	GroupOverviews(ctx context.Context, after string, limit int) ([]queue.GroupInfo, error)
 	// Ribbon shows the window of each partition of a share group in so many cells.
 	Ribbon(ctx context.Context, group string, cells int) ([]queue.GroupRibbon, error)
 	// AddHistory keeps a sample for a day; History returns those from a time (Unix seconds) on.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"sort"
 	"time"
 
@@ -114,7 +115,7 @@ func showGroup(v *visit) error {
 	}
 	var attempts []int64
 	for i := range ribbons {
-		d.Ribbons = append(d.Ribbons, drawRibbon(&ribbons[i], g))
+		d.Ribbons = append(d.Ribbons, drawRibbon(v.r.Context(), &ribbons[i]))
 		for n, count := range ribbons[i].Attempts {
 			if n >= len(attempts) {
 				attempts = append(attempts, 0)
@@ -152,17 +153,13 @@ func attemptBars(n []int64, _ int64) (out []attemptBar) {
 }
 
 // drawRibbon turns counts of cells into bars: in each cell the states share its height, but what is there at all is seen.
-func drawRibbon(r *queue.GroupRibbon, g *groupView) ribbonView {
+func drawRibbon(ctx context.Context, r *queue.GroupRibbon) ribbonView {
 	v := ribbonView{
 		Topic: r.Progress.Partition.Topic, Partition: r.Progress.Partition.Index, From: int64(r.From), To: int64(r.To), Width: int64(r.Width), Whole: r.Whole,
 		Start: int64(r.Progress.Start), End: int64(r.Progress.End), Lag: r.Progress.Lag, Available: r.Progress.Available, Leased: r.Progress.Leased, Deferred: r.Progress.Deferred,
 	}
 	v.Done = v.To - v.From - (v.Lag - r.Before)
-	for _, p := range g.Partitions {
-		if p.Topic == v.Topic && p.Partition == v.Partition {
-			v.Oldest = p.OldestUnsettled
-		}
-	}
+	v.Oldest, _ = r.Progress.OldestUnsettled(ctx) // the group's overview tells the log what cannot be read
 	for i, c := range r.Cells {
 		low := v.From + int64(i)*v.Width
 		n := min(v.Width, v.To-low)

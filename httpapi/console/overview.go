@@ -119,7 +119,7 @@ func showGroups(v *visit) error {
 		"dead": func(a, b *groupView) bool { return a.Totals.DeadLetters > b.Totals.DeadLetters },
 		"out":  func(a, b *groupView) bool { return known(a.Acking) > known(b.Acking) },
 		"oldest": func(a, b *groupView) bool {
-			return !a.Oldest.IsZero() && (b.Oldest.IsZero() || a.Oldest.Before(b.Oldest))
+			return !a.OldestUnsettled.IsZero() && (b.OldestUnsettled.IsZero() || a.OldestUnsettled.Before(b.OldestUnsettled))
 		},
 	}[d.Sort]
 	if less != nil {

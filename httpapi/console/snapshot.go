@@ -58,9 +58,7 @@ type topicView struct {
 // groupView is a group with its rates per second.
 type groupView struct {
 	queue.GroupInfo
-	Leasing, Acking, Failing, Dying, Redelivering, Expiring, Growing float64   // NaN = not known yet
-	Oldest                                                           time.Time // zero = nothing is unsettled
-	OldestAvailable                                                  time.Time // zero = nothing can be handed out
+	Leasing, Acking, Failing, Dying, Redelivering, Expiring, Growing float64 // NaN = not known yet
 	Trouble                                                          float64
 	Unattended                                                       bool    // records are available, and nobody takes them
 	Queueing, Handling                                               latency // from append to first hand-out, and from there to ack, nack or reject
@@ -139,11 +137,11 @@ func (s *sampler) take(ctx context.Context) (*snapshot, error) {
 	if s.latency != nil {
 		snap.typical, snap.slow = s.latency()
 	}
-	topics, more, err := collect(ctx, s.source.Topics, func(t queue.TopicInfo) string { return t.Name })
+	topics, more, err := collect(ctx, s.source.TopicSummaries, func(t queue.TopicInfo) string { return t.Name })
 	if err != nil {
 		return nil, err
 	}
-	groups, moreGroups, err := collect(ctx, s.source.Groups, func(g queue.GroupInfo) string { return g.Name })
+	groups, moreGroups, err := collect(ctx, s.source.GroupOverviews, func(g queue.GroupInfo) string { return g.Name })
 	if err != nil {
 		return nil, err
 	}
@@ -252,14 +250,6 @@ func viewTopic(t queue.TopicInfo, before *counts, now counts) topicView {
 func viewGroup(g queue.GroupInfo, before *counts, now counts) groupView {
 	nan := math.NaN()
 	v := groupView{GroupInfo: g, Leasing: nan, Acking: nan, Failing: nan, Dying: nan, Redelivering: nan, Expiring: nan, Growing: nan}
-	for _, p := range g.Partitions {
-		if !p.OldestUnsettled.IsZero() && (v.Oldest.IsZero() || p.OldestUnsettled.Before(v.Oldest)) {
-			v.Oldest = p.OldestUnsettled
-		}
-		if !p.OldestAvailable.IsZero() && (v.OldestAvailable.IsZero() || p.OldestAvailable.Before(v.OldestAvailable)) {
-			v.OldestAvailable = p.OldestAvailable
-		}
-	}
 	var was groupCounts
 	if before != nil {
 		var ok bool
@@ -301,8 +291,8 @@ func (g *groupView) trouble(now time.Time) float64 {
 		return 0
 	}
 	t := 0.0
-	if !g.Oldest.IsZero() {
-		t = now.Sub(g.Oldest).Seconds()
+	if !g.OldestUnsettled.IsZero() {
+		t = now.Sub(g.OldestUnsettled).Seconds()
 	}
 	t *= (1 + math.Log1p(max(known(g.Growing), 0))) * (1 + math.Log1p(known(g.Redelivering)+known(g.Failing)))
 	return t + 10*math.Log1p(float64(g.Totals.DeadLetters))
@@ -334,8 +324,8 @@ func (s *snapshot) addUp() {
 		t.Leased += g.Totals.Leased
 		t.Deferred += g.Totals.Deferred
 		t.Letters += g.Totals.DeadLetters
-		if !g.Oldest.IsZero() && (t.Oldest.IsZero() || g.Oldest.Before(t.Oldest)) {
-			t.Oldest = g.Oldest
+		if !g.OldestUnsettled.IsZero() && (t.Oldest.IsZero() || g.OldestUnsettled.Before(t.Oldest)) {
+			t.Oldest = g.OldestUnsettled
 		}
 	}
 }

@@ -25,11 +25,11 @@ type lists struct {
 
 func (l *lists) Health() store.Health { return store.Health{} }
 
-func (l *lists) Topics(ctx context.Context, after string, _ int) ([]queue.TopicInfo, error) {
+func (l *lists) TopicSummaries(ctx context.Context, after string, _ int) ([]queue.TopicInfo, error) {
 	return listed(ctx, l.topics, after, l.slow)
 }
 
-func (l *lists) Groups(ctx context.Context, after string, _ int) ([]queue.GroupInfo, error) {
+func (l *lists) GroupOverviews(ctx context.Context, after string, _ int) ([]queue.GroupInfo, error) {
 	return listed(ctx, l.groups, after, l.slow)
 }
 

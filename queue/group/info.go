@@ -10,7 +10,6 @@ import (
 	"github.com/holtmq/holt/queue/partition"
 	"github.com/holtmq/holt/queue/record"
 	"github.com/holtmq/holt/queue/share"
-	"github.com/holtmq/holt/queue/topic"
 )
 
 // Info describes a group.
@@ -27,6 +26,11 @@ type Info struct {
 	Waiters    int         // parked leases
 	Partitions []Partition // nil in a summary
 	Members    []Member
+
+	// Of all partitions, in an overview only; zero = none:
+
+	OldestUnsettled time.Time
+	OldestAvailable time.Time // of those that can be handed out
 }
 
 // Totals counts records.
@@ -63,6 +67,24 @@ func (s *Set) Info(ctx context.Context, name string) (Info, error) { return s.in
 // Summary is Info without what is told of each partition: Partitions, and Assignment of members. It costs the same however many partitions there are. Errors: those of Info.
 func (s *Set) Summary(ctx context.Context, name string) (Info, error) {
 	return s.info(ctx, name, false)
+}
+
+// Overview is Summary with what is oldest. It looks at each partition, yet reads only of those where that is another record than the last time. Errors: those of Info.
+func (s *Set) Overview(ctx context.Context, name string) (Info, error) {
+	info, err := s.Summary(ctx, name)
+	if err != nil {
+		return info, err
+	}
+	if g, _ := s.Share(name); g != nil {
+		info.OldestUnsettled, info.OldestAvailable, err = g.Oldest(ctx)
+	} else if g, _ := s.Ordered(name); g != nil {
+		info.OldestUnsettled, err = g.Oldest(ctx)
+		info.OldestAvailable = info.OldestUnsettled
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("the oldest unsettled record cannot be read", "group", name, "error", err)
+	}
+	return info, ctx.Err()
 }
 
 func (s *Set) info(ctx context.Context, name string, partitions bool) (Info, error) {
@@ -166,23 +188,4 @@ func (s *Set) orderedPartitions(ctx context.Context, g *ordered.Group, info *Inf
 		info.Totals.Lag += p.Lag
 	}
 	return nil
-}
-
-// orderedOnTopic describes what ordered groups have still to read of a topic. They hold nothing back.
-func (s *Set) orderedOnTopic(ctx context.Context, t *topic.Topic) []share.OnTopic {
-	var out []share.OnTopic
-	for _, g := range s.OrderedReaders(t.Def.ID) {
-		tg := share.OnTopic{Group: g.Definition().Name, Kind: catalog.KindOrdered}
-		for _, p := range g.Progress(ctx) {
-			if p.Partition.Topic != t.Def.Name {
-				continue
-			}
-			tg.Lag += p.Lag
-			if at, err := p.OldestUnsettled(ctx); err == nil && !at.IsZero() && (tg.OldestUnsettled.IsZero() || at.Before(tg.OldestUnsettled)) {
-				tg.OldestUnsettled = at
-			}
-		}
-		out = append(out, tg)
-	}
-	return out
 }

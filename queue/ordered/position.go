@@ -83,6 +83,7 @@ type position struct {
 
 	counted record.Offset // the floor that the group's lag has
 	thin    bool          // it is among the group's
+	stamp   partition.Stamp
 }
 
 func (p *position) log() roster.Log { return roster.Log(p.part.ID) }

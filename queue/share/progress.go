@@ -19,6 +19,7 @@ type Progress struct {
 	back   record.Offset // the first redriven one; -1 = none
 	born   [2]int64      // ms: timestamps of next and back, where they are redriven and it is known; else 0
 	unseen []lease.Range // of [End, LogEnd), what is not settled; nil = all
+	stamps *stamps       // the window's
 }
 
 // Progress returns the group's progress on each partition, in order of attachment. Offsets that hold no record any more do not count; to find out, it may read a batch.
@@ -99,7 +100,7 @@ func (w *window) progress() Progress {
 	end := max(record.Offset(w.machine.End()), w.durableEnd())
 	p := Progress{
 		Partition: w.part, Start: record.Offset(w.machine.Start()), End: record.Offset(w.machine.End()), LogEnd: end,
-		Leased: int64(c.Leased), Deferred: int64(c.Deferred),
+		Leased: int64(c.Leased), Deferred: int64(c.Deferred), stamps: &w.stamps,
 	}
 	p.Available = int64(c.Available) + int64(end-p.End) - int64(w.machine.Ahead())
 	p.Lag = p.Available + p.Leased + p.Deferred

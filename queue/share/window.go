@@ -38,7 +38,8 @@ type window struct {
 	held      map[string]int // leases of each member, as they were counted last
 	uncounted bool           // they may have changed since
 
-	backs backs // its redriven records
+	backs  backs // its redriven records
+	stamps stamps
 
 	burying   chan struct{} // one slot: held while its dead letters are made
 	buries    bool          // somebody does so in the background
@@ -49,6 +50,9 @@ type window struct {
 	unread    error // of the last read ahead
 	restUntil int64 // ms: the partition could not be read, and is left alone until then; 0 = it can
 }
+
+// stamps remember when the first records were appended that are not settled, that can be handed out, and that were redriven and are not settled.
+type stamps struct{ left, ready, back partition.Stamp }
 
 // restMillis is how long a partition that cannot be read, or a dead letter that cannot be written, rests.
 const restMillis = 1000
