@@ -151,6 +151,10 @@ func wireEntry(e *queue.GroupEntry) api.GroupRecord {
 	out := api.GroupRecord{
 		Topic: e.Topic, Partition: e.Partition, Offset: int64(e.Offset), State: states[e.State], Attempt: e.Attempt, Deliveries: e.Deliveries,
 		Member: e.Member, LeasedAt: optionalTime(e.LeasedAt), ExpiresAt: optionalTime(e.ExpiresAt), DueAt: optionalTime(e.DueAt), Error: e.Error,
+		Why: api.Why{Code: string(e.Why.Code), Detail: e.Why.Detail},
+	}
+	if out.Why.Code == whyKey && e.Why.Behind >= 0 {
+		out.Why.Offset = new(int64(e.Why.Behind))
 	}
 	switch {
 	case e.Key == nil:
@@ -163,14 +167,7 @@ func wireEntry(e *queue.GroupEntry) api.GroupRecord {
 }
 
 func wireGroupRecord(r *queue.GroupRecord) api.GroupRecordDetail {
-	out := api.GroupRecordDetail{
-		GroupRecord: wireEntry(&r.Entry), Outcome: outcomes[r.Outcome], Why: api.Why{Code: string(r.Why.Code), Detail: r.Why.Detail},
-		History: wireAttempts(r.History),
-	}
-	if out.Why.Code == whyKey && r.Why.Behind >= 0 {
-		out.Why.Offset = new(int64(r.Why.Behind))
-	}
-	return out
+	return api.GroupRecordDetail{GroupRecord: wireEntry(&r.Entry), Outcome: outcomes[r.Outcome], History: wireAttempts(r.History)}
 }
 
 func wireAttempts(history []queue.Attempt) []api.Attempt {

@@ -53,11 +53,17 @@ func TestGroupRecords(t *testing.T) {
 		key, base := "k", "/w=="
 		at := func(d time.Duration) *api.Time { return new(api.Time(start.Add(d))) }
 		times := cmp.Comparer(func(a, b api.Time) bool { return time.Time(a).Equal(time.Time(b)) })
-		want := []api.GroupRecord{{Topic: "a", Key: &key, State: "leased", Attempt: 1, Deliveries: 1, Member: "w", LeasedAt: at(0), ExpiresAt: at(30 * time.Second)}}
+		want := []api.GroupRecord{{
+			Topic: "a", Key: &key, State: "leased", Attempt: 1, Deliveries: 1, Member: "w", LeasedAt: at(0), ExpiresAt: at(30 * time.Second),
+			Why: api.Why{Code: "lease", Detail: `member "w" holds it until 2000-01-01T00:00:30Z`},
+		}}
 		if d := cmp.Diff(want, into[api.GroupRecordList](h.get("/v1/groups/g/records?state=leased").is(200)).Items, times); d != "" {
 			t.Errorf("leased:\n%s", d)
 		}
-		want = []api.GroupRecord{{Topic: "a", Offset: 1, KeyBase64: &base, State: "deferred", Attempt: 2, Deliveries: 1, DueAt: at(time.Hour), Error: "boom"}}
+		want = []api.GroupRecord{{
+			Topic: "a", Offset: 1, KeyBase64: &base, State: "deferred", Attempt: 2, Deliveries: 1, DueAt: at(time.Hour), Error: "boom",
+			Why: api.Why{Code: "backoff", Detail: "its next attempt is due at 2000-01-01T01:00:00Z"},
+		}}
 		if d := cmp.Diff(want, into[api.GroupRecordList](h.get("/v1/groups/g/records?state=deferred").is(200)).Items, times); d != "" {
 			t.Errorf("deferred:\n%s", d)
 		}

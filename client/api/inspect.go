@@ -15,6 +15,7 @@ type GroupRecord struct {
 	ExpiresAt  *Time   `json:"expires_at,omitempty"` // of a leased one
 	DueAt      *Time   `json:"due_at,omitempty"`     // of a deferred one
 	Error      string  `json:"error,omitempty"`      // of its last failed attempt
+	Why        Why     `json:"why"`
 }
 
 // GroupRecordList answers GET /v1/groups/{group}/records.
@@ -27,7 +28,6 @@ type GroupRecordList struct {
 type GroupRecordDetail struct {
 	GroupRecord
 	Outcome string    `json:"outcome,omitempty"` // of a settled one, while it is known: acked, dead_lettered, dropped, skipped
-	Why     Why       `json:"why"`
 	History []Attempt `json:"history,omitempty"` // the last failed attempts, oldest first
 }
 

@@ -13,18 +13,12 @@ import (
 type recordsPage struct {
 	G      *groupView
 	State  string
-	Items  []recordRow
+	Items  []api.GroupRecord
 	Query  url.Values
 	Next   string
 	Sort   string
 	Member string
 	Cut    bool // there are more leases than were looked at
-}
-
-// recordRow is an unsettled record in a list.
-type recordRow struct {
-	api.GroupRecord
-	Why api.Why // of an available one: what it waits for
 }
 
 // recordsOfPage is how many records a page lists.
@@ -51,25 +45,10 @@ func showRecords(v *visit) error {
 		return err
 	}
 	d.Next = list.NextCursor
-	for _, r := range list.Items {
-		row := recordRow{GroupRecord: r}
-		if d.State == "available" {
-			row.Why = v.waitsFor(name, &r)
-		}
-		d.Items = append(d.Items, row)
-	}
+	d.Items = list.Items
 	p := v.groupPage(name, "Records of "+name, "records", d)
 	p.Tabs = v.groupTabs(g, "records")
 	return v.render(p)
-}
-
-// waitsFor asks what a record waits for; a list has room for no more than a word where that cannot be told, as when it was settled just now.
-func (v *visit) waitsFor(group string, r *api.GroupRecord) api.Why {
-	one, err := read[api.GroupRecordDetail](v, get(nil, "groups", group, "records", r.Topic, strconv.Itoa(r.Partition), strconv.FormatInt(r.Offset, 10)))
-	if err != nil {
-		return api.Why{Detail: "–"}
-	}
-	return one.Why
 }
 
 // maxLeases is how many leases are sorted by their deadline.
@@ -91,7 +70,7 @@ func showLeases(v *visit) error {
 	d.Cut = list.NextCursor != ""
 	for _, r := range list.Items {
 		if d.Member == "" || r.Member == d.Member {
-			d.Items = append(d.Items, recordRow{GroupRecord: r})
+			d.Items = append(d.Items, r)
 		}
 	}
 	switch d.Sort {

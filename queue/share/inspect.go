@@ -33,6 +33,7 @@ type Entry struct {
 	ExpiresAt  time.Time // of a leased one
 	DueAt      time.Time // of a deferred one
 	Error      string    // of its last failed attempt
+	Why        Why
 }
 
 // Why says what a record waits for; Code is one of the constants.
@@ -57,11 +58,10 @@ const (
 	IsSettled     WhyCode = "settled"
 )
 
-// Detail is one record with what it waits for and its last attempts.
+// Detail is one record with its last attempts.
 type Detail struct {
 	Entry
 	Outcome lease.Outcome // of a settled one; 0 = not known any more
-	Why     Why
 	History []Attempt
 }
 
@@ -99,6 +99,7 @@ func (g *Group) recordsIn(ctx context.Context, w *window, state lease.State, at 
 			if errors.Is(err, record.ErrNotFound) || errors.Is(err, store.ErrTrimmed) {
 				at, err = afterHole(ctx, w.part, place.Offset)
 			} else if err == nil {
+				e.Why = g.whyNow(w, v)
 				out = append(out, e)
 			}
 			if err != nil {
@@ -241,8 +242,16 @@ func (g *Group) Record(ctx context.Context, at Place) (Detail, error) {
 	if err != nil {
 		return Detail{}, err
 	}
+	e.Why = why
 	h, err := g.shownHistory(ctx, w, v.Offset)
-	return Detail{Entry: e, Outcome: v.Outcome, Why: why, History: h}, err
+	return Detail{Entry: e, Outcome: v.Outcome, History: h}, err
+}
+
+// whyNow is why without the lock.
+func (g *Group) whyNow(w *window, v lease.View) Why {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.why(w, v)
 }
 
 // why says what a record waits for; the lock is held.
