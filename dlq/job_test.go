@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -393,11 +394,17 @@ func TestAJobRunsWhoseMakerHasGone(t *testing.T) {
 		for _, l := range h.list("g", openOnly).Items {
 			ids = append(ids, l.ID)
 		}
+		held := make(chan struct{})
+		durable := sync.OnceFunc(func() { close(held) })
+		defer durable()
+		h.st.SetFaults(memory.Faults{BeforeDurable: func(uint64) { <-held }})
 		ctx, gone := context.WithCancel(h.ctx())
 		gone()
 		if _, err := h.dlq.Start(ctx, "g", dlq.Choice{IDs: ids, Filter: openOnly}, dlq.Plan{}); !errors.Is(err, context.Canceled) {
 			t.Fatalf("%v", err)
 		}
+		h.st.SetFaults(memory.Faults{})
+		durable()
 		jobs, err := h.dlq.Jobs(h.ctx(), "", 10)
 		h.ok(err)
 		h.same("jobs", len(jobs), 1)
