@@ -31,11 +31,12 @@ func (r *Runner) Start(def *catalog.Schedule) error {
 	if err != nil {
 		return fmt.Errorf("schedule %s: %w", def.Name, err)
 	}
-	s := &recurring{env: r.env, def: def, times: times}
+	s := &recurring{env: r.env, def: def, times: times, began: r.env.Now()}
 	s.timer = time.AfterFunc(time.Hour, s.tick)
 	r.mu.Lock()
 	if old := r.byName[def.Name]; old != nil {
 		old.close()
+		s.began = old.began
 	}
 	r.byName[def.Name] = s
 	r.mu.Unlock()
@@ -91,6 +92,7 @@ type recurring struct {
 	env   *topic.Env
 	def   *catalog.Schedule
 	times *catalog.Times
+	began time.Time // when this process took it up: what was due before was missed
 
 	mu     sync.Mutex
 	timer  *time.Timer
@@ -154,8 +156,8 @@ func (s *recurring) run() {
 		s.arm(0)
 		return
 	}
-	// The one that is due now is no missed one: it is at most a timer late.
-	missed := now.Sub(newest) > maxSleep+restFiring
+	// The one that is due now is no missed one, unless nobody was there when it was: it is at most a timer late.
+	missed := newest.Before(s.began) || now.Sub(newest) > maxSleep+restFiring
 	if err := s.fire(newest, missed && s.def.Config.CatchUp == catalog.CatchUpNone); err != nil {
 		if s.env.Ctx.Err() == nil {
 			s.env.Logger.Error("a schedule cannot fire; trying again", "schedule", s.def.Name, "topic", s.def.Config.Topic, "error", err)
