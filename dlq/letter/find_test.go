@@ -19,6 +19,7 @@ func TestFingerprintsPutEqualErrorsTogether(t *testing.T) {
 		"customer <…> of shard <n> failed": {`customer "anna" of shard 7 failed`, `customer 'ben' of shard 12 failed`, "customer `x y` of shard 0 failed"},
 		"dial tcp <n>: refused":            {"dial tcp 10.0.0.1:5432: refused", "dial tcp 192.168.1.77:80: refused"},
 		"order <id> is gone":               {"order 3f2a11ee-77aa-4bcd-9e00-123456789abc is gone", "order a81f is gone", "order deadbeefdeadbeefdead is gone"},
+		"fault at <id>":                    {"fault at 0xc000123af0", "fault at 0x18", "fault at 0xf", "fault at 0xAB"},
 		"at <n> no row":                    {"at 2026-01-02 no row", "at   17\n no row"},
 		"can't reach it":                   {"can't reach it"},
 		"décès <n>":                        {"décès 4", "décès 44"},

@@ -126,13 +126,16 @@ func wordOf(w string) string {
 		}
 	}
 	switch {
-	case digits > 0 && (letters == 0 || isQuantity(w)):
+	case digits > 0 && (letters == 0 || isQuantity(w) && !isAddress(w)):
 		return someNumber
 	case digits > 0, hex && letters >= minHex:
 		return someID
 	}
 	return w
 }
+
+// isAddress says whether a word begins as 0xc0 does, whose digits may all be letters.
+func isAddress(w string) bool { return len(w) > 2 && w[0] == '0' && (w[1] == 'x' || w[1] == 'X') }
 
 // isQuantity says whether a word is a number with its unit behind it, as 250ms or 3.5GB.
 func isQuantity(w string) bool {
