@@ -54,9 +54,14 @@ func letterField(f *letter.Filter, name, text string) *fault {
 		f.Fingerprint = text
 	case "topic":
 		f.Topic = text
-	case "key":
-		f.Key = []byte(text)
-	case "key_base64":
+	case "key", "key_base64":
+		if f.Key != nil {
+			return invalid("give key or key_base64, not both")
+		}
+		if name == "key" {
+			f.Key = []byte(text)
+			break
+		}
 		key, err := base64.StdEncoding.Strict().DecodeString(text)
 		if err != nil {
 			return invalid("is not base64: use the standard alphabet (RFC 4648 §4) with its padding")

@@ -127,7 +127,7 @@ func TestLettersAreFilteredAndPaged(t *testing.T) {
 			t.Errorf("%+v", rest)
 		}
 		h.get(letters+"?key=a&cursor="+page.NextCursor).problem(400, api.InvalidRequest)
-		for _, bad := range []string{"?state=dead", "?reason=bored", "?since=yesterday", "?until=-1", "?key_base64=*", "?limit=0", "?limit=1001", "?x=1", "/summary?by=colour", "/export?limit=3"} {
+		for _, bad := range []string{"?state=dead", "?reason=bored", "?since=yesterday", "?until=-1", "?key_base64=*", "?key=a&key_base64=YQ==", "?limit=0", "?limit=1001", "?x=1", "/summary?by=colour", "/export?limit=3"} {
 			h.get(letters+bad).problem(400, api.InvalidRequest)
 		}
 		h.get("/v1/groups/none/dead-letters").problem(404, api.GroupNotFound)
