@@ -353,6 +353,14 @@ func TestInfo(t *testing.T) {
 		if info.Version != "1.2.3" || info.Engine == "" || info.Limits["key_bytes"] != 9 || info.Limits["wait_ms"] != 60_000 || info.Limits["body_bytes"] != 16<<20 {
 			t.Errorf("info %+v", info)
 		}
+		if info.Limits["request_partitions"] != 256 {
+			t.Errorf("a publish that reaches too many partitions is told to look here: %+v", info)
+		}
+		most := info.Limits["topic_partitions"]
+		h.put("/v1/topics/wide", fmt.Sprintf(`{"partitions":%d}`, most)).is(201)
+		h.put("/v1/topics/wider", fmt.Sprintf(`{"partitions":%d}`, most+1)).problem(400, api.InvalidConfig)
+		h.put("/v1/groups/many", fmt.Sprintf(`{"max_inflight":%d}`, info.Limits["max_inflight"])).is(201)
+		h.put("/v1/groups/more", fmt.Sprintf(`{"max_inflight":%d}`, info.Limits["max_inflight"]+1)).problem(400, api.InvalidConfig)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/holtmq/holt/queue/ordered"
 	"github.com/holtmq/holt/queue/ordered/roster"
 	"github.com/holtmq/holt/queue/share"
+	"github.com/holtmq/holt/queue/store"
 )
 
 // healthz says that the process is up.
@@ -35,6 +36,9 @@ func (a *API) info(x *exchange) error {
 		"settle_receipts": maxSettle, "list_items": maxList, "json_depth": maxDepth, "waiting": share.MaxWaiting,
 		"wait_ms": ms(l.MaxWait), "delay_ms": ms(l.MaxDelay), "min_lease_ms": ms(catalog.MinLease), "max_lease_ms": ms(catalog.MaxLease),
 		"min_session_ms": ms(ordered.MinSession), "max_session_ms": ms(ordered.MaxSession), "members": roster.MaxMembers, "metadata_bytes": ordered.MaxMetadata,
+		"request_partitions": store.MaxUnitEdits, "topic_partitions": catalog.MaxPartitions, "priorities": catalog.MaxPriorities, "group_topics": catalog.MaxGroupTopics,
+		"max_attempts": catalog.MaxAttemptsLimit, "max_inflight": catalog.MaxInflightLimit, "key_concurrency": catalog.MaxKeyConcurrency,
+		"backoff_steps": catalog.MaxBackoffSteps, "dedupe_window_ms": ms(catalog.MaxDedupeWindow),
 		"http_header_bytes": int64(a.cfg.MaxHeader), "connections": int64(a.cfg.MaxConns), "large_bodies_bytes": a.cfg.MaxBodies,
 	}})
 }
