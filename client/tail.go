@@ -28,6 +28,10 @@ type TailOptions struct {
 	From   string // "latest", "earliest", an RFC 3339 time, or offsets by partition as in "0:17,1:20"; "" = latest
 	Resume string // the Position of the last event that was seen; it goes before From
 	Key    []byte // only records of this key; nil = all
+
+	// Away is told when a connection that was lost cannot be made again for now, and why; Back once there is one. Either may be nil.
+	Away func(err error)
+	Back func()
 }
 
 // TailEvent is one record, or a gap before the next ones.
@@ -41,8 +45,16 @@ type TailEvent struct {
 // The last pair holds the error, if there was one: ErrTopicNotFound also when the topic was deleted. An http.Client with a Timeout cuts it off now and then.
 func (c *Client) Tail(ctx context.Context, topic string, o TailOptions) iter.Seq2[TailEvent, error] {
 	return func(yield func(TailEvent, error) bool) {
+		away, reached := false, false
+		connected := func() {
+			if reached = true; away && o.Back != nil {
+				o.Back()
+			}
+			away = false
+		}
 		for ctx.Err() == nil {
-			more, err := c.tailOnce(ctx, topic, &o, yield)
+			reached = false
+			more, err := c.tailOnce(ctx, topic, &o, connected, yield)
 			lasting := err != nil && !Temporary(err) && !errors.Is(err, ErrUnknown)
 			switch {
 			case !more || ctx.Err() != nil:
@@ -50,6 +62,10 @@ func (c *Client) Tail(ctx context.Context, topic string, o TailOptions) iter.Seq
 			case lasting || err != nil && o.Resume == "": // nor does it wait for a server that was never there
 				yield(TailEvent{}, fmt.Errorf("tail %s: %w", topic, err))
 				return
+			case !reached && !away:
+				if away = true; o.Away != nil {
+					o.Away(err)
+				}
 			}
 			select {
 			case <-time.After(tailPause):
@@ -59,8 +75,8 @@ func (c *Client) Tail(ctx context.Context, topic string, o TailOptions) iter.Seq
 	}
 }
 
-// tailOnce follows over one connection; false if the caller wants no more. Without an error the server has stopped.
-func (c *Client) tailOnce(ctx context.Context, topic string, o *TailOptions, yield func(TailEvent, error) bool) (more bool, err error) {
+// tailOnce follows over one connection, and says when there is one; false if the caller wants no more. Without an error the server has stopped.
+func (c *Client) tailOnce(ctx context.Context, topic string, o *TailOptions, connected func(), yield func(TailEvent, error) bool) (more bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	silent := time.AfterFunc(tailSilence, cancel)
@@ -87,6 +103,7 @@ func (c *Client) tailOnce(ctx context.Context, topic string, o *TailOptions, yie
 	if res.StatusCode != http.StatusOK {
 		return true, problem(res)
 	}
+	connected()
 	in := &eventReader{r: bufio.NewReader(res.Body), id: o.Resume, heard: func() { silent.Reset(tailSilence) }}
 	for {
 		name, data, err := in.next()

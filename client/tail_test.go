@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/holtmq/holt/client/api"
 )
@@ -47,6 +48,38 @@ func TestTailGoesOn(t *testing.T) {
 		}
 		if got := strings.Join(got, "|"); got != "1=7 0:2|gap {0 2 9} 0:9|gone" {
 			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// TestTailTellsOfAnOutage: once when it begins and once when it is over, and nothing of a connection that is made again at once.
+func TestTailTellsOfAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answers := []string{"id: 0:1\n\n", "id: 0:2\ndata: {\"partition\":0,\"offset\":1}\n\n", "event: end\ndata: {\"reason\":\"topic_deleted\"}\n\n"}
+		n := 0
+		net, c := newNetwork(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = io.WriteString(w, answers[n])
+			n++
+		}))
+		var told []string
+		o := TailOptions{
+			Away: func(err error) { told = append(told, fmt.Sprint("away ", errors.Is(err, ErrUnreachable))) },
+			Back: func() { told = append(told, "back") },
+		}
+		for e, err := range c.Tail(t.Context(), "t", o) {
+			if err != nil {
+				if !errors.Is(err, ErrTopicNotFound) {
+					t.Error(err)
+				}
+				break
+			}
+			told = append(told, fmt.Sprint("record ", e.Record.Offset))
+			net.down()
+			time.AfterFunc(10*time.Second, net.up)
+		}
+		if got := strings.Join(told, "|"); got != "record 1|away true|back" {
+			t.Errorf("told %s", got)
 		}
 	})
 }

@@ -21,7 +21,7 @@ func (a *app) newTailCommand() *cobra.Command {
 		Use:   "tail TOPIC",
 		Short: "Follow a topic; nothing is leased or counted",
 		Long: "Follow all partitions of a topic, those that are added too. A connection that breaks is made again, and the tail goes on where\n" +
-			"it was. Records that do not come any more, because retention was faster, are named on standard error.",
+			"it was. Records that do not come any more, because retention was faster, are named on standard error, and so is a server that is away.",
 		Example: "  holt tail emails\n" +
 			"  holt tail emails --from earliest --key ann\n" +
 			"  holt tail emails --from 0:17,1:20 -n 10",
@@ -54,6 +54,8 @@ func (a *app) tail(ctx context.Context, topic string, o client.TailOptions, most
 	if a.format == formatJSON {
 		a.format = formatNDJSON // a document would never end
 	}
+	o.Away = func(err error) { a.say("holt: the server is away, and the tail goes on when it is back: %v", err) }
+	o.Back = func() { a.say("holt: the server is back") }
 	return a.printRecords(a.tailed(c.Tail(ctx, topic, o), topic), most)
 }
 
