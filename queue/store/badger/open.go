@@ -48,6 +48,9 @@ func newStore(cfg Config) *Store {
 
 func (s *Store) open(ctx context.Context) (err error) {
 	dir := s.cfg.Dir
+	if err := refuseForeign(dir); err != nil {
+		return err
+	}
 	if err := makeDir(dir); err != nil {
 		return err
 	}
