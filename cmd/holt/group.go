@@ -263,17 +263,7 @@ func (a *app) newGroupVerb(use, short, done string, do func(*cobra.Command, *cli
 	return &cobra.Command{
 		Use: use + " GROUP…", Short: short, Args: takes(1, -1), ValidArgsFunction: a.completeGroups(true),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			for _, name := range args {
-				if err := do(cmd, c, name); err != nil {
-					return fmt.Errorf("%s: %w", name, err)
-				}
-			}
-			a.say("%s %s", done, strings.Join(args, ", "))
-			return nil
+			return a.each(done, args, func(c *client.Client, name string) error { return do(cmd, c, name) })
 		},
 	}
 }

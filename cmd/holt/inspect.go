@@ -284,22 +284,22 @@ func (a *app) newGroupPlaceVerb(name, short, done string, do func(*cobra.Command
 			if err != nil {
 				return err
 			}
-			failed := false
+			var settled []string
 			for _, p := range places {
-				switch err := do(cmd, c, args[0], p); {
-				case errors.Is(err, client.ErrAlreadySettled) && len(places) > 1:
+				switch cause := do(cmd, c, args[0], p); {
+				case errors.Is(cause, client.ErrAlreadySettled) && len(places) > 1:
 					a.say("%s: %s", p, api.AlreadySettled)
-					failed = true
-				case err != nil:
-					return fmt.Errorf("%s: %w", p, err)
+					err = errSilent
+				case cause != nil:
+					return errors.Join(a.did(done, settled), fmt.Errorf("%s: %w", p, cause))
 				default:
-					a.say("%s %s", done, p)
+					settled = append(settled, p.String())
 				}
 			}
-			if failed {
-				return errSilent
+			if told := a.did(done, settled); told != nil {
+				return told
 			}
-			return nil
+			return err
 		},
 	}
 }

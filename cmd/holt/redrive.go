@@ -246,17 +246,7 @@ func (a *app) newRedriveCancel() *cobra.Command {
 	return &cobra.Command{
 		Use: "cancel REDRIVE…", Short: "End jobs; what they have delivered stays delivered", Args: takes(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			for _, id := range args {
-				if err := c.CancelRedrive(cmd.Context(), id); err != nil {
-					return fmt.Errorf("%s: %w", id, err)
-				}
-				a.say("cancelled %s", id)
-			}
-			return nil
+			return a.each("cancelled", args, func(c *client.Client, id string) error { return c.CancelRedrive(cmd.Context(), id) })
 		},
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -73,17 +72,7 @@ func (a *app) newTopicCancel() *cobra.Command {
 		ValidArgsFunction: a.completeTopics(false),
 		Example:           "  holt topic scheduled emails -o name | xargs holt topic cancel emails",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			for _, id := range args[1:] {
-				if err := c.CancelScheduled(cmd.Context(), args[0], id); err != nil {
-					return fmt.Errorf("%s: %w", id, err)
-				}
-				a.say("cancelled %s", id)
-			}
-			return nil
+			return a.each("cancelled", args[1:], func(c *client.Client, id string) error { return c.CancelScheduled(cmd.Context(), args[0], id) })
 		},
 	}
 }
@@ -282,17 +271,7 @@ func (a *app) newScheduleRm() *cobra.Command {
 		Use: "rm NAME…", Aliases: []string{"delete"}, Short: "Delete recurring schedules", Args: takes(1, -1),
 		ValidArgsFunction: a.completeSchedules,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			for _, name := range args {
-				if err := c.DeleteSchedule(cmd.Context(), name); err != nil {
-					return fmt.Errorf("%s: %w", name, err)
-				}
-			}
-			a.say("deleted %s", strings.Join(args, ", "))
-			return nil
+			return a.each("deleted", args, func(c *client.Client, name string) error { return c.DeleteSchedule(cmd.Context(), name) })
 		},
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -216,17 +215,7 @@ func (a *app) newTopicRm() *cobra.Command {
 		Use: "rm TOPIC…", Aliases: []string{"delete"}, Short: "Delete topics and their records",
 		Args: takes(1, -1), ValidArgsFunction: a.completeTopics(true),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			for _, name := range args {
-				if err := c.DeleteTopic(cmd.Context(), name, force); err != nil {
-					return fmt.Errorf("%s: %w", name, err)
-				}
-			}
-			a.say("deleted %s", strings.Join(args, ", "))
-			return nil
+			return a.each("deleted", args, func(c *client.Client, name string) error { return c.DeleteTopic(cmd.Context(), name, force) })
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also while groups read it")
