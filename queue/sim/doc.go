@@ -6,8 +6,8 @@
 //
 // It guarantees that a seed has one history, on any number of processors, beside any load, with the race detector too: what the broker does in the background, its commits, what
 // goes on after it waited for something, and what clients do beside each other have their turns, each once nothing moves any more (queue.Config.Turns), in an order that the seed
-// decides. Faults hang on what is written and read, not on the order of goroutines. So the broker owes it a turn behind every wait: for a commit, for time to pass, for another
-// goroutine. Histories that are compared hold each turn, what each commit held, and what each client saw.
+// decides. Faults hang on what is written and read, not on the order of goroutines. So the broker owes it a turn behind every wait of the calls that it makes: for a commit, for
+// time to pass, for another goroutine. Histories that are compared hold each turn, what each commit held, and what each client saw.
 //
 // There are two modes. The sequential one makes one call at a time and lets everything come to rest in between, so that the model
 // knows each record's state, or after a failed commit the few states it can be in. The wall clock jumps, also while the broker is down; dead letters are redriven

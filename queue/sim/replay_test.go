@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
+	"iter"
 	"os"
 	"runtime"
 	"strconv"
@@ -17,19 +18,26 @@ import (
 	"github.com/holtmq/holt/queue/system"
 )
 
-// replayed is how many seeds a test replays: HOLT_SIM_REPLAYS, or else as many as its time allows.
-func replayed(t *testing.T, full, short int) uint64 {
+// replayed are the seeds that a test replays: from the first one on as many as HOLT_SIM_REPLAYS says, or else as its time allows.
+func replayed(t *testing.T, full, short int) iter.Seq[uint64] {
+	n := full
+	if testing.Short() {
+		n = short
+	}
 	if s := os.Getenv("HOLT_SIM_REPLAYS"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil || n < 1 {
 			t.Fatalf("HOLT_SIM_REPLAYS: %q", s)
 		}
-		return uint64(n)
 	}
-	if testing.Short() {
-		return uint64(short)
+	first, given := firstSeed(t)
+	if given {
+		n = 1
 	}
-	return uint64(full)
+	return func(yield func(uint64) bool) {
+		for seed := first; seed < first+uint64(n) && yield(seed); seed++ {
+		}
+	}
 }
 
 // replays are how many processors the replays of a seed have, after a first run with one.
@@ -38,7 +46,7 @@ var replays = []int{2, 4, 1}
 // TestReplay runs programs again, on one processor and on several: a seed has one history, to the last byte that a commit held.
 func TestReplay(t *testing.T) {
 	for seed := range replayed(t, 5, 1) {
-		p := newProgram(1000+seed, 500)
+		p := newProgram(seed, 500)
 		_, first := recorded(t, p, 1)
 		for _, procs := range replays {
 			_, again := recorded(t, p, procs)
@@ -54,22 +62,25 @@ func TestReplayConcurrent(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 			var r listener
 			inBubble(t, func() {
-				n, err := live(1000+seed, r.tell)
+				n, err := live(seed, r.tell)
 				r.tell(fmt.Sprint(n, err))
 			})
 			return r.lines
 		}
 		first := again(1)
 		for _, procs := range replays {
-			same(t, 1000+seed, first, again(procs))
+			same(t, seed, first, again(procs))
 		}
 	}
 }
 
 // TestShrunkenProgramsReplay shrinks programs to those in which a letter was redriven after a fault: what is left does that each time, in the same way.
 func TestShrunkenProgramsReplay(t *testing.T) {
-	found := uint64(0)
-	for seed := uint64(1); found < replayed(t, 2, 1); seed++ {
+	found, wanted := 0, 2
+	if testing.Short() {
+		wanted = 1
+	}
+	for seed := uint64(1); found < wanted; seed++ {
 		shows := func(p program) bool {
 			n, _ := recorded(t, p, 2)
 			return n.redrives > 0 && n.faults > 0
