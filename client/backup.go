@@ -21,17 +21,9 @@ func (c *Client) ResumeBackup(ctx context.Context, moment string, there int64) (
 }
 
 func (c *Client) backup(ctx context.Context, query url.Values) (io.ReadCloser, error) {
-	req, err := c.newRequest(ctx, request{method: http.MethodGet, path: path("backup"), query: query})
+	res, err := c.open(ctx, request{method: http.MethodGet, path: path("backup"), query: query})
 	if err != nil {
 		return nil, err
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return nil, transportError(ctx, err)
-	}
-	if res.StatusCode != http.StatusOK {
-		defer res.Body.Close()
-		return nil, problem(res)
 	}
 	return res.Body, nil
 }

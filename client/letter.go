@@ -93,17 +93,9 @@ func (c *Client) ExportDeadLetters(ctx context.Context, group string, f api.Lett
 func (c *Client) exportLetters(ctx context.Context, group string, f api.LetterFilter) (io.ReadCloser, error) {
 	q := url.Values{}
 	letterQuery(q, f)
-	req, err := c.newRequest(ctx, request{method: http.MethodGet, path: path("groups", group, "dead-letters", "export"), query: q})
+	res, err := c.open(ctx, request{method: http.MethodGet, path: path("groups", group, "dead-letters", "export"), query: q})
 	if err != nil {
 		return nil, err
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return nil, transportError(ctx, err)
-	}
-	if res.StatusCode != http.StatusOK {
-		defer res.Body.Close()
-		return nil, problem(res)
 	}
 	return res.Body, nil
 }

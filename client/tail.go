@@ -91,18 +91,11 @@ func (c *Client) tailOnce(ctx context.Context, topic string, o *TailOptions, con
 	if o.Resume != "" {
 		r.header.Set("Last-Event-ID", o.Resume)
 	}
-	req, err := c.newRequest(ctx, r)
+	res, err := c.open(ctx, r)
 	if err != nil {
 		return true, err
 	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return true, transportError(ctx, err)
-	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return true, problem(res)
-	}
 	connected()
 	in := &eventReader{r: bufio.NewReader(res.Body), id: o.Resume, heard: func() { silent.Reset(tailSilence) }}
 	for {

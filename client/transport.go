@@ -51,20 +51,30 @@ func (c *Client) call(ctx context.Context, r request, out any) (http.Header, err
 	return h, nil
 }
 
-// fetch sends r and returns the headers and the body of a 2xx answer.
-func (c *Client) fetch(ctx context.Context, r request) (http.Header, []byte, error) {
+// open sends r and returns a 2xx answer, whose body the caller reads and closes.
+func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, nil, transportError(ctx, err)
+		return nil, transportError(ctx, err)
+	}
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		defer res.Body.Close()
+		return nil, problem(res)
+	}
+	return res, nil
+}
+
+// fetch sends r and returns the headers and the body of a 2xx answer.
+func (c *Client) fetch(ctx context.Context, r request) (http.Header, []byte, error) {
+	res, err := c.open(ctx, r)
+	if err != nil {
+		return nil, nil, err
 	}
 	defer res.Body.Close()
-	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return res.Header, nil, problem(res)
-	}
 	body, err := readBody(res)
 	switch {
 	case err != nil:

@@ -2,8 +2,9 @@ package console
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
-	"sort"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -115,12 +116,7 @@ func readReference(text []byte) (*reference, error) {
 		out.Tags = append(out.Tags, referenceTag{Name: wordsOf(t, "name"), Text: wordsOf(t, "description")})
 	}
 	paths := child(root, "paths")
-	var names []string
-	for name := range paths {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(paths)) {
 		item := child(paths, name)
 		for _, method := range []string{"get", "post", "put", "delete"} {
 			op := child(item, method)
@@ -151,12 +147,7 @@ func (r *reader) operation(method, path string, item, op node) operation {
 	}
 	o.Bodies = r.content(r.resolve(child(op, "requestBody")))
 	responses := child(op, "responses")
-	var statuses []string
-	for s := range responses {
-		statuses = append(statuses, s)
-	}
-	sort.Strings(statuses)
-	for _, s := range statuses {
+	for _, s := range slices.Sorted(maps.Keys(responses)) {
 		a := r.resolve(child(responses, s))
 		one := apiAnswer{Status: s, Text: wordsOf(a, "description")}
 		if strings.HasPrefix(s, "2") {
@@ -175,12 +166,7 @@ func (r *reader) operation(method, path string, item, op node) operation {
 // content lists the media types of a body.
 func (r *reader) content(n node) (out []media) {
 	content := child(n, "content")
-	var types []string
-	for t := range content {
-		types = append(types, t)
-	}
-	sort.Strings(types)
-	for _, t := range types {
+	for _, t := range slices.Sorted(maps.Keys(content)) {
 		schema := child(child(content, t), "schema")
 		m := media{Type: t, Text: wordsOf(schema, "description")}
 		m.Rows = r.fields(schema, 0)
@@ -204,12 +190,7 @@ func (r *reader) fields(schema node, depth int) (out []field) {
 		}
 	}
 	properties := child(schema, "properties")
-	var names []string
-	for n := range properties {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	for _, n := range names {
+	for _, n := range slices.Sorted(maps.Keys(properties)) {
 		one := child(properties, n)
 		resolved := r.resolve(one)
 		text := wordsOf(one, "description")
