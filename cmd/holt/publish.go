@@ -123,10 +123,10 @@ func (a *app) publish(ctx context.Context, topic string, values []string, p *pub
 	if err != nil {
 		return err
 	}
-	records := a.lines(p)
+	records, send := a.lines(p), batches
 	stream := len(values) == 0 && !p.tombstone
 	if !stream {
-		records = arguments(values, p)
+		records, send = arguments(values, p), requests
 	} else if isTerminal(a.stdin) {
 		a.say("publishing the lines of standard input to %s; Ctrl-D ends it", topic)
 	}
@@ -134,7 +134,7 @@ func (a *app) publish(ctx context.Context, topic string, values []string, p *pub
 	out.quiet = stream && a.format == formatTable
 	bar := a.newProgress(stream || p.count > maxBatchRecords, "publish "+topic)
 	defer bar.finish()
-	err = batches(ctx, records, func(batch []api.NewRecord, bytes int) error {
+	err = send(ctx, records, func(batch []api.NewRecord, bytes int) error {
 		bar.add(0, bytes)
 		return publishBatch(ctx, c, topic, batch, client.PublishOptions{Wait: p.wait}, func(res api.PublishResponse) error {
 			bar.add(len(res.Records), 0)
@@ -260,6 +260,29 @@ func batches(ctx context.Context, records iter.Seq2[input, error], send func([]a
 			return ctx.Err()
 		}
 	}
+}
+
+// requests calls send with full requests of records that are all there: what goes into one goes to one partition.
+func requests(_ context.Context, records iter.Seq2[input, error], send func([]api.NewRecord, int) error) error {
+	var batch []api.NewRecord
+	bytes := 0
+	for in, err := range records {
+		if err != nil {
+			return err
+		}
+		batch, bytes = append(batch, in.record), bytes+in.bytes
+		if len(batch) < maxBatchRecords && bytes < maxBatchBytes {
+			continue
+		}
+		if err := send(batch, bytes); err != nil {
+			return err
+		}
+		batch, bytes = nil, 0
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	return send(batch, bytes)
 }
 
 // gather takes what is there already, up to a request's size.

@@ -9,6 +9,20 @@ import (
 	"github.com/holtmq/holt/queue"
 )
 
+// What stands on the command line is published in one request, and so in one partition, and in its order.
+func TestArgumentsAreOneRequest(t *testing.T) {
+	server := serveInMemory(t)
+	for topic := range 20 {
+		out := mustHolt(t, "publish", fmt.Sprint(topic), "a", "b", "c", "--count", "300", "-o", "name", "--server", server)
+		partition := strings.Split(out, "/")[1]
+		for i, line := range strings.Split(strings.TrimSpace(out), "\n") {
+			if want := fmt.Sprintf("%d/%s/%d", topic, partition, i); line != want {
+				t.Fatalf("record %d is %s, want %s", i, line, want)
+			}
+		}
+	}
+}
+
 // A server may take fewer records and bytes in a request than the command sends in one.
 func TestPublishInSmallerRequests(t *testing.T) {
 	server := serveInMemoryWith(t, queue.Limits{MaxPublish: 7, MaxBody: 4 << 10})
