@@ -286,7 +286,7 @@ func (d *decoder) record(r *record, redriven bool) (key uint64) {
 	if head&keptDies != 0 {
 		r.dies = stampOf(d.int())
 	}
-	if r.state() < Available || r.state() > Unread || r.state() == Settled && (key == 0 || r.redriven()) || r.state() == Unread && (key != 0 || r.redriven()) {
+	if r.state() < Available || r.state() > Unread || r.state() == Settled && (key == 0 || r.redriven()) || r.state() == Unread && r.redriven() {
 		d.fail("unknown state")
 	}
 	if head&keptFull == 0 {

@@ -202,7 +202,7 @@ func (j *journal) put(r *record, newcomer bool) {
 	case Leased:
 		j.int(r.at)
 		j.uint(uint64(r.length))
-	case Deferred:
+	case Deferred, Unread:
 		j.int(r.at)
 	case Dying:
 		j.buf = append(j.buf, byte(r.reason()))

@@ -106,7 +106,9 @@ func (w *Window) resume(now int64) {
 }
 
 func (w *Window) resumeOne(r *record, now int64) {
-	r.leasedAt = stampOf(min(r.leasedAt.ms(), now))
+	if at := r.leasedAt.ms(); at != 0 { // else it is not known when, or there was no hand-out
+		r.leasedAt = stampOf(min(at, now))
+	}
 	if !r.timed() {
 		return
 	}

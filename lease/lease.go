@@ -190,7 +190,7 @@ const (
 	Deferred // waits for a due time
 	Dying    // given up, its dead letter not yet written; counted as leased
 	Settled
-	Unread // could not be read when it was offered; shown and counted as deferred
+	Unread // cannot be read, as far as is known; shown and counted as deferred
 )
 
 // View is one record as operators see it.

@@ -213,7 +213,9 @@ func (m *model) expire(now int64) (out []lease.Expired, freed int, more bool) {
 
 func (m *model) resume(now int64) {
 	for _, i := range m.open {
-		i.since = min(i.since, now)
+		if i.since != 0 {
+			i.since = min(i.since, now)
+		}
 		switch i.state {
 		case lease.Leased:
 			i.deadline = min(max(i.deadline, now+min(i.length, 10_000)), now+i.length)

@@ -125,6 +125,18 @@ func (m *model) unread(n int, due int64) {
 	}
 }
 
+func (m *model) lost(at lease.Offset, due int64) bool {
+	i := m.open[at]
+	if i == nil || i.redriven || i.state == lease.Dying || i.state == lease.Unread {
+		return false
+	}
+	if i.state == lease.Leased {
+		i.ended = "place"
+	}
+	i.state, i.due = lease.Unread, due
+	return true
+}
+
 func (m *model) found(at lease.Offset, o lease.Offered) bool {
 	i := m.open[at]
 	if i == nil || i.state != lease.Unread {
@@ -134,7 +146,10 @@ func (m *model) found(at lease.Offset, o lease.Offered) bool {
 		m.settle(i, lease.Skipped)
 		return true
 	}
-	i.state, i.size, i.dies, i.key = lease.Available, o.Size, o.Dies, o.Key
+	i.state, i.size, i.dies = lease.Available, o.Size, o.Dies
+	if i.key == 0 {
+		i.key = o.Key
+	}
 	return true
 }
 

@@ -114,6 +114,9 @@ func (p *pair) do(o op) string {
 		return p.drop(o.n)
 	case doUnread:
 		p.unread(o.n)
+	case doLost:
+		at, due := p.somewhere(o.n[0]), p.now+int64(o.n[1]%100)
+		return same("Unread", p.w.Unread(at, due), p.m.lost(at, due))
 	case doFound:
 		return p.foundOut(o.n)
 	case doCheckpoint:

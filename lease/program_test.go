@@ -45,17 +45,18 @@ const (
 	doRedrive
 	doDrop
 	doUnread
+	doLost
 	doFound
 	kinds
 )
 
 var kindNames = [kinds]string{"offer", "lease", "settle", "forge", "expire", "tick", "bury", "free", "place", "reset", "trim", "configure",
-	"mark", "crash", "checkpoint", "redrive", "drop", "unread", "found"}
+	"mark", "crash", "checkpoint", "redrive", "drop", "unread", "lost", "found"}
 
 func (o op) String() string { return fmt.Sprintf("{%s %d}", kindNames[o.kind], o.n) }
 
 // weights of the kinds, in their order.
-var weights = [kinds]int{12, 22, 40, 2, 8, 14, 6, 2, 4, 1, 1, 1, 3, 2, 2, 6, 2, 2, 4}
+var weights = [kinds]int{12, 22, 40, 2, 8, 14, 6, 2, 4, 1, 1, 1, 3, 2, 2, 6, 2, 2, 3, 4}
 
 func program(seed uint64, steps int) []op {
 	r := rand.New(rand.NewPCG(seed, 1))

@@ -234,8 +234,10 @@ func (w *Window) replayPut(d *decoder) {
 	switch r.state() {
 	case Leased:
 		r.at, r.length = d.int(), d.uint32()
-	case Deferred:
-		r.at = d.int()
+	case Deferred, Unread:
+		if r.at = d.int(); r.state() == Unread && r.redriven() {
+			d.fail("a redriven record is unread")
+		}
 	case Dying:
 		r.die(d.reason())
 	case Available:

@@ -36,6 +36,28 @@ func (w *Window) offerUnread(n int, due int64) {
 	w.trimAhead()
 }
 
+// Unread says of a record that it cannot be read after all. It waits as those of OfferUnread do, and holds its key back; a running lease is lost, uncounted. It
+// reports false, and does nothing, if the record is settled, was given up or put back by Redrive, or waits so already. At most 1,000 between two TakeDelta.
+func (w *Window) Unread(at Offset, due int64) bool {
+	s := w.find(at)
+	if s == 0 {
+		return false
+	}
+	r := w.slab.rec(s)
+	if st := r.state(); st == Dying || st == Unread || r.redriven() {
+		return false
+	}
+	w.leave(s, r)
+	if r.state() == Leased {
+		r.end(byPlace)
+	}
+	r.turn(Unread)
+	r.at = due
+	w.journal.put(r, false)
+	w.enter(s, r)
+	return true
+}
+
 // Found says of a record that could not be read what it is: available, at its place among those of its key that are not handed out yet, or a hole. It reports
 // false, and does nothing, if the record is settled, or was given up, since. At most 1,000 between two TakeDelta.
 func (w *Window) Found(at Offset, o Offered) bool {
@@ -57,7 +79,7 @@ func (w *Window) found(s uint32, o *Offered) {
 	w.leave(s, r)
 	r.size, r.dies = o.Size, stampOf(o.Dies)
 	r.turn(Available)
-	if o.Key != 0 {
+	if o.Key != 0 && !w.slab.keyed(s) {
 		w.join(s, o.Key)
 	}
 	w.enter(s, r)

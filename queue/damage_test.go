@@ -310,3 +310,61 @@ func TestDamagedDelayedRecord(t *testing.T) {
 		}
 	})
 }
+
+// Records that the group has come to already, and that turn out to be damaged, use up no attempts either: they come once, to nobody, and with key order they hold
+// back their key, which is known, until it is clear what becomes of them.
+func TestDamageOfWhatAGroupCameTo(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.group("g", []string{"t"}, func(c *queue.GroupConfig) { c.Ordering, c.MaxInflight, c.MaxAttempts = catalog.OrderingKey, 2, 0 })
+		var msgs []queue.Message
+		for i := range 20 {
+			msgs = append(msgs, queue.Message{Key: []byte{byte('a' + i%4)}, Value: []byte(fmt.Sprint(i))})
+		}
+		h.publishMsgs("t", msgs...)
+		h.must("g", ack, h.leased("g", 2, "0", "1")...)
+		h.publishMsgs("t", queue.Message{Key: []byte("a"), Value: []byte("behind a")}, queue.Message{Key: []byte("x"), Value: []byte("behind x")})
+		h.uncached()
+		h.damage(0)
+		h.leased("g", 2)
+		ds := h.leased("g", 2, "behind x")
+		if got := h.totals("g"); got != (queue.GroupTotals{Lag: 20, Leased: 1, Available: 1, Deferred: 18}) {
+			t.Errorf("totals %+v", got)
+		}
+		h.must("g", ack, ds...)
+		h.restart()
+		h.uncached()
+		h.damage(0)
+		time.Sleep(59 * time.Second)
+		h.leased("g", 2)
+		time.Sleep(3 * time.Second)
+		h.must("g", ack, h.leased("g", 2, "behind a")...)
+		if got := h.totals("g"); got != (queue.GroupTotals{DeadLetters: 18}) {
+			t.Errorf("totals %+v", got)
+		}
+		if c := h.counters("g"); c.DeadLettered != 18 || c.Expired != 0 {
+			t.Errorf("counters %+v", c)
+		}
+	})
+}
+
+// What is read after all goes on as it was: with its key, in its place.
+func TestDamageThatPassesOfWhatAGroupCameTo(t *testing.T) {
+	inBubble(t, func(h *house) {
+		h.topic("t", 1)
+		h.group("g", []string{"t"}, func(c *queue.GroupConfig) { c.Ordering = catalog.OrderingKey })
+		h.publishMsgs("t", queue.Message{Key: []byte("k"), Value: []byte("a")}, queue.Message{Key: []byte("k"), Value: []byte("b")}, queue.Message{Value: []byte("c")})
+		h.must("g", nackNow, h.leased("g", 1, "a")...)
+		h.uncached()
+		h.damage(0)
+		h.leased("g", 10)
+		h.st.SetFaults(memory.Faults{})
+		time.Sleep(61 * time.Second)
+		ds := h.leased("g", 10, "a", "c")
+		if ds[0].Attempt != 2 {
+			t.Errorf("attempt %d", ds[0].Attempt)
+		}
+		h.must("g", ack, ds...)
+		h.must("g", ack, h.leased("g", 10, "b")...)
+	})
+}

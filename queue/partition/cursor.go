@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/holtmq/holt/queue/record"
@@ -61,7 +62,7 @@ func (c *Cursor) open(ctx context.Context, at record.Offset) error {
 	if len(c.at.Bytes) == 0 {
 		return nil
 	}
-	if c.marks, err = c.at.index(); err != nil {
+	if c.marks, err = c.at.index(); err != nil && (c.marks == nil || !errors.Is(err, record.ErrCorrupt)) { // else what lies before the damage can be read, as by Scan
 		return c.damaged(at, c.at.Last, err)
 	}
 	// A compressed batch is unpacked into the reader's buffer, which records given before may point into: each batch gets a reader of its own.

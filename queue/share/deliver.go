@@ -11,8 +11,8 @@ import (
 	"github.com/holtmq/holt/queue/topic"
 )
 
-// deliver reads the records of a parcel and makes their receipts. What cannot be read stays leased: it expires, and so
-// rests before it is tried again.
+// deliver reads the records of a parcel and makes their receipts. Of what cannot be read, damage whose extent is known is passed over; the rest stays leased: it
+// expires, and so rests before it is tried again.
 func (g *Group) deliver(ctx context.Context, p parcel) ([]Delivery, error) {
 	if err := g.env.Committer.Wait(ctx, p.after); err != nil {
 		if ctx.Err() != nil {
@@ -23,12 +23,19 @@ func (g *Group) deliver(ctx context.Context, p parcel) ([]Delivery, error) {
 	out := make([]Delivery, 0, len(p.grants))
 	var from *window
 	var cursor *partition.Cursor
+	losses := losses{g: g}
 	for i := range p.grants {
 		gr := &p.grants[i]
 		if gr.window != from {
 			from, cursor = gr.window, partition.NewCursor(gr.window.part)
 		}
+		if losses.known(gr) {
+			continue
+		}
 		rec, err := g.bodyOf(ctx, gr, cursor)
+		if losses.met(gr, err) {
+			continue
+		}
 		if err != nil {
 			if ctx.Err() != nil {
 				g.giveBack(p.grants)
@@ -47,6 +54,7 @@ func (g *Group) deliver(ctx context.Context, p parcel) ([]Delivery, error) {
 			Attempt: gr.Attempt, Deliveries: int(gr.Delivery), ExpiresAt: g.env.Clock.Time(gr.Deadline),
 		})
 	}
+	losses.passOver()
 	now := g.env.Clock.Next()
 	for i := range out {
 		out[i].ExpiresIn = out[i].ExpiresAt.Sub(g.env.Clock.Time(now))

@@ -9,7 +9,8 @@ import (
 )
 
 // Records that a window comes to and that cannot be read, because their batch is damaged, do not stop it there: it takes in their offsets, of which it knows no
-// more, and hands out none. After a minute they are read once more. What can be read then is available as any other record; the rest is given up.
+// more, and hands out none. Those that it has already, and that turn out to be damaged when they are handed out, are as they. After a minute they are read once more.
+// What can be read then is available as any other record; the rest is given up.
 
 // maxUnread is how many offsets of a damaged batch are taken in under one hold of the group's lock.
 const maxUnread = 10 * lease.MaxOffer
@@ -35,6 +36,75 @@ func (g *Group) takeUnread(w *window, d *store.Damage) {
 	g.rereadBehind(w)
 }
 
+// losses gathers what of a parcel damage takes.
+type losses struct {
+	g      *Group
+	on     *window
+	damage *store.Damage // met on it last; nil = none
+	lost   []*grant      // to that
+}
+
+// known takes a grant that the damage met last takes, too, without reading it again.
+func (l *losses) known(gr *grant) bool {
+	if l.damage == nil || l.on != gr.window || gr.Redriven || !l.damage.Takes(record.Offset(gr.Offset)) {
+		return false
+	}
+	l.lost = append(l.lost, gr)
+	return true
+}
+
+// met takes a grant whose body cannot be read, if that is for damage whose extent is known.
+func (l *losses) met(gr *grant, err error) bool {
+	d, known := store.DamageAt(err, record.Offset(gr.Offset))
+	if !known || gr.Redriven {
+		return false
+	}
+	l.passOver()
+	l.on, l.damage, l.lost = gr.window, d, []*grant{gr}
+	return true
+}
+
+// passOver ends what was gathered.
+func (l *losses) passOver() {
+	if len(l.lost) > 0 {
+		l.g.passOver(l.on, l.lost, l.damage)
+	}
+	l.lost = nil
+}
+
+// passOver has records wait that were handed out and turned out to be damaged, and what else is available of their batch, uncounted.
+func (g *Group) passOver(w *window, lost []*grant, d *store.Damage) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if w.closed {
+		return
+	}
+	before, due := w.machine.Counts().Unread, g.env.Clock.Now()+damagedMillis
+	for _, gr := range lost {
+		if v := w.machine.View(gr.Offset); v.State == lease.Leased && uint32(v.Deliveries) == gr.Delivery && w.machine.Epoch() == gr.Epoch {
+			w.machine.Unread(gr.Offset, due)
+			w.settled()
+		}
+	}
+	others, _, _ := w.machine.Views(lease.Offset(d.From), lease.Available, maxUnread, maxUnread, nil)
+	for _, v := range others {
+		if d.Takes(record.Offset(v.Offset)) && !v.Redriven {
+			w.machine.Unread(v.Offset, due)
+			w.settled()
+		}
+	}
+	n := w.machine.Counts().Unread - before
+	if n == 0 {
+		return
+	}
+	g.counters.Unread += uint64(n)
+	g.env.Logger.Error("records cannot be read; they are passed over, and given up in a minute", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index,
+		"offset", d.From, "records", n, "error", d)
+	g.free(w, g.journal(w))
+	g.rereadBehind(w)
+	g.serve()
+}
+
 // rereadBehind reads a window's unread records again when it is time, in the background; the lock is held.
 func (g *Group) rereadBehind(w *window) {
 	if w.rereads || w.machine.Counts().Unread == 0 || g.ending || w.closed {
@@ -44,28 +114,38 @@ func (g *Group) rereadBehind(w *window) {
 	g.background("unread records of "+w.name, func() { g.rereadAll(w) })
 }
 
-// rereadAll goes through a window's unread records until there are none. They were taken in by offset, and become due so.
+// rereadAll goes through a window's unread records again and again, until there are none.
 func (g *Group) rereadAll(w *window) {
-	for at := record.Offset(0); g.unreadLeft(w); {
-		first := g.views(w, lease.Unread, at, 1)
-		if len(first) == 0 {
-			at = 0
-			continue
+	for g.unreadLeft(w) {
+		wait, err := g.rereadDue(w)
+		if err != nil {
+			g.env.Logger.Error("records that could not be read are not given up yet; trying again", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index, "error", err)
 		}
-		v := first[0]
-		if !g.pause(min(v.Due-g.env.Clock.Now(), damagedMillis)) {
+		if !g.pause(w, max(wait, restMillis)) {
 			return
 		}
-		next, err := g.rereadAt(w, record.Offset(v.Offset))
-		if err != nil {
-			g.env.Logger.Error("records that could not be read are not given up yet; trying again", "group", g.name, "topic", w.part.Topic, "partition", w.part.Index,
-				"offset", v.Offset, "error", err)
-			if !g.pause(restMillis) {
-				return
-			}
-			continue
+	}
+}
+
+// rereadDue reads those again that are due, and returns when more are (ms from now).
+func (g *Group) rereadDue(w *window) (wait int64, err error) {
+	wait = damagedMillis
+	for at := record.Offset(0); ; {
+		some := g.views(w, lease.Unread, at, maxBuryRecords)
+		if len(some) == 0 {
+			return wait, nil
 		}
-		at = next
+		now := g.env.Clock.Now()
+		for _, v := range some {
+			if at = record.Offset(v.Offset) + 1; v.Due <= now || v.Due > now+damagedMillis { // the clock was set back while the server was down
+				at, err = g.rereadAt(w, record.Offset(v.Offset))
+				break
+			}
+			wait = min(wait, v.Due-now)
+		}
+		if err != nil {
+			return 0, err
+		}
 	}
 }
 
@@ -78,14 +158,12 @@ func (g *Group) unreadLeft(w *window) bool {
 }
 
 // pause waits, and returns false if the group closes before.
-func (g *Group) pause(ms int64) bool {
-	if ms <= 0 {
-		return g.ctx.Err() == nil
-	}
+func (g *Group) pause(w *window, ms int64) bool {
 	t := time.NewTimer(time.Duration(ms) * time.Millisecond)
 	defer t.Stop()
 	select {
 	case <-t.C:
+		g.env.Committer.Turn(g.name, "unread records of", w.name)
 		return true
 	case <-g.ctx.Done():
 		return false
