@@ -107,33 +107,6 @@ func TestIdentity(t *testing.T) {
 	wantRefused(t, cfg, ErrForeign)
 }
 
-// A directory with somebody else's files is left as it is; what a file system puts there is nobody's.
-func TestForeignDirectoryIsLeftAlone(t *testing.T) {
-	cfg := testConfig(tempDir(t))
-	if err := os.Chmod(cfg.Dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	note := filepath.Join(cfg.Dir, "notes.txt")
-	if err := os.WriteFile(note, []byte("mine"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	wantRefused(t, cfg, ErrForeign)
-	names, err := os.ReadDir(cfg.Dir)
-	if fi, serr := os.Stat(cfg.Dir); err != nil || serr != nil || len(names) != 1 || fi.Mode().Perm() != 0o755 {
-		t.Errorf("after the refusal: %v, %v, %v, %v", names, fi, err, serr)
-	}
-	if err := os.Rename(note, filepath.Join(cfg.Dir, fileSystemsOwn)); err != nil {
-		t.Fatal(err)
-	}
-	s, err := Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestInterruptedFirstStart begins where a first start was cut off: the directory is marked as being made.
 func TestInterruptedFirstStart(t *testing.T) {
 	cfg := testConfig(filepath.Join(tempDir(t), "data"))

@@ -1,7 +1,6 @@
 package badger
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,25 +74,11 @@ func isFresh(dir string) (fresh bool, err error) {
 		return false, err
 	}
 	for _, n := range names {
-		if n.Name() != lockName && n.Name() != fileSystemsOwn {
-			return false, fmt.Errorf("%w: there is %s but no %s; give Holt a directory of its own", ErrForeign, n.Name(), identityName)
+		if isData(n.Name()) {
+			return false, fmt.Errorf("%w: there is %s but no %s", ErrForeign, n.Name(), identityName)
 		}
 	}
 	return true, nil
-}
-
-// fileSystemsOwn is what a file system puts into its first directory.
-const fileSystemsOwn = "lost+found"
-
-// refuseForeign refuses a directory with somebody else's files before anything in it is touched, its mode included. One that has Holt's lock is looked at once that is held.
-func refuseForeign(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, lockName)); err == nil {
-		return nil
-	}
-	if _, err := isFresh(dir); errors.Is(err, ErrForeign) {
-		return err
-	}
-	return nil
 }
 
 // isData says whether a file holds data of a store.

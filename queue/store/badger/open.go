@@ -48,9 +48,6 @@ func newStore(cfg Config) *Store {
 
 func (s *Store) open(ctx context.Context) (err error) {
 	dir := s.cfg.Dir
-	if err := refuseForeign(dir); err != nil {
-		return err
-	}
 	if err := makeDir(dir); err != nil {
 		return err
 	}

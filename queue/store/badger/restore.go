@@ -85,7 +85,7 @@ func restorable(dir string) error {
 			return fmt.Errorf("%w: there is %s", ErrNotEmpty, identityName)
 		case restoringName:
 			begun = true
-		case fileSystemsOwn, lockName:
+		case "lost+found", lockName:
 		default:
 			other = n.Name()
 		}
@@ -100,7 +100,7 @@ func restorable(dir string) error {
 func clearDir(dir string) error {
 	names, err := os.ReadDir(dir)
 	for _, n := range names {
-		if !slices.Contains([]string{fileSystemsOwn, lockName, restoringName}, n.Name()) {
+		if !slices.Contains([]string{"lost+found", lockName, restoringName}, n.Name()) {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, n.Name())))
 		}
 	}
