@@ -3,6 +3,7 @@ package traffic
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -139,6 +140,7 @@ func TestWhoIsSeenWhileOthersAreForgottenIsKept(t *testing.T) {
 			forgetting.Go(func() {
 				for ctx.Err() == nil {
 					table.forget(time.Now().Add(-Window), always)
+					runtime.Gosched()
 				}
 			})
 		}
