@@ -18,20 +18,7 @@ func (w *Window) OfferUnread(at Offset, n int, due int64) {
 
 func (w *Window) offerUnread(n int, due int64) {
 	for range n {
-		at := w.end
-		w.end++
-		r := record{offset: at, at: due, phase: phaseOf(Unread, notEnded, 0)}
-		switch outcome, ahead := w.ahead.find(at); {
-		case ahead && outcome != rejected:
-			w.past.settle(at, outcome)
-			w.nAhead.settled--
-			continue
-		case ahead:
-			w.nAhead.dying--
-			r.at = 0
-			r.die(ReasonRejected)
-		}
-		w.insert(r, 0)
+		w.arrive(record{offset: w.end, at: due, phase: phaseOf(Unread, notEnded, 0)}, 0, false)
 	}
 	w.trimAhead()
 }

@@ -130,27 +130,28 @@ func (w *Window) Offer(at Offset, recs []Offered) {
 func (w *Window) offer(recs []Offered) {
 	for i := range recs {
 		o := &recs[i]
-		at := w.end
-		w.end++
-		outcome, ahead := w.ahead.find(at)
-		switch {
-		case ahead && outcome != rejected:
-			w.past.settle(at, outcome)
-			w.nAhead.settled--
-			continue
-		case ahead:
-			w.nAhead.dying--
-		case o.Gone:
-			w.past.settle(at, Skipped)
-			continue
-		}
-		r := record{offset: at, size: o.Size, dies: stampOf(o.Dies), phase: phaseOf(Available, notEnded, 0)}
-		if ahead {
-			r.die(ReasonRejected)
-		}
-		w.insert(r, o.Key)
+		w.arrive(record{offset: w.end, size: o.Size, dies: stampOf(o.Dies), phase: phaseOf(Available, notEnded, 0)}, o.Key, o.Gone)
 	}
 	w.trimAhead()
+}
+
+// arrive takes the record at the window's end in, or a hole there. What was settled ahead is so, what was rejected ahead is dying.
+func (w *Window) arrive(r record, key uint64, hole bool) {
+	w.end++
+	switch outcome, ahead := w.ahead.find(r.offset); {
+	case ahead && outcome != rejected:
+		w.past.settle(r.offset, outcome)
+		w.nAhead.settled--
+		return
+	case ahead:
+		w.nAhead.dying--
+		r.at = 0
+		r.die(ReasonRejected)
+	case hole:
+		w.past.settle(r.offset, Skipped)
+		return
+	}
+	w.insert(r, key)
 }
 
 // trimAhead drops the runs of ahead that end has passed, and moves end over what is settled from it on.
