@@ -176,8 +176,8 @@ func (h *history) delivered(group string, d *queue.Delivery, called, now time.Ti
 	}
 	h.receipts[d.Receipt] = true
 	for _, old := range rd.given {
-		// One that a crash may have forgotten does not count: it was made at most 100 ms before, and the commit took its time.
-		if old.returned.Before(called) && g.at.Before(old.until) && old.ended.IsZero() && !h.crashIn(old.at, old.at.Add(100*time.Millisecond+2*slowest)) {
+		// One that a crash may have forgotten does not count: it was made at most 100 ms before, and the commit took its time. A lease begins at the next whole millisecond.
+		if old.returned.Before(called) && g.at.Before(old.until) && old.ended.IsZero() && !h.crashIn(old.at.Add(-time.Millisecond), old.at.Add(100*time.Millisecond+2*slowest)) {
 			h.violatedLocked("I4 exclusive lease", "%s hands out record %d at %v while it is leased until %v (given at %v)", group, uid, g.at, old.until, old.at)
 		}
 	}
