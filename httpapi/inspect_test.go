@@ -70,6 +70,11 @@ func TestGroupRecords(t *testing.T) {
 		if got := h.records("available", 2); got != "b/0/0:1 b/1/0:1 b/1/1:1" {
 			t.Errorf("available: %s", got)
 		}
+		h.post("/v1/groups/g/lease", `{"topics":["b"]}`).is(200)
+		nobody := api.Why{Code: "lease", Detail: "it is leased until 2000-01-01T00:00:30Z"}
+		if got := into[api.GroupRecordList](h.get("/v1/groups/g/records?state=leased").is(200)).Items; len(got) != 2 || got[1].Why != nobody {
+			t.Errorf("leased by somebody without a name: %+v", got)
+		}
 		h.get("/v1/groups/absent/records?state=leased").problem(404, api.GroupNotFound)
 	})
 }

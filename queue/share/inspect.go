@@ -261,7 +261,11 @@ func (g *Group) why(w *window, v lease.View) Why {
 	case v.State == lease.Settled:
 		return Why{Code: IsSettled, Detail: "it is settled in this group"}
 	case v.State == lease.Leased:
-		return Why{Code: WaitsLease, Detail: fmt.Sprintf("member %q holds it until %s", v.Member, g.env.Clock.Time(v.Deadline).Format(time.RFC3339))}
+		until := g.env.Clock.Time(v.Deadline).Format(time.RFC3339)
+		if v.Member == "" {
+			return Why{Code: WaitsLease, Detail: "it is leased until " + until}
+		}
+		return Why{Code: WaitsLease, Detail: fmt.Sprintf("member %q holds it until %s", v.Member, until)}
 	case v.State == lease.Dying:
 		return Why{Code: WaitsLease, Detail: "it was given up, and its dead letter is being written"}
 	case v.Unread:
